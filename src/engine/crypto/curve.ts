@@ -1,0 +1,118 @@
+import { secp256k1, schnorr } from '@noble/curves/secp256k1.js'
+import { readUintBE, uintBE } from '../base/bytes.ts'
+import { sha256 } from './hash.ts'
+
+/** secp256k1 behind one small synchronous face; @noble/curves is the reference. Keys are 32-byte secrets and 33-byte points. */
+const Point = secp256k1.Point
+const N = Point.Fn.ORDER
+
+/** The order of the group. */
+export const CURVE_ORDER = N
+
+/** Whether 32 bytes are a secret key: 1 ≤ k < n. */
+export function isSecretKey(secret: Uint8Array): boolean {
+  if (secret.length !== 32) return false
+  const k = readUintBE(secret)
+  return k >= 1n && k < N
+}
+
+/** Whether 33 bytes are a compressed point on the curve. */
+export function isPublicKey(point: Uint8Array): boolean {
+  return point.length === 33 && secp256k1.utils.isValidPublicKey(point, true)
+}
+
+/** secret·G, compressed (33 bytes). Throws when the secret is out of range. */
+export const publicKey = (secret: Uint8Array): Uint8Array => secp256k1.getPublicKey(secret, true)
+
+/** secret·point, compressed (33 bytes). Throws when either is invalid. */
+export const multiplyPoint = (point: Uint8Array, secret: Uint8Array): Uint8Array =>
+  secp256k1.getSharedSecret(secret, point, true)
+
+/** a + b, compressed; undefined when the sum is the point at infinity. */
+export function addPoints(a: Uint8Array, b: Uint8Array): Uint8Array | undefined {
+  const sum = Point.fromBytes(a).add(Point.fromBytes(b))
+  return sum.is0() ? undefined : sum.toBytes(true)
+}
+
+/** −point, compressed. */
+export const negatePoint = (point: Uint8Array): Uint8Array => Point.fromBytes(point).negate().toBytes(true)
+
+/** a + b mod n as 32 bytes; undefined when it is 0. Operands are 32-byte scalars. */
+export function addScalars(a: Uint8Array, b: Uint8Array): Uint8Array | undefined {
+  const sum = (readUintBE(a) + readUintBE(b)) % N
+  return sum === 0n ? undefined : uintBE(sum, 32)
+}
+
+/** a·b mod n as 32 bytes; undefined when it is 0. Operands are 32-byte scalars. */
+export function multiplyScalars(a: Uint8Array, b: Uint8Array): Uint8Array | undefined {
+  const product = (readUintBE(a) * readUintBE(b)) % N
+  return product === 0n ? undefined : uintBE(product, 32)
+}
+
+/** ECDH as BOLT 4 and 8 have it: SHA256 of the compressed shared point (32 bytes). */
+export const ecdh = (secret: Uint8Array, point: Uint8Array): Uint8Array =>
+  sha256(multiplyPoint(point, secret))
+
+/** Deterministic (RFC 6979) low-S ECDSA over a 32-byte digest: 64 bytes r ‖ s. */
+export const signEcdsa = (digest: Uint8Array, secret: Uint8Array): Uint8Array =>
+  secp256k1.sign(digest, secret, { prehash: false, lowS: true, format: 'compact' })
+
+/** Checks a 64-byte r ‖ s signature over a 32-byte digest; high S is refused. Never throws. */
+export function verifyEcdsa(signature: Uint8Array, digest: Uint8Array, point: Uint8Array): boolean {
+  try {
+    return secp256k1.verify(signature, digest, point, { prehash: false, lowS: true, format: 'compact' })
+  } catch {
+    return false
+  }
+}
+
+/** Recoverable signature over a 32-byte digest: 64 bytes r ‖ s and the recovery id 0..3 (BOLT 11). */
+export function signRecoverable(
+  digest: Uint8Array,
+  secret: Uint8Array,
+): { signature: Uint8Array; recovery: number } {
+  const bytes = secp256k1.sign(digest, secret, { prehash: false, lowS: true, format: 'recovered' })
+  return { signature: bytes.slice(1), recovery: bytes[0] as number }
+}
+
+/** The 33-byte key that made a recoverable signature, or undefined when there is none. Accepts high S (BOLT 11). */
+export function recoverPublicKey(
+  signature: Uint8Array,
+  recovery: number,
+  digest: Uint8Array,
+): Uint8Array | undefined {
+  try {
+    return secp256k1.Signature.fromBytes(signature, 'compact')
+      .addRecoveryBit(recovery)
+      .recoverPublicKey(digest)
+      .toBytes(true)
+  } catch {
+    return undefined
+  }
+}
+
+/** 64-byte compact signature to DER (Bitcoin scripts, BOLT 3). */
+export const signatureToDer = (signature: Uint8Array): Uint8Array =>
+  secp256k1.Signature.fromBytes(signature, 'compact').toBytes('der')
+
+/** DER to the 64-byte compact form, or undefined when malformed. */
+export function signatureFromDer(der: Uint8Array): Uint8Array | undefined {
+  try {
+    return secp256k1.Signature.fromBytes(der, 'der').toBytes('compact')
+  } catch {
+    return undefined
+  }
+}
+
+/** BIP 340 signature (64 bytes) over a message with 32 bytes of auxiliary randomness. */
+export const signSchnorr = (message: Uint8Array, secret: Uint8Array, aux: Uint8Array): Uint8Array =>
+  schnorr.sign(message, secret, aux)
+
+/** Checks a BIP 340 signature under a 32-byte x-only key. Never throws. */
+export function verifySchnorr(signature: Uint8Array, message: Uint8Array, xOnly: Uint8Array): boolean {
+  try {
+    return schnorr.verify(signature, message, xOnly)
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,32 @@
+import { hkdf as nobleHkdf } from '@noble/hashes/hkdf.js'
+import { hmac } from '@noble/hashes/hmac.js'
+import { ripemd160 as nobleRipemd160 } from '@noble/hashes/legacy.js'
+import { sha256 as nobleSha256 } from '@noble/hashes/sha2.js'
+import { concat, utf8 } from '../base/bytes.ts'
+
+/** SHA-256 of the concatenation of its arguments: 32 bytes. */
+export const sha256 = (...parts: readonly Uint8Array[]): Uint8Array =>
+  nobleSha256(parts.length === 1 ? (parts[0] as Uint8Array) : concat(...parts))
+
+/** SHA-256 twice (Bitcoin's hash256): 32 bytes, internal byte order. */
+export const hash256 = (bytes: Uint8Array): Uint8Array => nobleSha256(nobleSha256(bytes))
+
+/** RIPEMD-160: 20 bytes. */
+export const ripemd160 = (bytes: Uint8Array): Uint8Array => nobleRipemd160(bytes)
+
+/** RIPEMD-160 of SHA-256 (Bitcoin's hash160): 20 bytes. */
+export const hash160 = (bytes: Uint8Array): Uint8Array => nobleRipemd160(nobleSha256(bytes))
+
+/** HMAC-SHA256: 32 bytes. */
+export const hmacSha256 = (key: Uint8Array, message: Uint8Array): Uint8Array =>
+  hmac(nobleSha256, key, message)
+
+/** HKDF-SHA256 (RFC 5869): `length` bytes from input key material, salt and info. */
+export const hkdf = (ikm: Uint8Array, salt: Uint8Array, info: Uint8Array, length: number): Uint8Array =>
+  nobleHkdf(nobleSha256, ikm, salt, info, length)
+
+/** BIP 340 tagged hash: SHA256(SHA256(tag) ‖ SHA256(tag) ‖ message), 32 bytes. */
+export function taggedHash(tag: string, ...parts: readonly Uint8Array[]): Uint8Array {
+  const t = nobleSha256(utf8(tag))
+  return sha256(t, t, ...parts)
+}
