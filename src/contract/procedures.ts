@@ -1,0 +1,240 @@
+import * as v from 'valibot'
+import {
+  amount,
+  appState,
+  channel,
+  channelId,
+  coin,
+  errorData,
+  hash32,
+  invoice,
+  isoTime,
+  network,
+  nodeId,
+  payment,
+  peer,
+  satPerVb,
+  text,
+  transaction,
+  txid,
+} from './schemas.ts'
+
+const nothing = v.object({})
+
+/** `pubkey@host:port`, `pubkey@ws://…`, `pubkey@wss://…`, or the bare key of a peer that is known. */
+const peerAddress = text(300)
+
+/** A procedure answers once; a stream answers any number of times and then ends or fails. */
+const call = <I extends v.GenericSchema, O extends v.GenericSchema>(input: I, output: O) =>
+  ({ kind: 'call', input, output }) as const
+const stream = <I extends v.GenericSchema, O extends v.GenericSchema>(input: I, output: O) =>
+  ({ kind: 'stream', input, output }) as const
+
+/** What a pasted text turned out to be. Amounts are absent where the payer chooses. */
+const payable = v.variant('kind', [
+  v.object({
+    kind: v.literal('invoice'),
+    invoice: v.string(),
+    paymentHash: hash32,
+    destination: nodeId,
+    amountMsat: v.optional(amount),
+    description: v.string(),
+    createdAt: isoTime,
+    expiresAt: isoTime,
+    expired: v.boolean(),
+    /** An on-chain address that came with it (BIP 21), as an alternative. */
+    fallbackAddress: v.optional(v.string()),
+  }),
+  v.object({
+    kind: v.literal('address'),
+    address: v.string(),
+    amountSat: v.optional(amount),
+    label: v.optional(v.string()),
+    message: v.optional(v.string()),
+  }),
+  v.object({ kind: v.literal('unsupported'), what: v.string() }),
+])
+
+/** The API as data. The page, the console, Node and tests all speak it; servers validate both directions with it. */
+export const procedures = {
+  getInfo: call(
+    nothing,
+    v.object({
+      version: v.string(),
+      phase: v.string(),
+      network,
+      nodeId: v.optional(nodeId),
+      height: v.number(),
+      blockHash: v.string(),
+      synced: v.boolean(),
+      peers: v.number(),
+      channels: v.number(),
+    }),
+  ),
+  getState: stream(nothing, appState),
+  createWallet: call(
+    v.object({
+      network: v.optional(network),
+      words: v.optional(v.picklist([12, 24])),
+      passphrase: v.optional(text(256)),
+      /** Esplora base URLs and the gateway, when not the build's own. */
+      servers: v.optional(v.pipe(v.array(text(300)), v.maxLength(8))),
+      gateway: v.optional(text(300)),
+    }),
+    v.object({ words: v.array(v.string()) }),
+  ),
+  restoreWallet: call(
+    v.object({
+      words: text(1000),
+      network: v.optional(network),
+      passphrase: v.optional(text(256)),
+      servers: v.optional(v.pipe(v.array(text(300)), v.maxLength(8))),
+      gateway: v.optional(text(300)),
+    }),
+    nothing,
+  ),
+  /** The recovery words, for the user's eyes; the UI asks before it calls. */
+  showWords: call(nothing, v.object({ words: v.array(v.string()) })),
+  confirmWords: call(nothing, nothing),
+  updateSettings: call(
+    v.object({
+      servers: v.optional(v.pipe(v.array(text(300)), v.minLength(1), v.maxLength(8))),
+      gateway: v.optional(text(300)),
+      storagePersisted: v.optional(v.boolean()),
+    }),
+    nothing,
+  ),
+
+  connectPeer: call(v.object({ address: peerAddress }), v.object({ nodeId })),
+  disconnectPeer: call(v.object({ nodeId }), nothing),
+  listPeers: call(nothing, v.array(peer)),
+
+  openChannel: stream(
+    v.object({
+      peer: peerAddress,
+      amountSat: amount,
+      pushMsat: v.optional(amount),
+      feeSatPerVb: v.optional(satPerVb),
+    }),
+    v.variant('status', [
+      v.object({ status: v.literal('connecting') }),
+      v.object({ status: v.literal('negotiating') }),
+      v.object({ status: v.literal('pending'), channelId, fundingTxid: txid }),
+      v.object({
+        status: v.literal('confirming'),
+        channelId,
+        confirmations: v.number(),
+        confirmationsNeeded: v.number(),
+      }),
+      v.object({ status: v.literal('open'), channelId }),
+    ]),
+  ),
+  closeChannel: stream(
+    v.object({
+      channelId,
+      force: v.optional(v.boolean()),
+      address: v.optional(text(100)),
+      feeSatPerVb: v.optional(satPerVb),
+    }),
+    v.variant('status', [
+      v.object({ status: v.literal('negotiating') }),
+      v.object({ status: v.literal('broadcast'), txid }),
+      v.object({ status: v.literal('confirmed'), txid }),
+    ]),
+  ),
+  listChannels: call(nothing, v.array(channel)),
+  pendingChannels: call(nothing, v.array(channel)),
+
+  addInvoice: call(
+    v.object({
+      amountMsat: v.optional(amount),
+      description: v.optional(text(639)),
+      expirySeconds: v.optional(v.pipe(v.number(), v.integer(), v.minValue(60), v.maxValue(31_536_000))),
+    }),
+    invoice,
+  ),
+  decode: call(v.object({ text: text(8000) }), payable),
+  listInvoices: call(nothing, v.array(invoice)),
+  subscribeInvoices: stream(v.object({ paymentHash: v.optional(hash32) }), invoice),
+  sendPayment: stream(
+    v.object({
+      invoice: text(8000),
+      amountMsat: v.optional(amount),
+      maxFeeMsat: v.optional(amount),
+      timeoutSeconds: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(3600))),
+    }),
+    v.variant('status', [
+      v.object({ status: v.literal('attempting'), attempt: v.number(), channelId, amountMsat: amount }),
+      v.object({ status: v.literal('attemptFailed'), attempt: v.number(), channelId, error: errorData }),
+      v.object({ status: v.literal('succeeded'), preimage: hash32, amountMsat: amount, feeMsat: amount }),
+      v.object({ status: v.literal('failed'), error: errorData }),
+    ]),
+  ),
+  listPayments: call(nothing, v.array(payment)),
+
+  estimateFee: call(
+    v.object({ targetBlocks: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1008))) }),
+    v.object({ satPerVb: v.number() }),
+  ),
+  walletBalance: call(
+    nothing,
+    v.object({ confirmedSat: amount, unconfirmedSat: amount, reservedSat: amount, totalSat: amount }),
+  ),
+  channelBalance: call(
+    nothing,
+    v.object({ localMsat: amount, remoteMsat: amount, spendableMsat: amount, receivableMsat: amount }),
+  ),
+  newAddress: call(nothing, v.object({ address: v.string() })),
+  /** What a send would cost and, with `amountSat: 'max'`, exactly how much arrives. Changes nothing. */
+  previewSend: call(
+    v.object({
+      address: text(100),
+      amountSat: v.union([amount, v.literal('max')]),
+      feeSatPerVb: v.optional(satPerVb),
+    }),
+    v.object({ amountSat: amount, feeSat: amount, satPerVb: v.number() }),
+  ),
+  sendCoins: call(
+    v.object({
+      address: text(100),
+      amountSat: v.union([amount, v.literal('max')]),
+      feeSatPerVb: v.optional(satPerVb),
+    }),
+    v.object({ txid, amountSat: amount, feeSat: amount }),
+  ),
+  bumpFee: call(v.object({ txid, feeSatPerVb: satPerVb }), v.object({ txid, feeSat: amount })),
+  listCoins: call(nothing, v.array(coin)),
+  listTransactions: call(nothing, v.array(transaction)),
+  rescan: call(nothing, nothing),
+  refresh: call(nothing, nothing),
+
+  subscribeEvents: stream(
+    nothing,
+    v.object({
+      time: isoTime,
+      type: v.string(),
+      data: v.record(v.string(), v.union([v.string(), v.number(), v.boolean()])),
+    }),
+  ),
+  exportLogs: call(nothing, v.object({ text: v.string() })),
+} as const
+
+export type Procedures = typeof procedures
+export type ProcedureName = keyof Procedures
+export type Input<N extends ProcedureName> = v.InferInput<Procedures[N]['input']>
+export type Output<N extends ProcedureName> = v.InferOutput<Procedures[N]['output']>
+export type CallName = {
+  [N in ProcedureName]: Procedures[N]['kind'] extends 'call' ? N : never
+}[ProcedureName]
+export type StreamName = Exclude<ProcedureName, CallName>
+
+/** A client: calls are promises, streams are async iterables; both reject with `ApiError`. */
+export type Client = {
+  readonly [N in CallName]: {} extends Input<N>
+    ? (input?: Input<N>) => Promise<Output<N>>
+    : (input: Input<N>) => Promise<Output<N>>
+} & {
+  readonly [N in StreamName]: {} extends Input<N>
+    ? (input?: Input<N>, options?: { signal?: AbortSignal }) => AsyncIterable<Output<N>>
+    : (input: Input<N>, options?: { signal?: AbortSignal }) => AsyncIterable<Output<N>>
+}

@@ -1,0 +1,258 @@
+import * as v from 'valibot'
+
+/** Schemas of what crosses the API: amounts are decimal strings with their unit in the field's name, ids lower-case hex. */
+
+const hex = (bytes: number) => v.pipe(v.string(), v.regex(new RegExp(`^[0-9a-f]{${bytes * 2}}$`)))
+
+/** A whole number as decimal digits, at most 21 million bitcoin in msat. */
+export const amount = v.pipe(v.string(), v.regex(/^(0|[1-9]\d{0,18})$/))
+/** May be negative: changes of balances. */
+export const signedAmount = v.pipe(v.string(), v.regex(/^-?(0|[1-9]\d{0,18})$/))
+export const nodeId = v.pipe(v.string(), v.regex(/^0[23][0-9a-f]{64}$/))
+export const hash32 = hex(32)
+export const txid = hex(32)
+export const channelId = hex(32)
+export const isoTime = v.string()
+export const network = v.picklist(['bitcoin', 'testnet4', 'signet', 'regtest'])
+/** Free text from outside, bounded. */
+export const text = (max: number) => v.pipe(v.string(), v.maxLength(max))
+/** sat per virtual byte; fractions allowed. */
+export const satPerVb = v.pipe(v.number(), v.minValue(0.1), v.maxValue(10_000))
+
+export const errorData = v.object({
+  code: v.string(),
+  message: v.string(),
+  data: v.optional(v.record(v.string(), v.union([v.string(), v.number(), v.boolean()]))),
+})
+
+export const channelStatus = v.picklist([
+  'opening', // negotiating with the peer, nothing on chain yet
+  'confirming', // funding transaction broadcast or seen, not deep enough
+  'open',
+  'closing', // shutdown exchanged, HTLCs draining or fee being negotiated
+  'forceClosing', // a commitment transaction is on its way or confirmed, outputs not all settled
+  'closed',
+  'failed', // will be force-closed, or waits for the peer to do so
+])
+
+export const closingOutput = v.object({
+  kind: v.picklist(['mutualClose', 'toLocal', 'toRemote', 'anchor', 'htlc']),
+  amountSat: amount,
+  /** Block height from which it can be spent; absent when it can be at once or is not ours to wait for. */
+  spendableAtHeight: v.optional(v.number()),
+  /** Transaction that pays it to the wallet, once broadcast. */
+  sweepTxid: v.optional(txid),
+  state: v.picklist(['waiting', 'sweeping', 'swept', 'notOurs', 'unresolved']),
+})
+
+export const channel = v.object({
+  channelId,
+  peer: nodeId,
+  peerAlias: v.optional(v.string()),
+  connected: v.boolean(),
+  status: channelStatus,
+  format: v.string(),
+  role: v.picklist(['opener', 'accepter']),
+  capacitySat: amount,
+  /** Our whole balance, reserve and commitment fee included. */
+  localMsat: amount,
+  remoteMsat: amount,
+  /** What can be sent now: balance less reserve, less the fee the opener must keep. */
+  spendableMsat: amount,
+  /** What can be received now. */
+  receivableMsat: amount,
+  localReserveSat: amount,
+  remoteReserveSat: amount,
+  inFlightOutMsat: amount,
+  inFlightInMsat: amount,
+  htlcs: v.number(),
+  feeratePerKw: v.number(),
+  fundingTxid: v.optional(txid),
+  fundingVout: v.optional(v.number()),
+  shortChannelId: v.optional(v.string()),
+  confirmations: v.number(),
+  confirmationsNeeded: v.number(),
+  closeTxid: v.optional(txid),
+  closedBy: v.optional(v.picklist(['local', 'remote', 'mutual'])),
+  closingOutputs: v.array(closingOutput),
+  /** Why it failed or is being closed, when there is something to say. */
+  reason: v.optional(v.string()),
+  localCommitmentNumber: v.number(),
+  remoteCommitmentNumber: v.number(),
+  createdAt: isoTime,
+})
+
+export const peer = v.object({
+  nodeId,
+  address: v.optional(v.string()),
+  state: v.picklist(['connecting', 'connected', 'waiting', 'disconnected']),
+  /** When the next attempt is made, while waiting. */
+  retryAt: v.optional(isoTime),
+  lastError: v.optional(v.string()),
+  inbound: v.boolean(),
+  features: v.array(v.string()),
+})
+
+export const invoice = v.object({
+  paymentHash: hash32,
+  invoice: v.string(),
+  amountMsat: v.optional(amount),
+  description: v.string(),
+  state: v.picklist(['open', 'paid', 'expired', 'cancelled']),
+  createdAt: isoTime,
+  expiresAt: isoTime,
+  paidAt: v.optional(isoTime),
+  receivedMsat: v.optional(amount),
+})
+
+export const payment = v.object({
+  paymentHash: hash32,
+  invoice: v.string(),
+  destination: nodeId,
+  description: v.string(),
+  amountMsat: amount,
+  feeMsat: amount,
+  state: v.picklist(['pending', 'succeeded', 'failed']),
+  preimage: v.optional(hash32),
+  error: v.optional(errorData),
+  attempts: v.number(),
+  createdAt: isoTime,
+  settledAt: v.optional(isoTime),
+})
+
+export const transaction = v.object({
+  txid,
+  /** What it changed in the wallet, fee included. */
+  amountSat: signedAmount,
+  feeSat: v.optional(amount),
+  height: v.optional(v.number()),
+  confirmations: v.number(),
+  label: v.picklist(['received', 'sent', 'channelOpen', 'channelClose', 'sweep', 'self']),
+  canBump: v.boolean(),
+  time: isoTime,
+})
+
+export const coin = v.object({
+  txid,
+  vout: v.number(),
+  amountSat: amount,
+  address: v.string(),
+  confirmations: v.number(),
+  state: v.picklist(['spendable', 'unconfirmed', 'reserved', 'immature']),
+})
+
+/** One line of the activity list on Home, newest first. */
+export const activity = v.object({
+  id: v.string(),
+  kind: v.picklist([
+    'lightningSent',
+    'lightningReceived',
+    'onchainSent',
+    'onchainReceived',
+    'channelOpen',
+    'channelClose',
+  ]),
+  state: v.picklist(['pending', 'done', 'failed']),
+  /** Signed: what it does to the balance. */
+  amountMsat: signedAmount,
+  feeMsat: v.optional(amount),
+  note: v.string(),
+  time: isoTime,
+  paymentHash: v.optional(hash32),
+  txid: v.optional(txid),
+  channelId: v.optional(channelId),
+  error: v.optional(errorData),
+})
+
+export const server = v.object({
+  url: v.string(),
+  state: v.picklist(['ok', 'trying', 'backingOff', 'lying']),
+  height: v.optional(v.number()),
+  lastError: v.optional(v.string()),
+})
+
+export const notice = v.object({
+  id: v.string(),
+  urgency: v.picklist(['info', 'warning', 'urgent']),
+  code: v.picklist([
+    'backUpWords',
+    'serversDisagree',
+    'serversUnreachable',
+    'serverLies',
+    'channelFailed',
+    'peerForceClosed',
+    'closingWaits',
+    'storageNotDurable',
+    'frozen',
+    'noInbound',
+    'fundingStuck',
+  ]),
+  message: v.string(),
+  channelId: v.optional(channelId),
+})
+
+export const balances = v.object({
+  /** Lightning that can be sent now. */
+  spendableMsat: amount,
+  /** Our side of all open channels. */
+  lightningMsat: amount,
+  receivableMsat: amount,
+  onchainConfirmedSat: amount,
+  onchainUnconfirmedSat: amount,
+  onchainReservedSat: amount,
+  /** On its way to the wallet from closing channels, and from opening ones not usable yet. */
+  closingSat: amount,
+  openingSat: amount,
+  /** spendable + confirmed on-chain + trusted unconfirmed: the figure on Home. */
+  totalMsat: amount,
+})
+
+export const phase = v.picklist([
+  'noWallet',
+  'starting',
+  'running',
+  'following', // another tab runs the node; this one shows it live
+  'frozen', // storage or a defect stopped it; nothing is sent any more
+])
+
+/** The whole of what a screen may need, sent again whenever something in it changed. */
+export const appState = v.object({
+  phase,
+  error: v.optional(errorData),
+  network,
+  nodeId: v.optional(nodeId),
+  version: v.string(),
+  chain: v.object({
+    height: v.number(),
+    blockHash: v.string(),
+    synced: v.boolean(),
+    headersVerified: v.number(),
+    progress: v.number(),
+    servers: v.array(server),
+  }),
+  feeSatPerVb: v.object({ fast: v.number(), normal: v.number(), slow: v.number() }),
+  balances,
+  channels: v.array(channel),
+  peers: v.array(peer),
+  activity: v.array(activity),
+  notices: v.array(notice),
+  settings: v.object({
+    gateway: v.string(),
+    servers: v.array(v.string()),
+    wordsConfirmed: v.boolean(),
+    storagePersisted: v.boolean(),
+  }),
+})
+
+export type AppState = v.InferOutput<typeof appState>
+export type Channel = v.InferOutput<typeof channel>
+export type ChannelStatus = v.InferOutput<typeof channelStatus>
+export type ClosingOutput = v.InferOutput<typeof closingOutput>
+export type Peer = v.InferOutput<typeof peer>
+export type Invoice = v.InferOutput<typeof invoice>
+export type Payment = v.InferOutput<typeof payment>
+export type Transaction = v.InferOutput<typeof transaction>
+export type Coin = v.InferOutput<typeof coin>
+export type Activity = v.InferOutput<typeof activity>
+export type Notice = v.InferOutput<typeof notice>
+export type Balances = v.InferOutput<typeof balances>
