@@ -182,6 +182,10 @@ export class Writer {
     return this.#length
   }
 
+  /**
+   * Makes room for `count` bytes and says where. It may replace the buffer and its view: call it before naming either
+   * (`this.#view.setUint8(this.#room(1), …)` would write to the old one).
+   */
   #room(count: number): number {
     const at = this.#length
     const needed = at + count
@@ -204,55 +208,64 @@ export class Writer {
   bytes(bytes: Uint8Array, length?: number): this {
     if (length !== undefined && bytes.length !== length)
       throw new RangeError(`${bytes.length} bytes where ${length} belong`)
-    this.#bytes.set(bytes, this.#room(bytes.length))
+    const at = this.#room(bytes.length)
+    this.#bytes.set(bytes, at)
     return this
   }
 
   u8(value: number): this {
     this.#fits(value, 0, 0xff)
-    this.#view.setUint8(this.#room(1), value)
+    const at = this.#room(1)
+    this.#view.setUint8(at, value)
     return this
   }
 
   u16(value: number): this {
     this.#fits(value, 0, 0xffff)
-    this.#view.setUint16(this.#room(2), value)
+    const at = this.#room(2)
+    this.#view.setUint16(at, value)
     return this
   }
 
   u32(value: number): this {
     this.#fits(value, 0, 0xffff_ffff)
-    this.#view.setUint32(this.#room(4), value)
+    const at = this.#room(4)
+    this.#view.setUint32(at, value)
     return this
   }
 
   u64(value: bigint): this {
     this.#fits(value, 0n, 0xffff_ffff_ffff_ffffn)
-    this.#view.setBigUint64(this.#room(8), value)
+    const at = this.#room(8)
+    this.#view.setBigUint64(at, value)
     return this
   }
 
   s8(value: number): this {
     this.#fits(value, -0x80, 0x7f)
-    this.#view.setInt8(this.#room(1), value)
+    const at = this.#room(1)
+    this.#view.setInt8(at, value)
     return this
   }
 
   s16(value: number): this {
     this.#fits(value, -0x8000, 0x7fff)
-    this.#view.setInt16(this.#room(2), value)
+    const at = this.#room(2)
+    this.#view.setInt16(at, value)
     return this
   }
 
   s32(value: number): this {
     this.#fits(value, -0x8000_0000, 0x7fff_ffff)
-    this.#view.setInt32(this.#room(4), value)
+    const at = this.#room(4)
+    this.#view.setInt32(at, value)
     return this
   }
 
   s64(value: bigint): this {
     this.#fits(value, -(1n << 63n), (1n << 63n) - 1n)
-    this.#view.setBigInt64(this.#room(8), value)
+    const at = this.#room(8)
+    this.#view.setBigInt64(at, value)
     return this
   }
 

@@ -150,6 +150,19 @@ export const signed = <T extends 'channel_announcement' | 'node_announcement' | 
   },
 })
 
+/** A codec that refuses what `check` finds wrong between the fields of a message. */
+export const checked = <M extends Message>(
+  codec: MessageCodec<M>,
+  check: (message: M) => void,
+): MessageCodec<M> => ({
+  ...codec,
+  read: (reader) => {
+    const message = codec.read(reader)
+    check(message)
+    return message
+  },
+})
+
 /** Items that fill the rest of a value, at most `max` of them. Each item must consume at least one byte. */
 export function readItems<T>(reader: Reader, max: number, item: (r: Reader) => T): T[] {
   const out: T[] = []

@@ -1,4 +1,15 @@
-import { bytes32, blob, extended, field, fixed, msatLimit, plain, point, readItems } from './fields.ts'
+import {
+  bytes32,
+  blob,
+  checked,
+  extended,
+  field,
+  fixed,
+  msatLimit,
+  plain,
+  point,
+  readItems,
+} from './fields.ts'
 import { signature, signed, u8, u16, u32, u64, written } from './fields.ts'
 import type { Reader, Writer } from './codec.ts'
 import { refuse } from './errors.ts'
@@ -43,6 +54,12 @@ const encodedTlv = <T>(
     (w, items) => writeEncoded(w, items, write),
   )
 
+/** BOLT 7 §Query Messages: flags, timestamps and checksums come one a short channel id. */
+function onePerId(ids: readonly bigint[], list: readonly unknown[] | undefined, what: string): void {
+  if (list !== undefined && list.length !== ids.length)
+    refuse('bad_length', `${list.length} ${what} for ${ids.length} short channel ids`)
+}
+
 /** BOLT 7. */
 export const GOSSIP = {
   channel_announcement: signed(256, 'channel_announcement', {
@@ -80,17 +97,20 @@ export const GOSSIP = {
     feeProportionalMillionths: u32,
     htlcMaximumMsat: msatLimit,
   }),
-  query_short_channel_ids: extended(
-    261,
-    'query_short_channel_ids',
-    { chainHash: bytes32, shortChannelIds: encodedShortIds },
-    {
-      queryFlags: encodedTlv<bigint>(
-        1,
-        (r) => r.bigsize(),
-        (w, flags) => w.bigsize(flags),
-      ),
-    },
+  query_short_channel_ids: checked(
+    extended(
+      261,
+      'query_short_channel_ids',
+      { chainHash: bytes32, shortChannelIds: encodedShortIds },
+      {
+        queryFlags: encodedTlv<bigint>(
+          1,
+          (r) => r.bigsize(),
+          (w, flags) => w.bigsize(flags),
+        ),
+      },
+    ),
+    (m) => onePerId(m.shortChannelIds, m.queryFlags, 'query flags'),
   ),
   reply_short_channel_ids_end: plain(262, 'reply_short_channel_ids_end', {
     chainHash: bytes32,
@@ -108,31 +128,37 @@ export const GOSSIP = {
       ),
     },
   ),
-  reply_channel_range: extended(
-    264,
-    'reply_channel_range',
-    {
-      chainHash: bytes32,
-      firstBlocknum: u32,
-      numberOfBlocks: u32,
-      syncComplete: u8,
-      shortChannelIds: encodedShortIds,
-    },
-    {
-      timestamps: encodedTlv<ChannelUpdateTimestamps>(
-        1,
-        (r) => ({ timestampNodeId1: r.u32(), timestampNodeId2: r.u32() }),
-        (w, v) => w.u32(v.timestampNodeId1).u32(v.timestampNodeId2),
-      ),
-      checksums: tlv<readonly ChannelUpdateChecksums[]>(
-        3,
-        (r) =>
-          readItems(r, MAX_ITEMS, (item) => ({
-            checksumNodeId1: item.u32(),
-            checksumNodeId2: item.u32(),
-          })),
-        (w, items) => items.forEach((v) => w.u32(v.checksumNodeId1).u32(v.checksumNodeId2)),
-      ),
+  reply_channel_range: checked(
+    extended(
+      264,
+      'reply_channel_range',
+      {
+        chainHash: bytes32,
+        firstBlocknum: u32,
+        numberOfBlocks: u32,
+        syncComplete: u8,
+        shortChannelIds: encodedShortIds,
+      },
+      {
+        timestamps: encodedTlv<ChannelUpdateTimestamps>(
+          1,
+          (r) => ({ timestampNodeId1: r.u32(), timestampNodeId2: r.u32() }),
+          (w, v) => w.u32(v.timestampNodeId1).u32(v.timestampNodeId2),
+        ),
+        checksums: tlv<readonly ChannelUpdateChecksums[]>(
+          3,
+          (r) =>
+            readItems(r, MAX_ITEMS, (item) => ({
+              checksumNodeId1: item.u32(),
+              checksumNodeId2: item.u32(),
+            })),
+          (w, items) => items.forEach((v) => w.u32(v.checksumNodeId1).u32(v.checksumNodeId2)),
+        ),
+      },
+    ),
+    (m) => {
+      onePerId(m.shortChannelIds, m.timestamps, 'timestamps')
+      onePerId(m.shortChannelIds, m.checksums, 'checksums')
     },
   ),
   gossip_timestamp_filter: plain(265, 'gossip_timestamp_filter', {

@@ -450,7 +450,7 @@ export interface NodeAnnouncement {
   readonly nodeId: Uint8Array
   /** 3 bytes */
   readonly rgbColor: Uint8Array
-  /** 32 bytes, zero-padded UTF-8 of anybody's choice: never shown without `safeText`. */
+  /** 32 bytes, zero-padded UTF-8 of anybody's choice: for display see `safeAlias` of text.ts. */
   readonly alias: Uint8Array
   /** Address descriptors; `parseAddresses` reads them. */
   readonly addresses: Uint8Array

@@ -1,0 +1,40 @@
+/** More is not worth showing: an error fills 65 kB otherwise. */
+const MAX_TEXT = 500
+
+/**
+ * Text of a peer (`error`, `warning`) that may be shown: printable ASCII, at most 500 characters, or undefined when it
+ * holds anything else (BOLT 1 §The error and warning Messages: SHOULD NOT be printed verbatim then).
+ */
+export function printableText(data: Uint8Array): string | undefined {
+  let text = ''
+  for (const byte of data) {
+    if (byte < 0x20 || byte > 0x7e) return undefined
+    if (text.length < MAX_TEXT) text += String.fromCharCode(byte)
+  }
+  return data.length > MAX_TEXT ? `${text}…` : text
+}
+
+/** Control, format (joiners, bidi overrides), surrogate, private and unassigned characters, and separators of lines. */
+const UNSAFE = /[\p{C}\p{Zl}\p{Zp}]/gu
+
+const decodeUtf8 = (bytes: Uint8Array): string => {
+  // The engine has no DOM and no Node types: TextDecoder is neither here, so percent escapes do it.
+  let escaped = ''
+  for (const byte of bytes) escaped += `%${byte.toString(16).padStart(2, '0')}`
+  try {
+    return decodeURIComponent(escaped)
+  } catch {
+    return ''
+  }
+}
+
+/**
+ * A node's alias for display: valid UTF-8 without trailing zeros and without characters that could reorder or hide text;
+ * empty when it is not valid. Still a self-chosen name, never proof of who it is (BOLT 7 §Security Considerations for Node
+ * Aliases).
+ */
+export function safeAlias(alias: Uint8Array): string {
+  let end = alias.length
+  while (end > 0 && alias[end - 1] === 0) end--
+  return decodeUtf8(alias.subarray(0, end)).replace(UNSAFE, '').trim()
+}
