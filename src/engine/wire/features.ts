@@ -191,7 +191,7 @@ export function unknownRequiredBits(
   for (let i = vector.length - 1, base = 0; i >= 0 && bad.length < 16; i--, base += 8) {
     const even = (vector[i] ?? 0) & 0x55
     for (let b = 0; even !== 0 && b < 8; b += 2)
-      if (even & (1 << b) && !understood.has(base + b)) bad.push(base + b)
+      if (even & (1 << b) && !understood.has(base + b) && bad.length < 16) bad.push(base + b)
   }
   return bad
 }
