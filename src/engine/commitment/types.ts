@@ -71,6 +71,18 @@ export interface SideParams {
   readonly toSelfDelay: number
 }
 
+/** The public keys of one commitment, 33 bytes each (BOLT 3 §Key Derivation), named from its owner's side. */
+export interface CommitmentKeys {
+  /** The owner's per-commitment point that the others come from. */
+  readonly point: Uint8Array
+  readonly revocationKey: Uint8Array
+  readonly ownerDelayedKey: Uint8Array
+  readonly ownerHtlcKey: Uint8Array
+  readonly otherHtlcKey: Uint8Array
+  /** The other side's payment basepoint. */
+  readonly otherPaymentKey: Uint8Array
+}
+
 /** An HTLC output of a commitment. */
 export interface HtlcOutput {
   readonly htlc: ViewHtlc
@@ -89,6 +101,7 @@ export interface HtlcOutput {
 export interface BuiltCommitment {
   readonly owner: Role
   readonly number: bigint
+  readonly keys: CommitmentKeys
   /** Unsigned. */
   readonly tx: Tx
   readonly txid: string
