@@ -35,7 +35,7 @@ export function commitmentNumberOf(tx: Tx, factor: bigint): bigint | undefined {
 }
 
 /** The sighash type of the other side's signature on a second stage (BOLT 3 §HTLC-Timeout and HTLC-Success Transactions). */
-export const htlcSighashType = (format: CommitmentFormat): number =>
+export const htlcSighashType = (format: Pick<CommitmentFormat, 'anchors'>): number =>
   format.anchors ? SIGHASH_SINGLE | SIGHASH_ANYONECANPAY : SIGHASH_ALL
 
 type OutputKind = 'to_local' | 'to_remote' | 'owner_anchor' | 'other_anchor' | 'htlc'

@@ -36,9 +36,16 @@ export function derivePublicKey(basepoint: Uint8Array, point: Uint8Array): Uint8
   return key
 }
 
-/** The private key of `derivePublicKey(publicKey(basepointSecret), point)`, 32 bytes. */
-export function derivePrivateKey(basepointSecret: Uint8Array, point: Uint8Array): Uint8Array {
-  const key = addScalars(basepointSecret, tweak(publicKey(basepointSecret), point))
+/**
+ * The private key of `derivePublicKey(basepoint, point)`, 32 bytes.
+ * @param basepoint the secret's public key, when the caller has it
+ */
+export function derivePrivateKey(
+  basepointSecret: Uint8Array,
+  point: Uint8Array,
+  basepoint: Uint8Array = publicKey(basepointSecret),
+): Uint8Array {
+  const key = addScalars(basepointSecret, tweak(basepoint, point))
   invariant(key !== undefined, 'derived secret is zero')
   return key
 }
