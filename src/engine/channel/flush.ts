@@ -1,0 +1,101 @@
+import { fromHex } from '../base/bytes.ts'
+import { otherRole } from '../commitment/types.ts'
+import { closingDue, offerClosing } from './closing.ts'
+import { sign, signatureDue } from './commit.ts'
+import { addProblem, canPayFeerate } from './limits.ts'
+import { append, cautiousView, isBeingRemoved, lockedInHtlc, logLength, remoteTip } from './log.ts'
+import { grantedByReady, readyMessage } from './points.ts'
+import type { Channel, ChannelContext, ChannelEffect, Proposal, Transition } from './types.ts'
+
+/** Whether the funding transaction is as deep as the channel needs. */
+export const deepEnough = (channel: Channel, height: number): boolean =>
+  channel.funding.minimumDepth === 0 ||
+  (channel.funding.confirmedHeight !== undefined &&
+    height - channel.funding.confirmedHeight + 1 >= channel.funding.minimumDepth)
+
+/**
+ * The end of a turn (rule 4): whatever may be said now is said, all of it at once. An update enters our log only in the turn whose
+ * signature covers it, so that nothing of ours ever stands in the log unsigned.
+ */
+export function flush(channel: Channel, ctx: ChannelContext): Transition {
+  if (channel.link !== 'online' || channel.failure !== undefined) return { channel, effects: [] }
+  let current = channel
+  const effects: ChannelEffect[] = []
+  const take = (transition: Transition) => {
+    current = transition.channel
+    effects.push(...transition.effects)
+  }
+  if (!current.readySent && deepEnough(current, ctx.height)) take(sendReady(current, ctx))
+  if (current.readySent && current.readyReceived) {
+    if (current.remotePoints.length > 0) take(propose(current))
+    if (signatureDue(current)) take(sign(current, ctx))
+  }
+  take(sendShutdown(current))
+  if (closingDue(current)) take(offerClosing(current, ctx))
+  return { channel: current, effects }
+}
+
+function sendReady(channel: Channel, ctx: ChannelContext): Transition {
+  const effects: ChannelEffect[] = [
+    { type: 'send', message: readyMessage(channel, ctx, fromHex(channel.id)) },
+  ]
+  if (channel.readyReceived) effects.push({ type: 'event', event: { type: 'ready' } })
+  return { channel: { ...channel, readySent: true, grantedThrough: grantedByReady(channel) }, effects }
+}
+
+/** Moves what may be proposed from the outbox into our log, in order; what may not yet waits, what never may is refused. */
+function propose(channel: Channel): Transition {
+  let current = channel
+  const waiting: Proposal[] = []
+  const effects: ChannelEffect[] = []
+  const us = channel.role
+  const enter = (entry: Parameters<typeof append>[1]) => {
+    current = { ...current, logs: { ...current.logs, [us]: append(current.logs[us], entry) } }
+  }
+  const refuse = (token: string | undefined, reason: string) => {
+    effects.push({
+      type: 'event',
+      event: { type: 'addRefused', reason, ...(token === undefined ? {} : { token }) },
+    })
+  }
+  for (const proposal of channel.outbox) {
+    if (proposal.type === 'add') {
+      if (current.closing !== undefined) {
+        refuse(proposal.token, 'closing')
+        continue
+      }
+      const problem = addProblem(current, proposal.amountMsat)
+      if (problem === undefined) enter({ ...proposal, id: current.logs[us].nextHtlcId })
+      else if (problem.code === 'amountTooSmall' || cautiousView(current).htlcs.length === 0) {
+        // With nothing in flight no limit will loosen by waiting.
+        refuse(proposal.token, problem.code)
+      } else waiting.push(proposal)
+    } else if (proposal.type === 'fee') {
+      if (us === 'opener' && canPayFeerate(current, proposal.feeratePerKw)) enter(proposal)
+    } else {
+      const them = otherRole(us)
+      const live = lockedInHtlc(current, them, proposal.id) !== undefined
+      if (live && !isBeingRemoved({ ...current, outbox: [] }, them, proposal.id)) enter(proposal)
+    }
+  }
+  if (current === channel && waiting.length === channel.outbox.length) return { channel, effects }
+  return { channel: { ...current, outbox: waiting }, effects }
+}
+
+/** `shutdown` is sent only when our whole log is in the remote tip (rule 12). */
+function sendShutdown(channel: Channel): Transition {
+  const { closing } = channel
+  const us = channel.role
+  if (closing === undefined || closing.sent) return { channel, effects: [] }
+  if (remoteTip(channel).indexes[us] !== logLength(channel.logs[us])) return { channel, effects: [] }
+  return {
+    channel: { ...channel, closing: { ...closing, sent: true } },
+    effects: [
+      {
+        type: 'send',
+        message: { type: 'shutdown', channelId: fromHex(channel.id), scriptpubkey: closing.localScript },
+      },
+      { type: 'event', event: { type: 'closing' } },
+    ],
+  }
+}

@@ -1,0 +1,317 @@
+import { equalBytes, fromHex, utf8 } from '../base/bytes.ts'
+import { assertNever, err, ok, type Result, unwrap } from '../base/result.ts'
+import { isAcceptableShutdownScript } from '../bitcoin/script.ts'
+import { otherRole } from '../commitment/types.ts'
+import { isPublicKey } from '../crypto/curve.ts'
+import { formatNamed } from '../commitment/formats.ts'
+import type { ChannelReady, Message, Shutdown } from '../wire/messages.ts'
+import { buildLocal } from './build.ts'
+import { receiveClosingSigned } from './closing.ts'
+import { acceptSignature, receiveRevocation } from './commit.ts'
+import { flush } from './flush.ts'
+import { isBeingRemoved, lockedInHtlc, viewAt } from './log.ts'
+import { receivePoints } from './points.ts'
+import { disconnect, receiveReestablish, reestablishMessage } from './reestablish.ts'
+import type {
+  Channel,
+  ChannelContext,
+  ChannelEffect,
+  ChannelInput,
+  Failure,
+  Fault,
+  Proposal,
+  Transition,
+} from './types.ts'
+import { receiveUpdate } from './updates.ts'
+
+/** An accepter forgets a channel whose funding transaction never confirmed after this many blocks (BOLT 2 §funding). */
+export const FUNDING_TIMEOUT_BLOCKS = 2016
+/** An offered HTLC is enforced on chain this many blocks after its expiry (BOLT 2 §cltv_expiry_delta Selection: grace). */
+export const EXPIRY_GRACE_BLOCKS = 2
+/** A received HTLC whose preimage we gave out must be removed this many blocks before it expires, or be claimed on chain. */
+export const CLAIM_MARGIN_BLOCKS = 10
+
+type Outcome = Result<Transition, Fault>
+
+const still = (channel: Channel): Outcome => ok({ channel, effects: [] })
+const fail = (code: string, text: string): Result<never, Fault> => err({ code, action: 'fail_channel', text })
+
+/**
+ * The channel machine: one input to the next state and what is to be done once it is written (house law 1). A fault leaves the
+ * state as it was; the caller obeys its action (`applyFault`).
+ */
+export function step(channel: Channel, input: ChannelInput, ctx: ChannelContext): Outcome {
+  switch (input.type) {
+    case 'connected':
+      return connected(channel, ctx)
+    case 'disconnected':
+      return still(disconnect(channel))
+    case 'message':
+      return receive(channel, input.message, ctx)
+    case 'propose':
+      return still(enqueue(channel, input.proposal))
+    case 'withdraw':
+      return still({
+        ...channel,
+        outbox: channel.outbox.filter((p) => p.type !== 'add' || p.token !== input.token),
+      })
+    case 'fundingConfirmed':
+      return still({
+        ...channel,
+        funding: {
+          ...channel.funding,
+          confirmedHeight: input.height,
+          shortChannelId:
+            (BigInt(input.height) << 40n) |
+            (BigInt(input.txIndex) << 16n) |
+            BigInt(channel.funding.outpoint.vout),
+        },
+      })
+    case 'fundingUnconfirmed': {
+      const { confirmedHeight: _h, shortChannelId: _s, ...funding } = channel.funding
+      return still({ ...channel, funding })
+    }
+    case 'close':
+      if (channel.closing !== undefined || channel.failure !== undefined) return still(channel)
+      return still({
+        ...channel,
+        closing: { localScript: channel.shutdownScript, sent: false, feeratePerKw: input.feeratePerKw },
+      })
+    case 'forceClose':
+      return ok(failChannel(channel, { code: 'forceClose', reason: input.reason, remedy: 'broadcast' }, ctx))
+    case 'fundingSpent':
+      return still(channel)
+    case 'tick':
+      return ok(checkDeadlines(channel, ctx))
+    case 'flush':
+      return ok(flush(channel, ctx))
+    default:
+      return assertNever(input)
+  }
+}
+
+function connected(channel: Channel, ctx: ChannelContext): Outcome {
+  if (channel.failure !== undefined) {
+    return ok({ channel, effects: [errorMessage(channel, channel.failure.reason)] })
+  }
+  return ok({
+    channel: { ...disconnect(channel), link: 'reestablishing' },
+    effects: [{ type: 'send', message: reestablishMessage(channel, ctx) }],
+  })
+}
+
+/** Removals are remembered until they are in the log; a second one for the same HTLC is dropped; the newest fee wins. */
+function enqueue(channel: Channel, proposal: Proposal): Channel {
+  if (channel.failure !== undefined && proposal.type === 'add') return channel
+  if (proposal.type === 'fee') {
+    return { ...channel, outbox: [...channel.outbox.filter((p) => p.type !== 'fee'), proposal] }
+  }
+  if (proposal.type !== 'add') {
+    const them = otherRole(channel.role)
+    const live = lockedInHtlc(channel, them, proposal.id) !== undefined
+    if (!live || isBeingRemoved(channel, them, proposal.id)) return channel
+  }
+  return { ...channel, outbox: [...channel.outbox, proposal] }
+}
+
+const errorMessage = (channel: Channel, text: string): ChannelEffect => ({
+  type: 'send',
+  message: { type: 'error', channelId: fromHex(channel.id), data: utf8(text) },
+})
+
+/** Takes the channel off: no further step off chain, and with `broadcast` our newest commitment to the chain. */
+export function failChannel(channel: Channel, failure: Failure, ctx: ChannelContext, tell = true): Transition {
+  if (channel.failure !== undefined) return { channel, effects: [] }
+  const next: Channel = { ...channel, failure }
+  const effects: ChannelEffect[] = []
+  if (tell && channel.link !== 'offline') effects.push(errorMessage(channel, failure.reason))
+  if (failure.remedy === 'broadcast') {
+    effects.push({ type: 'broadcast', tx: signedLocalCommitment(channel, ctx), purpose: 'commitment' })
+  }
+  effects.push({ type: 'event', event: { type: 'failed', failure } })
+  for (const proposal of channel.outbox) {
+    if (proposal.type === 'add') {
+      effects.push({
+        type: 'event',
+        event: {
+          type: 'addRefused',
+          reason: 'channelFailed',
+          ...(proposal.token === undefined ? {} : { token: proposal.token }),
+        },
+      })
+    }
+  }
+  return { channel: { ...next, outbox: channel.outbox.filter((p) => p.type !== 'add') }, effects }
+}
+
+/** Our newest commitment, ready for the chain. Of our own chain only the tip is ever broadcast (rule 11). */
+export function signedLocalCommitment(channel: Channel, ctx: Pick<ChannelContext, 'signer'>) {
+  const { number, indexes, signature } = channel.localTip
+  const built = buildLocal(channel, ctx, number, indexes, viewAt(channel, indexes))
+  return unwrap(
+    ctx.signer.signLocalCommitment(channel.signer, built, signature, channel.remote.keys.fundingPubkey),
+    'signer',
+  )
+}
+
+/** Does what a fault asks for. `disconnect` and `warn` are the shell's; failing the channel is ours. */
+export function applyFault(channel: Channel, fault: Fault, ctx: ChannelContext): Transition {
+  if (fault.action !== 'fail_channel') return { channel, effects: [] }
+  return failChannel(channel, { code: fault.code, reason: fault.text, remedy: 'broadcast' }, ctx)
+}
+
+function receive(channel: Channel, message: Message, ctx: ChannelContext): Outcome {
+  if (message.type === 'error') {
+    // BOLT 1 §error: the peer has failed the channel. While we are behind nothing of ours may be broadcast.
+    if (channel.failure !== undefined) return still(channel)
+    const text = printable(message.data)
+    return ok(
+      failChannel(
+        channel,
+        { code: 'peerError', reason: `The peer failed the channel: ${text}`, remedy: 'broadcast' },
+        ctx,
+        false,
+      ),
+    )
+  }
+  if (channel.failure !== undefined) return still(channel)
+  if (message.type === 'channel_reestablish') {
+    if (channel.link !== 'reestablishing') {
+      return err({ code: 'unexpectedReestablish', action: 'disconnect', text: 'channel_reestablish twice' })
+    }
+    const outcome = receiveReestablish(channel, message, ctx)
+    if (!outcome.ok) return outcome
+    if ('failure' in outcome.value) {
+      const { failure, say } = outcome.value
+      const transition = failChannel(channel, failure, ctx, false)
+      return ok({
+        channel: transition.channel,
+        effects: [errorMessage(channel, say), ...transition.effects],
+      })
+    }
+    return ok(outcome.value)
+  }
+  // BOLT 2 §Message Retransmission: nothing else of a channel counts before its channel_reestablish.
+  if (channel.link !== 'online') return still(channel)
+  switch (message.type) {
+    case 'channel_ready':
+      return receiveReady(channel, message, ctx)
+    case 'update_add_htlc':
+    case 'update_fulfill_htlc':
+    case 'update_fail_htlc':
+    case 'update_fail_malformed_htlc':
+    case 'update_fee':
+      return inOperation(channel) ?? receiveUpdate(channel, message)
+    case 'commitment_signed':
+      return inOperation(channel) ?? acceptSignature(channel, message, ctx)
+    case 'revoke_and_ack':
+      return inOperation(channel) ?? receiveRevocation(channel, message, ctx)
+    case 'shutdown':
+      return receiveShutdown(channel, message, ctx)
+    case 'closing_signed':
+      return receiveClosingSigned(channel, message, ctx)
+    default:
+      return still(channel)
+  }
+}
+
+const inOperation = (channel: Channel): Outcome | undefined =>
+  channel.readySent && channel.readyReceived
+    ? undefined
+    : fail('notReady', 'BOLT 2 §Normal Operation: an update before channel_ready')
+
+const printable = (data: Uint8Array): string =>
+  String.fromCharCode(...data.subarray(0, 200).map((b) => (b >= 32 && b < 127 ? b : 63)))
+
+function receiveReady(channel: Channel, message: ChannelReady, ctx: ChannelContext): Outcome {
+  const format = formatNamed(channel.formatName)
+  if (format.lcpTlvs !== (message.lcpPoints !== undefined)) {
+    return fail('lcpTerms', 'lcp wire: channel_ready with lcp_points in an lcp channel and only there')
+  }
+  if (!isPublicKey(message.secondPerCommitmentPoint)) {
+    return fail('badPoint', 'BOLT 2 §channel_ready: second_per_commitment_point is not on the curve')
+  }
+  const lcp = message.lcpPoints
+  if (lcp !== undefined) {
+    const first = lcp.points[0]
+    const matches = first !== undefined && equalBytes(first.point, message.secondPerCommitmentPoint)
+    if (lcp.firstNumber !== 1n || !matches || lcp.points.length > 64) {
+      return fail('lcpTerms', 'lcp wire: lcp_points of channel_ready grant 1..W, beginning with the second point')
+    }
+  }
+  const points = lcp?.points ?? [{ point: message.secondPerCommitmentPoint }]
+  const received = receivePoints(channel, ctx, 1, points, channel.remoteTail.number)
+  if (!received.ok) return received
+  const effects: ChannelEffect[] =
+    channel.readySent && !channel.readyReceived ? [{ type: 'event', event: { type: 'ready' } }] : []
+  return ok({
+    channel: {
+      ...received.value,
+      readyReceived: true,
+      ...(message.shortChannelId === undefined ? {} : { remoteAlias: message.shortChannelId }),
+    },
+    effects,
+  })
+}
+
+function receiveShutdown(channel: Channel, message: Shutdown, ctx: ChannelContext): Outcome {
+  const script = message.scriptpubkey
+  const upfront = channel.remote.upfrontShutdownScript
+  if (upfront !== undefined && !equalBytes(upfront, script)) {
+    return err({
+      code: 'shutdownScript',
+      action: 'disconnect',
+      text: 'BOLT 2 §shutdown: scriptpubkey is not the upfront_shutdown_script',
+    })
+  }
+  if (!isAcceptableShutdownScript(script, ctx.anysegwit)) {
+    return err({ code: 'shutdownScript', action: 'disconnect', text: 'BOLT 2 §shutdown: scriptpubkey of no accepted form' })
+  }
+  const closing = channel.closing ?? {
+    localScript: channel.shutdownScript,
+    sent: false,
+    feeratePerKw: ctx.feeratePerKw,
+  }
+  return still({ ...channel, closing: { ...closing, remoteScript: script } })
+}
+
+/** What block heights demand of a channel: deadlines of HTLCs, and the end of waiting for a funding transaction. */
+function checkDeadlines(channel: Channel, ctx: ChannelContext): Transition {
+  if (channel.failure !== undefined || ctx.height === 0) return { channel, effects: [] }
+  const us = channel.role
+  if (
+    us === 'accepter' &&
+    channel.funding.confirmedHeight === undefined &&
+    ctx.height > channel.funding.createdHeight + FUNDING_TIMEOUT_BLOCKS
+  ) {
+    return { channel, effects: [{ type: 'event', event: { type: 'forgotten', reason: 'fundingTimedOut' } }] }
+  }
+  const commitments = [channel.localTip, channel.remoteTail, ...channel.remotePending]
+  for (const { indexes } of commitments) {
+    for (const htlc of viewAt(channel, indexes).htlcs) {
+      if (htlc.offerer === us && ctx.height >= htlc.cltvExpiry + EXPIRY_GRACE_BLOCKS) {
+        return failChannel(
+          channel,
+          { code: 'htlcTimedOut', reason: 'An HTLC that we offered expired unresolved.', remedy: 'broadcast' },
+          ctx,
+        )
+      }
+      if (
+        htlc.offerer !== us &&
+        ctx.height >= htlc.cltvExpiry - CLAIM_MARGIN_BLOCKS &&
+        fulfilled(channel, htlc.id)
+      ) {
+        return failChannel(
+          channel,
+          { code: 'htlcAtRisk', reason: 'An HTLC that we settled was not removed in time.', remedy: 'broadcast' },
+          ctx,
+        )
+      }
+    }
+  }
+  return { channel, effects: [] }
+}
+
+/** Whether we have settled this received HTLC with its preimage. */
+const fulfilled = (channel: Channel, id: bigint): boolean =>
+  [...channel.logs[channel.role].entries, ...channel.outbox].some((e) => e.type === 'fulfill' && e.id === id)

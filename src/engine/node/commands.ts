@@ -1,0 +1,108 @@
+import type { Msat, Sat } from '../base/units.ts'
+
+/** What the API asks of the engine, and how it answers. Questions that only read are answered from the state by the shell. */
+export type Command =
+  | { readonly type: 'connectPeer'; readonly nodeId: string; readonly address: string }
+  | { readonly type: 'disconnectPeer'; readonly nodeId: string }
+  | {
+      readonly type: 'openChannel'
+      readonly nodeId: string
+      readonly amountSat: Sat
+      readonly pushMsat: Msat
+      /** sat per 1000 weight for the funding transaction; absent: the normal rate. */
+      readonly feeratePerKw?: number
+    }
+  /** Gives an opening up that has not been signed yet. */
+  | { readonly type: 'cancelOpening'; readonly openingId: string }
+  | {
+      readonly type: 'closeChannel'
+      readonly channelId: string
+      readonly force: boolean
+      readonly feeratePerKw?: number
+    }
+  | {
+      readonly type: 'addInvoice'
+      readonly amountMsat?: Msat
+      readonly description: string
+      readonly expirySeconds: number
+    }
+  | {
+      readonly type: 'sendPayment'
+      readonly invoice: string
+      readonly amountMsat?: Msat
+      readonly timeoutSeconds: number
+    }
+  | { readonly type: 'newAddress' }
+  | {
+      readonly type: 'sendCoins'
+      readonly address: string
+      readonly amountSat: Sat | 'max'
+      readonly feeratePerKw?: number
+    }
+  | { readonly type: 'bumpFee'; readonly txid: string; readonly feeratePerKw: number }
+  | { readonly type: 'rescan' }
+  | { readonly type: 'refresh' }
+  | { readonly type: 'setServers'; readonly servers: readonly string[] }
+  /** Settings that only the shell and the UI give a meaning to: kept with everything else. */
+  | { readonly type: 'setPreference'; readonly name: string; readonly value: string }
+
+/** The immediate answer; what happens later comes as events with the ids given here. */
+export type CommandResult =
+  | { readonly type: 'done' }
+  | { readonly type: 'opening'; readonly openingId: string }
+  | { readonly type: 'invoice'; readonly paymentHash: string }
+  | { readonly type: 'payment'; readonly paymentHash: string }
+  | { readonly type: 'address'; readonly address: string }
+  | { readonly type: 'sent'; readonly txid: string; readonly amountSat: Sat; readonly feeSat: Sat }
+
+/** An error of the API as the engine says it; codes are those of the contract. */
+export interface ApiFailure {
+  readonly code: string
+  readonly message: string
+  readonly data?: Readonly<Record<string, string | number | boolean>>
+}
+
+/** What happened, for streams, logs and projections. Sent after the write that made it true. */
+export type NodeEvent =
+  | { readonly type: 'peerReady'; readonly nodeId: string }
+  | { readonly type: 'peerLost'; readonly nodeId: string; readonly reason: string }
+  | { readonly type: 'peerRefused'; readonly nodeId: string; readonly error: ApiFailure }
+  | { readonly type: 'openingNegotiated'; readonly openingId: string }
+  | {
+      readonly type: 'openingPending'
+      readonly openingId: string
+      readonly channelId: string
+      readonly fundingTxid: string
+    }
+  | { readonly type: 'openingFailed'; readonly openingId: string; readonly error: ApiFailure }
+  | { readonly type: 'channelChanged'; readonly channelId: string }
+  | { readonly type: 'channelReady'; readonly channelId: string }
+  | { readonly type: 'channelFailed'; readonly channelId: string; readonly reason: string }
+  | { readonly type: 'channelClosing'; readonly channelId: string; readonly txid: string }
+  | { readonly type: 'channelClosed'; readonly channelId: string; readonly txid: string }
+  | {
+      readonly type: 'paymentAttempt'
+      readonly paymentHash: string
+      readonly attempt: number
+      readonly channelId: string
+      readonly amountMsat: Msat
+    }
+  | {
+      readonly type: 'paymentAttemptFailed'
+      readonly paymentHash: string
+      readonly attempt: number
+      readonly channelId: string
+      readonly error: ApiFailure
+    }
+  | {
+      readonly type: 'paymentSucceeded'
+      readonly paymentHash: string
+      readonly preimage: string
+      readonly amountMsat: Msat
+      readonly feeMsat: Msat
+    }
+  | { readonly type: 'paymentFailed'; readonly paymentHash: string; readonly error: ApiFailure }
+  | { readonly type: 'invoicePaid'; readonly paymentHash: string; readonly amountMsat: Msat }
+  | { readonly type: 'walletChanged' }
+  | { readonly type: 'chainChanged' }
+  | { readonly type: 'notice'; readonly code: string; readonly message: string; readonly channelId?: string }
