@@ -1,0 +1,76 @@
+import { decodeTx, txidOf } from '../bitcoin/tx.ts'
+import { type EsploraResult, isAlreadyKnown, isRefusal, parseHash, rejectReason } from './esplora.ts'
+import { failed, served } from './servers.ts'
+import { putBroadcast, type Turn, without } from './turn.ts'
+import type { Broadcast } from './types.ts'
+
+/** Servers that did not answer are tried for this long, then a broadcast that is not kept up is done. */
+const GIVE_UP_MS = 600_000
+
+/** Starts a broadcast, or a new round of one; the result is told again. */
+export function startBroadcast(turn: Turn, token: string, tx: Uint8Array, keep: boolean): void {
+  const decoded = decodeTx(tx)
+  if (!decoded.ok) {
+    const servers = [{ url: '', ok: false, reason: decoded.error }]
+    turn.events.push({ type: 'broadcastResult', token, txid: '', accepted: false, servers })
+    return
+  }
+  putBroadcast(turn, {
+    token,
+    txid: txidOf(decoded.value),
+    tx,
+    keep,
+    startedAt: turn.now,
+    outcomes: {},
+    reported: null,
+  })
+}
+
+/** A server's verdict on a transaction. No verdict (time-out, 5xx) leaves it to be sent again after the server's pause. */
+export function onBroadcast(turn: Turn, url: string, token: string, result: EsploraResult): void {
+  const broadcast = turn.state.broadcasts[token]
+  const outcome = (ok: boolean, reason: string | null) => {
+    served(turn, url)
+    if (broadcast)
+      putBroadcast(turn, { ...broadcast, outcomes: { ...broadcast.outcomes, [url]: { ok, reason } } })
+  }
+  if (result.ok) {
+    const txid = parseHash(result.value)
+    if (!txid.ok) return failed(turn, url, { kind: 'shape', message: txid.error })
+    return outcome(true, null)
+  }
+  const { status, message } = result.error
+  if (!isRefusal(result) || status === 404) return failed(turn, url, result.error)
+  const reason = rejectReason(message)
+  return isAlreadyKnown(message) ? outcome(true, null) : outcome(false, reason)
+}
+
+/** Tells a verdict when there is a new one, begins new rounds, and drops what is done. */
+export function evaluateBroadcast(turn: Turn, token: string): void {
+  const broadcast = turn.state.broadcasts[token]
+  if (!broadcast) return
+  const verdict = verdictOf(turn, broadcast)
+  if (verdict !== null && verdict !== broadcast.reported) {
+    const servers = Object.entries(broadcast.outcomes).map(([url, o]) => ({ url, ...o }))
+    const { txid } = broadcast
+    turn.events.push({ type: 'broadcastResult', token, txid, accepted: verdict === 'accepted', servers })
+    putBroadcast(turn, { ...broadcast, reported: verdict })
+  }
+  const age = turn.now - broadcast.startedAt
+  const complete = turn.state.servers.every((s) => s.url in broadcast.outcomes)
+  const now = turn.state.broadcasts[token] ?? broadcast
+  if (broadcast.keep) {
+    if (age >= turn.state.config.rebroadcastMs)
+      putBroadcast(turn, { ...now, startedAt: turn.now, outcomes: {} })
+  } else if (verdict !== null && (complete || age >= GIVE_UP_MS)) {
+    turn.state = { ...turn.state, broadcasts: without(turn.state.broadcasts, token) }
+  }
+}
+
+/** Accepted by one; refused by all that can answer; or null while it is open. */
+function verdictOf(turn: Turn, broadcast: Broadcast): 'accepted' | 'refused' | null {
+  const outcomes = Object.values(broadcast.outcomes)
+  if (outcomes.some((o) => o.ok)) return 'accepted'
+  const open = turn.state.servers.some((s) => !(s.url in broadcast.outcomes) && s.backoffUntil <= turn.now)
+  return outcomes.length > 0 && !open ? 'refused' : null
+}

@@ -1,0 +1,297 @@
+import type { EsploraRequest } from './esplora.ts'
+import { type Priority, ask, isAsked, ranked, readyAt } from './servers.ts'
+import { wantedBlocks } from './sync.ts'
+import { provedSpend } from './spends.ts'
+import { patchServer, type Turn } from './turn.ts'
+import type { Check, Purpose, ScriptEntry, ServerState, SpendWatch, TxEntry } from './types.ts'
+
+/** What holds back lower kinds of look-ups after an absence, and for how long at most. */
+const HEADERS_FIRST_MS = 60_000
+const SPENDS_FIRST_MS = 120_000
+
+/** A planning run: when the next look is due gathers in `soonest`. */
+interface Plan {
+  readonly turn: Turn
+  soonest: number
+}
+
+/**
+ * Asks whatever is due and can be asked now, the most urgent first, and returns when the next thing will be due. What is due
+ * follows from the state alone, so a lost, late or refused answer needs no book-keeping: its question is simply due again.
+ */
+export function plan(turn: Turn): number {
+  const p: Plan = { turn, soonest: Number.POSITIVE_INFINITY }
+  for (const f of turn.state.inFlight) later(p, f.timeoutAt)
+  for (const s of turn.state.servers) if (s.backoffUntil > turn.now) later(p, s.backoffUntil)
+  planBroadcasts(p)
+  planTips(p)
+  planHeaders(p)
+  const headersReady = isCurrent(turn)
+  if (!headersReady) later(p, turn.state.resumedAt + HEADERS_FIRST_MS)
+  if (headersReady || turn.now >= turn.state.resumedAt + HEADERS_FIRST_MS) {
+    const spendsReady = planSpends(p)
+    if (!spendsReady) later(p, turn.state.resumedAt + SPENDS_FIRST_MS)
+    planTxs(p, spendsReady)
+    if (spendsReady || turn.now >= turn.state.resumedAt + SPENDS_FIRST_MS) {
+      planHistories(p)
+      planFees(p)
+    }
+  }
+  return p.soonest
+}
+
+/** A time at which something may be due: only those ahead count, what is due now waits for an answer or a server. */
+function later(p: Plan, at: number): void {
+  if (at > p.turn.now && at < p.soonest) p.soonest = at
+}
+
+/** Asks a server if its limits allow. */
+function tryAsk(
+  p: Plan,
+  server: ServerState,
+  priority: Priority,
+  request: EsploraRequest,
+  purpose: Purpose,
+): boolean {
+  const current = p.turn.state.servers.find((s) => s.url === server.url)
+  if (!current) return false
+  const at = readyAt(p.turn.state, current, priority, p.turn.now)
+  if (at > 0) {
+    later(p, at)
+    return false
+  }
+  ask(p.turn, server.url, request, purpose)
+  return true
+}
+
+/** Servers to look things up at, the best first: those whose chain is known to be ours. */
+const helpers = (turn: Turn): readonly ServerState[] =>
+  ranked(turn.state, turn.now).filter((s) => s.identified)
+
+/** Whether a server that was asked since we came (back) agrees with our tip, and no headers are on their way. */
+export function isCurrent(turn: Turn): boolean {
+  const { servers, headers, resumedAt } = turn.state
+  return servers.some((s) => s.tipAt >= resumedAt && s.tip?.hash === headers.tip.hash && s.sync === null)
+}
+
+// ---- money first: broadcasts ---------------------------------------------------------------------------------------
+
+function planBroadcasts(p: Plan): void {
+  for (const { token, tx, keep, startedAt, outcomes } of Object.values(p.turn.state.broadcasts)) {
+    if (keep) later(p, startedAt + p.turn.state.config.rebroadcastMs)
+    for (const server of ranked(p.turn.state, p.turn.now)) {
+      if (server.url in outcomes) continue
+      if (isAsked(p.turn.state, (q) => q.kind === 'broadcast' && q.token === token, server.url)) continue
+      const request = { kind: 'broadcast', hex: hex(tx) } as const
+      tryAsk(p, server, 'money', request, { kind: 'broadcast', token })
+    }
+  }
+}
+
+const hex = (bytes: Uint8Array): string => {
+  let out = ''
+  for (const b of bytes) out += b.toString(16).padStart(2, '0')
+  return out
+}
+
+// ---- headers -------------------------------------------------------------------------------------------------------
+
+/** One tip poll an interval, at each server in turn; after a new tip the next servers are asked soon. */
+function planTips(p: Plan): void {
+  const { state, now } = p.turn
+  const { pollMs, fastPollMs, quorum } = state.config
+  const interval = isWaiting(p.turn) ? fastPollMs : pollMs
+  const usable = ranked(state, now)
+  const lastPoll = Math.max(0, ...usable.map((s) => s.tipAskedAt))
+  const inTurn = usable.reduce<ServerState | undefined>(
+    (a, s) => (a === undefined || s.tipAskedAt < a.tipAskedAt ? s : a),
+    undefined,
+  )
+  for (const [rank, server] of usable.entries()) {
+    if (!server.identified && !isAsked(state, (q) => q.kind === 'identity', server.url)) {
+      const request = { kind: 'blockHash', height: state.headers.base } as const
+      tryAsk(p, server, 'money', request, { kind: 'identity' })
+    }
+    if (isAsked(p.turn.state, (q) => q.kind === 'tip', server.url)) continue
+    const never = server.tipAskedAt < state.resumedAt || server.tipAskedAt < state.refreshedAt
+    // A lagging server's view is of little use for look-ups: see soon whether it followed.
+    const follows = rank < quorum && server.tipAt < state.tipAt
+    let due = never
+      ? 0
+      : follows
+        ? Math.max(state.tipAt, server.tipAskedAt) + interval / 4
+        : Number.POSITIVE_INFINITY
+    if (server === inTurn) due = Math.min(due, lastPoll + interval)
+    if (due > now) {
+      later(p, due)
+      continue
+    }
+    if (tryAsk(p, server, 'money', { kind: 'tipHash' }, { kind: 'tip' }))
+      patchServer(p.turn, server.url, { tipAskedAt: now })
+  }
+}
+
+/** Something waits for a block: poll faster. */
+function isWaiting(turn: Turn): boolean {
+  const { watches, broadcasts } = turn.state
+  if (Object.keys(broadcasts).length > 0) return true
+  return Object.values(watches).some(
+    (w) =>
+      (w.kind === 'tx' && !w.confirmed) ||
+      (w.kind === 'spend' && w.reported !== null && w.reported.blockHash === null),
+  )
+}
+
+function planHeaders(p: Plan): void {
+  const { state } = p.turn
+  for (const { url, top } of wantedBlocks(state.servers, state.headers.tip.height)) {
+    if (isAsked(p.turn.state, (q) => q.kind === 'headers' && q.top === top, url)) continue
+    const server = state.servers.find((s) => s.url === url)
+    if (server) tryAsk(p, server, 'money', { kind: 'blocks', height: top }, { kind: 'headers', top })
+  }
+}
+
+// ---- look-ups ------------------------------------------------------------------------------------------------------
+
+/** Whether an answer still stands: of this tip, since the last refresh, and not older than `period`. */
+function stands(p: Plan, check: Check | undefined, period: number): boolean {
+  const { state, now } = p.turn
+  if (!check || check.tip !== state.headers.tip.hash || check.at < state.refreshedAt) return false
+  if (now - check.at >= period) return false
+  later(p, check.at + period)
+  return true
+}
+
+/** Looks up watched outputs; returns whether each has had an answer since we came (back). */
+function planSpends(p: Plan): boolean {
+  const watches = Object.values(p.turn.state.watches).filter((w) => w.kind === 'spend')
+  const { spendPollMs, requestsPerHour } = p.turn.state.config
+  // Many watches share the allowance: about 300 look-ups an hour at each server.
+  const period = requestsPerHour > 0 ? Math.max(spendPollMs, watches.length * 12_000) : spendPollMs
+  let ready = true
+  for (const watch of watches) {
+    const answers = Object.values(watch.answers)
+    const proved = provedSpend(p.turn, watch) !== undefined
+    if (!proved && !answers.some((a) => a.at >= p.turn.state.resumedAt)) ready = false
+    if (proved) planDenials(p, watch)
+    else planSpend(p, watch, period)
+  }
+  return ready
+}
+
+function planSpend(p: Plan, watch: SpendWatch, period: number): void {
+  const asked = (s: ServerState) =>
+    isAsked(p.turn.state, (q) => q.kind === 'outspend' && q.token === watch.token, s.url)
+  const servers = helpers(p.turn)
+  const stale = servers.filter((s) => !stands(p, watch.answers[s.url], period))
+  const open = stale.filter((s) => !asked(s))
+  let missing = p.turn.state.config.quorum - (servers.length - open.length)
+  // In turn: whoever was asked longest ago.
+  for (const server of [...open].sort(
+    (a, b) => (watch.answers[a.url]?.at ?? 0) - (watch.answers[b.url]?.at ?? 0),
+  )) {
+    if (missing <= 0) return
+    if (askSpend(p, server, watch)) missing--
+  }
+}
+
+/** A server that said unspent of what is proved spent is asked once more before it is called a liar. */
+function planDenials(p: Plan, watch: SpendWatch): void {
+  for (const server of helpers(p.turn)) {
+    const answer = watch.answers[server.url]
+    if (answer?.claim !== null || server.tip?.hash !== p.turn.state.headers.tip.hash) continue
+    if (isAsked(p.turn.state, (q) => q.kind === 'outspend' && q.token === watch.token, server.url)) continue
+    const due = answer.at + p.turn.state.config.spendPollMs / 4
+    if (due > p.turn.now) later(p, due)
+    else askSpend(p, server, watch)
+  }
+}
+
+const askSpend = (p: Plan, server: ServerState, watch: SpendWatch): boolean =>
+  tryAsk(
+    p,
+    server,
+    'money',
+    { kind: 'outspend', ...watch.outpoint },
+    { kind: 'outspend', token: watch.token },
+  )
+
+/** Fetches and proves transactions: spenders first, the others once all spends have been looked at. */
+function planTxs(p: Plan, all: boolean): void {
+  const watched = new Set<string>()
+  const spenders = new Set<string>()
+  for (const w of Object.values(p.turn.state.watches)) {
+    if (w.kind === 'tx') watched.add(w.txid)
+    if (w.kind === 'spend') for (const a of Object.values(w.answers)) if (a.claim) spenders.add(a.claim.txid)
+  }
+  const entries = Object.values(p.turn.state.txs).filter((e) => e.confirmed === null || e.raw === null)
+  for (const entry of entries)
+    if (spenders.has(entry.txid)) planTx(p, entry, watched.has(entry.txid), 'money')
+  if (!all && p.turn.now < p.turn.state.resumedAt + SPENDS_FIRST_MS) return
+  for (const entry of entries)
+    if (watched.has(entry.txid) && !spenders.has(entry.txid)) planTx(p, entry, true, 'chain')
+  for (const entry of entries)
+    if (!watched.has(entry.txid) && !spenders.has(entry.txid)) planTx(p, entry, false, 'chain')
+}
+
+function planTx(p: Plan, entry: TxEntry, watched: boolean, priority: Priority): void {
+  const { spendPollMs, quorum } = p.turn.state.config
+  const { txid } = entry
+  // A stated height promises success soon; without one only the next block will tell, or another server.
+  const patience = entry.hint !== null ? spendPollMs / 6 : spendPollMs
+  const servers = helpers(p.turn)
+  if (entry.raw === null) {
+    if (isAsked(p.turn.state, (q) => q.kind === 'raw' && q.txid === txid)) return
+    const server = servers.find((s) => !stands(p, entry.rawMisses[s.url], patience))
+    if (server) tryAsk(p, server, priority, { kind: 'tx', txid }, { kind: 'raw', txid })
+    return
+  }
+  if (entry.hint === null && !watched) return
+  const asked = (s: ServerState) => isAsked(p.turn.state, (q) => q.kind === 'proof' && q.txid === txid, s.url)
+  const request = { kind: 'merkleProof', txid } as const
+  for (const server of servers.slice(0, Math.max(1, quorum))) {
+    if (asked(server)) {
+      // With a stated height one server at a time will do.
+      if (entry.hint !== null) return
+    } else if (!stands(p, entry.proofMisses[server.url], patience)) {
+      if (tryAsk(p, server, priority, request, { kind: 'proof', txid }) && entry.hint !== null) return
+    }
+  }
+}
+
+function planHistories(p: Plan): void {
+  const { historyPollMs, requestsPerHour } = p.turn.state.config
+  for (const watch of Object.values(p.turn.state.watches)) {
+    if (watch.kind !== 'scripts') continue
+    // About 360 look-ups an hour, all servers together.
+    const period =
+      requestsPerHour > 0 ? Math.max(historyPollMs, watch.scripts.length * 10_000) : historyPollMs
+    for (const script of watch.scripts) planHistory(p, watch.token, script, period)
+  }
+}
+
+function planHistory(p: Plan, token: string, script: ScriptEntry, period: number): void {
+  const listed = { at: script.listedAt, tip: script.listedTip ?? '' }
+  if (script.paging === null && stands(p, listed, period)) return
+  const purpose = { kind: 'history', token, script: script.hash } as const
+  if (isAsked(p.turn.state, (q) => q.kind === 'history' && q.token === token && q.script === script.hash))
+    return
+  const { paging } = script
+  const servers = helpers(p.turn)
+  const other = servers.find((s) => s.url !== script.listedBy) ?? servers[0]
+  const server = paging ? (servers.find((s) => s.url === paging.server) ?? other) : other
+  if (!server) return
+  // A listing goes on where it began; at another server it starts over (the pages so far stay, doubles are dropped).
+  const after =
+    paging?.server === server.url ? (paging.items.findLast((i) => i.height !== null)?.txid ?? null) : null
+  tryAsk(p, server, 'rest', { kind: 'history', scriptHash: script.hash, after }, purpose)
+}
+
+function planFees(p: Plan): void {
+  const { fees, config, refreshedAt } = p.turn.state
+  const due = fees.at < refreshedAt ? refreshedAt : fees.at + (fees.at === 0 ? 0 : config.feePollMs)
+  if (due > p.turn.now) return later(p, due)
+  if (isAsked(p.turn.state, (q) => q.kind === 'fees')) return
+  const server = helpers(p.turn)[0]
+  if (server) tryAsk(p, server, 'rest', { kind: 'feeEstimates' }, { kind: 'fees' })
+}

@@ -1,0 +1,221 @@
+import { hashHeader } from '../bitcoin/header.ts'
+import { type EsploraResult, FORGED_BLOCK, parseBlocks, parseHash } from './esplora.ts'
+import { type Connected, connectHeaders, hashAt, heightOf, pruneHeaders } from './headers.ts'
+import { failed, lied, served } from './servers.ts'
+import { findServer, patchServer, type Turn } from './turn.ts'
+import type { HeaderRun, HeaderSync, ServerState } from './types.ts'
+import { retractAbove } from './txs.ts'
+
+/** Requests under way while catching up, and runs kept that came before their turn. */
+const WINDOWS = 4
+const MAX_EARLY = 8
+
+/** The server's answer to "what is your tip". */
+export function onTip(turn: Turn, url: string, result: EsploraResult): void {
+  if (!result.ok) return failed(turn, url, result.error)
+  const hash = parseHash(result.value)
+  if (!hash.ok) return failed(turn, url, { kind: 'shape', message: hash.error })
+  served(turn, url)
+  patchServer(turn, url, { claimed: hash.value, tipAt: turn.now })
+  placeServer(turn, url)
+}
+
+/** The server's answer to "which block have you where our chain begins". */
+export function onIdentity(turn: Turn, url: string, result: EsploraResult): void {
+  if (!result.ok) return failed(turn, url, result.error)
+  const hash = parseHash(result.value)
+  if (!hash.ok) return failed(turn, url, { kind: 'shape', message: hash.error })
+  const { headers } = turn.state
+  if (hash.value !== hashAt(headers, headers.base)) return lied(turn, url, 'follows another chain')
+  served(turn, url)
+  patchServer(turn, url, { identified: true })
+}
+
+/** Compares the tip that a server states with our chain; an unknown one starts a header sync. */
+function placeServer(turn: Turn, url: string): void {
+  const server = findServer(turn.state, url)
+  if (!server || server.claimed === null) return
+  const { headers, config } = turn.state
+  const height = heightOf(headers, server.claimed, config.maxReorg)
+  if (height !== undefined) {
+    const status = height < headers.tip.height ? 'behind' : 'ok'
+    patchServer(turn, url, { tip: { height, hash: server.claimed }, sync: null, lesser: null, status })
+  } else if (server.claimed === server.lesser) {
+    patchServer(turn, url, { tip: null, sync: null, status: 'behind' })
+  } else if (server.sync === null) {
+    const sync: HeaderSync = { target: server.claimed, targetHeight: null, page: 10, early: [], branch: null }
+    patchServer(turn, url, { sync })
+  }
+}
+
+/** Blocks that were asked up to height `top`, or (null) the newest. */
+export function onBlocks(turn: Turn, url: string, top: number | null, result: EsploraResult): void {
+  if (!result.ok) return failed(turn, url, result.error)
+  const blocks = parseBlocks(result.value)
+  if (!blocks.ok) {
+    if (blocks.error === FORGED_BLOCK) return lied(turn, url, blocks.error)
+    return failed(turn, url, { kind: 'shape', message: blocks.error })
+  }
+  served(turn, url)
+  const sync = findServer(turn.state, url)?.sync
+  const first = blocks.value[0]
+  const last = blocks.value.at(-1)
+  if (!sync || !first || !last) return
+  if (top !== null && last.height !== top)
+    return failed(turn, url, { kind: 'shape', message: 'blocks of other heights' })
+  const run: HeaderRun = { from: first.height, headers: blocks.value.map((b) => b.header) }
+  if (top === null) {
+    const page = first.height === 0 ? sync.page : blocks.value.length
+    patchServer(turn, url, { sync: { ...sync, targetHeight: last.height, page } })
+    return takeRun(turn, url, run)
+  }
+  // A server that gives fewer at a time than thought: smaller windows.
+  if (first.height > 0 && blocks.value.length < sync.page)
+    patchServer(turn, url, { sync: { ...sync, page: blocks.value.length } })
+  if (sync.branch === null) return takeRun(turn, url, run)
+  const joined = joinBranch(sync.branch, run)
+  if (joined === undefined)
+    return failed(turn, url, { kind: 'shape', message: 'its chain changed meanwhile' })
+  return tryBranch(turn, url, joined)
+}
+
+/** A run that may continue our chain now, later, or not at all. */
+function takeRun(turn: Turn, url: string, run: HeaderRun): void {
+  const sync = findServer(turn.state, url)?.sync
+  if (!sync) return
+  const { tip } = turn.state.headers
+  if (run.from > tip.height + 1)
+    return patchServer(turn, url, { sync: { ...sync, early: [...sync.early, run].slice(-MAX_EARLY) } })
+  tryBranch(turn, url, run)
+  drainEarly(turn, url)
+}
+
+/** Early runs whose turn has come. */
+function drainEarly(turn: Turn, url: string): void {
+  for (;;) {
+    const sync = findServer(turn.state, url)?.sync
+    const height = turn.state.headers.tip.height
+    if (!sync || sync.branch !== null) return
+    const next = sync.early.find((r) => r.from <= height + 1)
+    if (!next) return
+    patchServer(turn, url, { sync: { ...sync, early: sync.early.filter((r) => r !== next) } })
+    if (next.from + next.headers.length - 1 > height) tryBranch(turn, url, next)
+  }
+}
+
+/** Headers whose foot may be on our chain: adopted if they weigh more, else kept until their foot or more of them is known. */
+function tryBranch(turn: Turn, url: string, run: HeaderRun): void {
+  const sync = findServer(turn.state, url)?.sync
+  if (!sync) return
+  const { headers, config } = turn.state
+  // What is at or below our first header is not for us to check, but it must be the same block.
+  const cut = Math.max(0, headers.base + 1 - run.from)
+  const above = run.headers.slice(cut)
+  const from = run.from + cut
+  const first = above[0]
+  const last = above.at(-1)
+  if (!first || !last) return finish(turn, url)
+  const parent = hashAt(headers, from - 1)
+  if (parent !== first.prevHash) {
+    if (from - 1 <= headers.base || headers.tip.height - from > config.maxReorg)
+      return lied(turn, url, 'follows another chain')
+    return patchServer(turn, url, {
+      sync: { ...sync, early: [], branch: { from, headers: above, rooted: false } },
+    })
+  }
+  const top = from + above.length - 1
+  if (hashAt(headers, top) === hashHeader(last)) return finish(turn, url)
+  const connected = connectHeaders(headers, from, above, turn.now)
+  if (connected.ok) {
+    patchServer(turn, url, { sync: { ...sync, branch: null } })
+    adopt(turn, connected.value)
+    return finish(turn, url)
+  }
+  if (connected.error === 'lessWork') {
+    if (sync.targetHeight !== null && top < sync.targetHeight)
+      return patchServer(turn, url, { sync: { ...sync, branch: { from, headers: above, rooted: true } } })
+    return patchServer(turn, url, { sync: null, lesser: sync.target, tip: null, status: 'behind' })
+  }
+  if (connected.error === 'future')
+    return failed(turn, url, {
+      kind: 'shape',
+      message: 'a block from the future: is the clock of this device right?',
+    })
+  return lied(turn, url, `header refused: ${connected.error}`)
+}
+
+/** A branch and what was asked to reach its foot or its head; undefined when they do not meet. */
+function joinBranch(branch: HeaderRun & { readonly rooted: boolean }, run: HeaderRun): HeaderRun | undefined {
+  const firstOfBranch = branch.headers[0]
+  const lastOfBranch = branch.headers.at(-1)
+  const lastOfRun = run.headers.at(-1)
+  if (!firstOfBranch || !lastOfBranch || !lastOfRun) return undefined
+  if (!branch.rooted) {
+    if (hashHeader(lastOfRun) !== firstOfBranch.prevHash) return undefined
+    return { from: run.from, headers: [...run.headers, ...branch.headers] }
+  }
+  const more = run.headers.slice(branch.from + branch.headers.length - run.from)
+  if (more[0]?.prevHash !== hashHeader(lastOfBranch)) return undefined
+  return { from: branch.from, headers: [...branch.headers, ...more] }
+}
+
+/** Ends a sync whose target is reached; one whose server moved on waits for its next tip. */
+function finish(turn: Turn, url: string): void {
+  placeServer(turn, url)
+  const sync = findServer(turn.state, url)?.sync
+  if (sync && sync.targetHeight !== null && sync.targetHeight <= turn.state.headers.tip.height)
+    patchServer(turn, url, { sync: null })
+}
+
+/** Makes a heavier chain ours: first what it undoes, then the reorganisation, then the new tip. */
+function adopt(turn: Turn, connected: Connected): void {
+  const chain = pruneHeaders(connected.chain, turn.state.config.keepHeaders)
+  turn.state = { ...turn.state, headers: chain, tipAt: turn.now }
+  if (connected.disconnected > 0) {
+    retractAbove(turn, connected.forkHeight)
+    const { forkHeight, disconnected } = connected
+    turn.events.push({ type: 'reorg', forkHeight, disconnected })
+  }
+  const { height, hash, time } = chain.tip
+  turn.events.push({ type: 'tip', height, hash, time })
+  for (const { url } of turn.state.servers) replaceServer(turn, url)
+}
+
+/** After our chain changed: where a server stands on it, without starting anything. */
+function replaceServer(turn: Turn, url: string): void {
+  const server = findServer(turn.state, url)
+  if (!server || server.claimed === null) return
+  const { headers, config } = turn.state
+  const height = heightOf(headers, server.claimed, config.maxReorg)
+  const tip = height === undefined ? null : { height, hash: server.claimed }
+  if (server.tip?.hash !== tip?.hash || server.tip?.height !== tip?.height) patchServer(turn, url, { tip })
+}
+
+/** Block requests that the syncs of all servers want next: one server leads while a long way is made up. */
+export function wantedBlocks(
+  servers: readonly ServerState[],
+  height: number,
+): readonly { readonly url: string; readonly top: number | null }[] {
+  const wanted: { url: string; top: number | null }[] = []
+  const targets = new Set<string>()
+  const leader = servers.find((s) => s.sync && s.sync.targetHeight !== null && s.sync.branch === null)
+  for (const { url, sync } of servers) {
+    if (!sync || targets.has(sync.target)) continue
+    targets.add(sync.target)
+    if (sync.targetHeight === null) {
+      if (leader === undefined) wanted.push({ url, top: null })
+    } else if (sync.branch !== null) {
+      const { from, headers, rooted } = sync.branch
+      const top = from + headers.length - 1
+      wanted.push({ url, top: rooted ? Math.min(top + sync.page, sync.targetHeight) : from - 1 })
+    } else {
+      for (let k = 1; k <= WINDOWS; k++) {
+        const top = Math.min(height + k * sync.page, sync.targetHeight)
+        const have = sync.early.some((r) => r.from + r.headers.length - 1 === top)
+        if (top > height && !have && !wanted.some((w) => w.url === url && w.top === top))
+          wanted.push({ url, top })
+      }
+    }
+  }
+  return wanted
+}

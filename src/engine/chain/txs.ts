@@ -1,0 +1,162 @@
+import { merkleRootFromProof } from '../bitcoin/merkle.ts'
+import { decodeTx, txidOf } from '../bitcoin/tx.ts'
+import type { Txid } from '../bitcoin/types.ts'
+import { type EsploraResult, parseMerkleProof, parseTxHex } from './esplora.ts'
+import { hashAt, headerAt } from './headers.ts'
+import { failed, lied, served } from './servers.ts'
+import { findServer, patchTx, putWatch, type Turn } from './turn.ts'
+import type { ChainState, KnownTx, TxEntry, TxWatch } from './types.ts'
+
+/** Makes sure that a transaction is looked for; `hint` is a height that a server stated, null for the mempool or unknown. */
+export function needTx(turn: Turn, txid: Txid, hint: number | null): void {
+  const entry = turn.state.txs[txid]
+  if (entry === undefined) {
+    const fresh: TxEntry = { txid, raw: null, confirmed: null, hint, rawMisses: {}, proofMisses: {} }
+    turn.state = { ...turn.state, txs: { ...turn.state.txs, [txid]: fresh } }
+  } else if (entry.confirmed === null && entry.hint !== hint) patchTx(turn, txid, { hint })
+}
+
+/**
+ * Takes over what an owner persisted. A confirmation holds when its block is on our chain, or so deep that we keep no headers
+ * there any more: it was proved before it was persisted.
+ */
+export function recall(turn: Turn, known: KnownTx): void {
+  const tx = decodeTx(known.tx)
+  if (!tx.ok || txidOf(tx.value) !== known.txid) return
+  needTx(turn, known.txid, known.height)
+  if (turn.state.txs[known.txid]?.raw === null) patchTx(turn, known.txid, { raw: known.tx })
+  const { height, blockHash, index } = known
+  if (height === null || blockHash === null || index === null) return
+  const { headers } = turn.state
+  if (height < headers.base || hashAt(headers, height) === blockHash)
+    patchTx(turn, known.txid, { confirmed: { height, blockHash, index } })
+}
+
+/** A transaction's bytes, or that the server does not have it. */
+export function onRaw(turn: Turn, url: string, txid: Txid, result: EsploraResult): void {
+  const entry = turn.state.txs[txid]
+  const check = { at: turn.now, tip: turn.state.headers.tip.hash }
+  if (!result.ok) {
+    if (result.error.status !== 404) return failed(turn, url, result.error)
+    served(turn, url)
+    if (entry) patchTx(turn, txid, { rawMisses: { ...entry.rawMisses, [url]: check } })
+    return
+  }
+  const raw = parseTxHex(result.value)
+  if (!raw.ok) return failed(turn, url, { kind: 'shape', message: raw.error })
+  const tx = decodeTx(raw.value)
+  if (!tx.ok || txidOf(tx.value) !== txid) return lied(turn, url, `gave another transaction for ${txid}`)
+  served(turn, url)
+  if (entry?.raw === null) patchTx(turn, txid, { raw: raw.value, rawMisses: {} })
+}
+
+/** A merkle proof, or that the server has none: it counts only when it leads to a header of our own chain. */
+export function onProof(turn: Turn, url: string, txid: Txid, result: EsploraResult): void {
+  const entry = turn.state.txs[txid]
+  if (!result.ok && result.error.status !== 404) return failed(turn, url, result.error)
+  const missed = (wrong: number) => {
+    const miss = { at: turn.now, tip: turn.state.headers.tip.hash, wrong }
+    if (entry) patchTx(turn, txid, { proofMisses: { ...entry.proofMisses, [url]: miss } })
+  }
+  if (!result.ok) {
+    served(turn, url)
+    return missed(0)
+  }
+  const proof = parseMerkleProof(result.value)
+  if (!proof.ok) return failed(turn, url, { kind: 'shape', message: proof.error })
+  if (!entry?.raw || entry.confirmed !== null) return served(turn, url)
+  const root = merkleRootFromProof(entry.raw, proof.value)
+  if (!root.ok) {
+    missed(0)
+    if (root.error === 'ambiguous') return served(turn, url)
+    return lied(turn, url, `merkle proof refused: ${root.error}`)
+  }
+  const { headers } = turn.state
+  const { height, pos } = proof.value
+  const header = headerAt(headers, height)
+  const blockHash = hashAt(headers, height)
+  if (header === undefined || blockHash === undefined) {
+    // Ahead of our headers, or below our checkpoint.
+    served(turn, url)
+    return missed(0)
+  }
+  if (root.value.root === header.merkleRoot) {
+    served(turn, url)
+    return patchTx(turn, txid, { confirmed: { height, blockHash, index: pos }, proofMisses: {} })
+  }
+  // An honest server may have been reorganised between two answers: it lies when it is at our tip and says it again.
+  const server = findServer(turn.state, url)
+  const wrong = (entry.proofMisses[url]?.wrong ?? 0) + 1
+  missed(wrong)
+  if (wrong > 1 && server?.tip?.hash === headers.tip.hash && server.tipAt > (entry.proofMisses[url]?.at ?? 0))
+    return lied(turn, url, 'its merkle proof leads to no block')
+  patchServerTipSoon(turn, url)
+}
+
+/** The next thing this server is asked is its tip. */
+function patchServerTipSoon(turn: Turn, url: string): void {
+  const servers = turn.state.servers.map((s) => (s.url === url ? { ...s, tipAskedAt: 0 } : s))
+  turn.state = { ...turn.state, servers }
+}
+
+/** Blocks above a height are gone: takes back what they confirmed, and tells the watches. */
+export function retractAbove(turn: Turn, height: number): void {
+  const gone = Object.values(turn.state.txs).filter(
+    (e) => e.confirmed !== null && e.confirmed.height > height,
+  )
+  if (gone.length === 0) return
+  const txs = { ...turn.state.txs }
+  for (const e of gone) txs[e.txid] = { ...e, confirmed: null, hint: null, proofMisses: {} }
+  turn.state = { ...turn.state, txs }
+  for (const watch of Object.values(turn.state.watches)) {
+    if (watch.kind === 'tx') retractTx(turn, watch)
+    else if (watch.kind === 'spend' && watch.reported !== null && watch.reported.blockHash !== null) {
+      const { txid } = watch.reported
+      if (turn.state.txs[txid]?.confirmed !== null) continue
+      // What servers said of the old chain no longer counts: they are asked again.
+      putWatch(turn, { ...watch, answers: {}, reported: { txid, blockHash: null } })
+      turn.events.push({ type: 'unconfirmed', token: watch.token, txid })
+    }
+  }
+}
+
+function retractTx(turn: Turn, watch: TxWatch): void {
+  const confirmed = turn.state.txs[watch.txid]?.confirmed ?? null
+  if (watch.depth === 0 || confirmed !== null) return
+  putWatch(turn, { ...watch, depth: 0, confirmed: false })
+  turn.events.push({ type: 'unconfirmed', token: watch.token, txid: watch.txid })
+}
+
+/** Reports the depth of a watched transaction on our own chain. */
+export function evaluateTx(turn: Turn, watch: TxWatch): void {
+  const entry = turn.state.txs[watch.txid]
+  if (!entry?.confirmed || entry.raw === null) return
+  const depth = turn.state.headers.tip.height - entry.confirmed.height + 1
+  if (depth === watch.depth) return
+  const { token, txid, minDepth, upTo } = watch
+  const confirmed = watch.confirmed || depth >= minDepth
+  if (Math.min(depth, upTo) !== Math.min(watch.depth, upTo))
+    turn.events.push({ type: 'depth', token, txid, depth: Math.min(depth, upTo), of: upTo })
+  if (confirmed && !watch.confirmed)
+    turn.events.push({ type: 'confirmed', token, txid, tx: entry.raw, depth, ...entry.confirmed })
+  putWatch(turn, { ...watch, depth, confirmed })
+}
+
+/** The transactions that watches refer to; others are forgotten. */
+export function forgetUnneeded(state: ChainState): ChainState {
+  const needed = new Set<Txid>()
+  for (const watch of Object.values(state.watches)) {
+    if (watch.kind === 'tx') needed.add(watch.txid)
+    else if (watch.kind === 'spend') {
+      if (watch.reported) needed.add(watch.reported.txid)
+      for (const answer of Object.values(watch.answers)) if (answer.claim) needed.add(answer.claim.txid)
+    } else {
+      for (const txid of watch.known) needed.add(txid)
+      for (const script of watch.scripts) {
+        for (const item of script.listing ?? []) needed.add(item.txid)
+      }
+    }
+  }
+  const kept = Object.entries(state.txs).filter(([txid]) => needed.has(txid))
+  return kept.length === Object.keys(state.txs).length ? state : { ...state, txs: Object.fromEntries(kept) }
+}
