@@ -2,7 +2,7 @@ import { concat, equalSecret } from '../base/bytes.ts'
 import { hmacSha256 } from '../crypto/hash.ts'
 import { Reader, Writer } from '../wire/codec.ts'
 import { decoding } from '../wire/errors.ts'
-import { peelAttribution } from './attribution.ts'
+import { MAX_HOPS, peelAttribution } from './attribution.ts'
 import { type DecodedFailure, decodeFailure } from './failure.ts'
 import { deriveKey, obfuscate } from './keys.ts'
 
@@ -57,7 +57,8 @@ export function readFailure(input: {
 }): FailureReport {
   const { sharedSecrets } = input
   let packet = input.reason
-  let attribution = input.attributionData
+  // Attribution has room for 20 hops: it says nothing about a longer route.
+  let attribution = sharedSecrets.length > MAX_HOPS ? undefined : input.attributionData
   let source: FailureReport['source']
   let blamed: number | undefined
   const holdTimes: number[] = []

@@ -268,6 +268,15 @@ describe('failures', () => {
     )
   })
 
+  it('of a route longer than attribution can tell of blame nobody for it', () => {
+    const report = readFailure({
+      sharedSecrets: SECRETS.slice(0, 21),
+      reason: new Uint8Array(292),
+      attributionData: new Uint8Array(920),
+    })
+    expect(report).toEqual({ source: undefined, holdTimes: [], blamed: undefined })
+  })
+
   it('with a code but no readable packet inside still end the search', () => {
     const secret = secretOf(0)
     const body = new Uint8Array(260).fill(0xff)
