@@ -88,7 +88,9 @@ export function bumpFee(
   const oldFee = known.feeSat ?? paid - known.tx.outputs.reduce((n, o) => n + o.valueSat, 0n)
   const least = oldFee + feeFor(funded.weight, INCREMENTAL_PER_KW)
   if (funded.feeSat < least) {
-    const minFeeratePerKw = Number((least * 1000n + BigInt(funded.weight) - 1n) / BigInt(funded.weight))
+    // The least feerate whose fee, rounded up to a satoshi, is `least`.
+    const weight = BigInt(funded.weight)
+    const minFeeratePerKw = Number(((least - 1n) * 1000n + weight) / weight)
     return err({ code: 'feerate_not_higher', minFeeratePerKw })
   }
   return finish(state, funded, recipients, change, reservationId, 'bump', context, txid)

@@ -103,8 +103,14 @@ export function fakeChain(): FakeChain {
   return chain
 }
 
-/** Keys of a fixed seed, without the seconds that PBKDF2 would take over many tests. */
-export const testKeys = (n = 0): WalletKeys => walletKeys(sha256(Uint8Array.of(1, n)), REGTEST)
+const known = new Map<number, WalletKeys>()
+
+/** Keys of a fixed seed: without PBKDF2, and the same object each time, so that many tests derive each script once. */
+export function testKeys(n = 0): WalletKeys {
+  const keys = known.get(n) ?? walletKeys(sha256(Uint8Array.of(1, n)), REGTEST)
+  known.set(n, keys)
+  return keys
+}
 
 /** A watching, empty wallet with its keys and chain. */
 export function testWallet(

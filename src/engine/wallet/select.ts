@@ -73,7 +73,7 @@ export const isEconomic = (input: SpendInput, feeratePerKw: number): boolean =>
 
 /**
  * Coins that may be spent now, the most valuable first: not spent, not reserved, mature, and confirmed or (when allowed)
- * unconfirmed change of our own. Unconfirmed coins of others are never spent: they can vanish, and our transaction with them.
+ * unconfirmed change of our own that no replacement in the making will take away. Unconfirmed coins of others are never spent: they can vanish, and our transaction with them.
  */
 export function spendableCoins(
   state: WalletState,
@@ -81,11 +81,13 @@ export function spendableCoins(
   spendUnconfirmedChange: boolean,
 ): readonly Coin[] {
   const reserved = reservedOutpoints(state)
+  const replaced = new Set(Object.values(state.reservations).flatMap((r) => r.spend.replaces ?? []))
   return [...ledgerOf(state).coins]
     .filter(
       ([key, coin]) =>
         coin.spentBy === null &&
         !reserved.has(key) &&
+        !replaced.has(coin.outpoint.txid) &&
         isMature(coin, tipHeight) &&
         (coin.height !== null || (spendUnconfirmedChange && coin.trusted && coin.depth <= MAX_DEPTH)),
     )
