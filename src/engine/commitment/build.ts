@@ -65,6 +65,14 @@ function compareDrafts(a: Draft, b: Draft): number {
 export const fundingScriptOf = (params: CommitmentParams): Uint8Array =>
   fundingScript(params.opener.keys.fundingPubkey, params.accepter.keys.fundingPubkey)
 
+/** A view divides the channel's value without remainder (design: lcp, invariant A). */
+function checkView(params: CommitmentParams, view: CommitmentView): void {
+  invariant(view.openerMsat >= 0n && view.accepterMsat >= 0n, 'a view has no negative balance')
+  let total: bigint = view.openerMsat + view.accepterMsat
+  for (const h of view.htlcs) total += h.amountMsat
+  invariant(total === params.fundingSat * 1000n, 'a view adds up to the channel')
+}
+
 /** Splits a view's HTLCs into those with an output on the owner's commitment and those without. */
 function splitTrimmed(params: CommitmentParams, owner: Role, view: CommitmentView) {
   const { format } = params
@@ -178,7 +186,7 @@ export function buildCommitment(
   cachedKeys?: CommitmentKeys,
 ): BuiltCommitment {
   invariant(number >= 0n && number < 1n << 48n, 'commitment number of 48 bits')
-  invariant(view.openerMsat >= 0n && view.accepterMsat >= 0n, 'a view has no negative balance')
+  checkView(params, view)
   const { format } = params
   const keys = cachedKeys ?? deriveCommitmentKeys(params, owner, point)
   invariant(compareBytes(keys.point, point) === 0, 'cached keys are of this point')
