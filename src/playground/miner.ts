@@ -17,6 +17,16 @@ interface Coin {
   readonly vout: number
   readonly amount: bigint
 }
+interface Scan {
+  readonly height: number
+  readonly unspents: readonly {
+    readonly txid: string
+    readonly vout: number
+    readonly amount: number
+    readonly coinbase: boolean
+    readonly height: number
+  }[]
+}
 export interface Payee {
   /** scriptPubKey */
   readonly script: Uint8Array
@@ -43,6 +53,8 @@ export interface Miner {
   ready(): Promise<void>
   /** Mines `count` blocks; their hashes. */
   mine(count?: number): Promise<readonly string[]>
+  /** Replaces the last `depth` blocks by `depth + 1` others; the first `empty` of those carry no transaction. */
+  reorg(depth: number, empty?: number): Promise<void>
   /** Pays an address and broadcasts; the txid. Does not mine. */
   fund(address: string, amountSat: bigint | number): Promise<string>
   /** Builds and signs a payment without broadcasting it; its coins count as spent from now on. */
@@ -85,11 +97,20 @@ export function createMiner(options: MinerOptions): Miner {
 
   const name = (coin: { readonly txid: string; readonly vout: number }): string => `${coin.txid}:${coin.vout}`
 
+  /** bitcoind runs one scan at a time: wait for another wallet's to end. */
+  async function scanOutputs(): Promise<Scan> {
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await rpc.call<Scan>('scantxoutset', 'start', [`addr(${address})`])
+      } catch (error) {
+        if (attempt >= 200 || !(error instanceof RpcError) || error.code !== -8) throw error
+        await new Promise((resolve) => setTimeout(resolve, 10))
+      }
+    }
+  }
+
   async function confirmedCoins(): Promise<Coin[]> {
-    const scan = await rpc.call<{
-      height: number
-      unspents: { txid: string; vout: number; amount: number; coinbase: boolean; height: number }[]
-    }>('scantxoutset', 'start', [`addr(${address})`])
+    const scan = await scanOutputs()
     return scan.unspents
       .filter((u) => !u.coinbase || scan.height - u.height >= MATURITY)
       .filter((u) => !used.has(name(u)))
@@ -169,6 +190,14 @@ export function createMiner(options: MinerOptions): Miner {
       if (height < MATURITY + FIRST_COINS) await mine(MATURITY + FIRST_COINS - height)
     },
     mine,
+    async reorg(depth, empty = 1) {
+      const height = await rpc.call<number>('getblockcount')
+      const first = await rpc.call<string>('getblockhash', height - depth + 1)
+      await rpc.call('invalidateblock', first)
+      // Another coinbase, or the block could come out as the one just refused.
+      for (let i = 0; i < empty; i++) await rpc.call('generateblock', 'raw(51)', [])
+      await mine(depth + 1 - empty)
+    },
     fund: (to, amountSat) =>
       alone(async () => {
         const signed = await pay([{ script: scriptOf(to), amountSat: BigInt(amountSat) }])

@@ -1,0 +1,107 @@
+/** What an LDK node needs of a Bitcoin Core: its RPC. */
+export interface LdkChain {
+  call<T>(method: string, ...params: unknown[]): Promise<T>
+}
+
+/** Who pays for channels that the node opens, and receives what it sweeps. */
+export interface LdkFunder {
+  /** scriptPubKey that swept coins go to. */
+  readonly script: Uint8Array
+  /** Builds and signs a payment without broadcasting it. */
+  build(
+    payees: readonly { readonly script: Uint8Array; readonly amountSat: bigint }[],
+  ): Promise<{ readonly txid: string; readonly hex: string }>
+}
+
+export interface LdkOptions {
+  readonly chain: LdkChain
+  readonly funder: LdkFunder
+  /** 32 bytes; the node's identity and keys. */
+  readonly seed: Uint8Array
+  /** Where state is kept over restarts; in memory when absent. */
+  readonly dataDir?: string
+  /** Offer and accept `anchors_zero_fee_htlc_tx`. Default true. */
+  readonly anchors?: boolean
+  /** HTLCs that it accepts in a channel, 1 to 483. Default 50 (LDK's own). */
+  readonly maxAcceptedHtlcs?: number
+  /** Of the channel's value, how much may be in flight towards it. Default 100. */
+  readonly inFlightPercent?: number
+  /** Confirmations that it asks for. Default 1. */
+  readonly minimumDepth?: number
+  /** Accept channels that are usable before they confirm. Default false. */
+  readonly zeroConf?: boolean
+  /** Announce its own channels unless told otherwise when opening. Default false. */
+  readonly announced?: boolean
+  /** to_self_delay that it asks of its peers, blocks. Default 144. */
+  readonly toSelfDelay?: number
+  /** Feerate for everything that is not a floor, sat per 1000 weight. Default 500; floors are 253. */
+  readonly feerate?: number
+  /** What becomes of a payment that arrives. Default 'claim'. May be changed through `setPolicy`. */
+  readonly policy?: ClaimPolicy
+  /** Lines of LDK's log from this level on. Default: warnings and errors when the variable LDK_LOG is set, else none. */
+  readonly log?: (line: string) => void
+}
+
+export type ClaimPolicy = 'claim' | 'hold' | 'fail'
+
+export interface LdkChannel {
+  readonly channelId: string
+  readonly peer: string
+  readonly fundingTxid: string | undefined
+  readonly fundingVout: number | undefined
+  readonly shortChannelId: bigint | undefined
+  readonly type: 'anchors' | 'static_remotekey' | 'legacy' | undefined
+  readonly capacitySat: bigint
+  readonly outboundMsat: bigint
+  readonly inboundMsat: bigint
+  readonly nextOutboundLimitMsat: bigint
+  readonly reserveSat: bigint | undefined
+  readonly feerate: number | undefined
+  readonly confirmations: number
+  readonly confirmationsRequired: number | undefined
+  /** The node opened it. */
+  readonly isOpener: boolean
+  readonly announced: boolean
+  readonly ready: boolean
+  /** Ready and its peer is connected. */
+  readonly usable: boolean
+  readonly inboundHtlcs: number
+  readonly outboundHtlcs: number
+}
+
+export type LdkEvent =
+  | { readonly type: 'openRequest'; readonly peer: string; readonly fundingSat: bigint }
+  | {
+      readonly type: 'channelPending'
+      readonly channelId: string
+      readonly peer: string
+      readonly fundingTxid: string
+      readonly fundingVout: number
+    }
+  | { readonly type: 'channelReady'; readonly channelId: string; readonly peer: string }
+  | {
+      readonly type: 'channelClosed'
+      readonly channelId: string
+      readonly peer: string
+      readonly reason: string
+    }
+  | { readonly type: 'paymentClaimable'; readonly paymentHash: string; readonly amountMsat: bigint }
+  | { readonly type: 'paymentClaimed'; readonly paymentHash: string; readonly amountMsat: bigint }
+  | {
+      readonly type: 'paymentSent'
+      readonly paymentHash: string
+      readonly preimage: string
+      readonly feeMsat: bigint | undefined
+    }
+  | { readonly type: 'paymentFailed'; readonly paymentHash: string; readonly reason: string }
+  | { readonly type: 'paymentPathFailed'; readonly paymentHash: string; readonly permanent: boolean }
+  | { readonly type: 'paymentForwarded'; readonly feeMsat: bigint | undefined }
+  | { readonly type: 'htlcHandlingFailed'; readonly channelId: string; readonly destination: string }
+  | { readonly type: 'spendableOutputs'; readonly count: number }
+  | { readonly type: 'swept'; readonly txid: string }
+  | { readonly type: 'broadcast'; readonly txid: string; readonly error?: string }
+  | { readonly type: 'fault'; readonly message: string }
+
+export type PaymentResult =
+  | { readonly ok: true; readonly preimage: string; readonly feeMsat: bigint }
+  | { readonly ok: false; readonly reason: string }
