@@ -2,7 +2,13 @@ import { NETWORKS } from '../bitcoin/network.ts'
 import { fromHex } from '../base/bytes.ts'
 import { buildCommitment } from '../commitment/build.ts'
 import { formatNamed } from '../commitment/formats.ts'
-import type { BuiltCommitment, CommitmentParams, CommitmentView, Role, SideParams } from '../commitment/types.ts'
+import type {
+  BuiltCommitment,
+  CommitmentParams,
+  CommitmentView,
+  Role,
+  SideParams,
+} from '../commitment/types.ts'
 import { otherRole } from '../commitment/types.ts'
 import type { ProofContext } from '../revocation/proofs.ts'
 import { viewAt } from './log.ts'
@@ -19,7 +25,9 @@ const side = (party: Party): SideParams => ({
 const paramsCache = new WeakMap<Channel['funding'], CommitmentParams>()
 
 /** The fixed part of all commitments of a channel. */
-export function commitmentParams(channel: Pick<Channel, 'formatName' | 'funding' | 'role' | 'local' | 'remote'>): CommitmentParams {
+export function commitmentParams(
+  channel: Pick<Channel, 'formatName' | 'funding' | 'role' | 'local' | 'remote'>,
+): CommitmentParams {
   const cached = paramsCache.get(channel.funding)
   if (cached !== undefined) return cached
   const [opener, accepter] =

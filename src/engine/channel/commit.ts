@@ -46,7 +46,10 @@ const lcpIndexes = (commitment: { number: number; indexes: Indexes }): LcpIndexe
 })
 
 /** The commitment_signed of a commitment that we have signed; the same bytes whenever it is sent. */
-export const commitmentSignedMessage = (channel: Channel, commitment: RemoteCommitment): CommitmentSigned => ({
+export const commitmentSignedMessage = (
+  channel: Channel,
+  commitment: RemoteCommitment,
+): CommitmentSigned => ({
   type: 'commitment_signed',
   channelId: fromHex(channel.id),
   signature: commitment.signature,
@@ -105,10 +108,12 @@ export function sign(channel: Channel, ctx: ChannelContext): Transition {
     htlcSignatures: signed.htlcSignatures,
   }
   const us = channel.role
-  const effects: ChannelEffect[] = entriesBetween(channel.logs[us], tip.indexes[us], indexes[us]).map((entry) => ({
-    type: 'send',
-    message: updateMessage(channel, entry),
-  }))
+  const effects: ChannelEffect[] = entriesBetween(channel.logs[us], tip.indexes[us], indexes[us]).map(
+    (entry) => ({
+      type: 'send',
+      message: updateMessage(channel, entry),
+    }),
+  )
   effects.push({ type: 'send', message: commitmentSignedMessage(channel, commitment) })
   effects.push({ type: 'courtRecord', number, value: courtRecord(commitment, view, built) })
   return {
@@ -158,11 +163,15 @@ export function acceptSignature(
   ctx: ChannelContext,
 ): Result<Transition, Fault> {
   const number = channel.localTip.number + 1
-  if (number > channel.grantedThrough) return fail('noCredit', 'lcp rule 5: a signature without a granted point')
+  if (number > channel.grantedThrough)
+    return fail('noCredit', 'lcp rule 5: a signature without a granted point')
   const us = channel.role
   const indexes = byRole(channel, channel.remoteTail.indexes[us], logLength(channel.logs[otherRole(us)]))
   const previous = channel.localTip.indexes
-  invariant(indexes.opener >= previous.opener && indexes.accepter >= previous.accepter, 'indexes never go back')
+  invariant(
+    indexes.opener >= previous.opener && indexes.accepter >= previous.accepter,
+    'indexes never go back',
+  )
   const said = message.lcpIndexes
   if (formatNamed(channel.formatName).lcpTlvs) {
     const expected = lcpIndexes({ number, indexes })
@@ -180,11 +189,7 @@ export function acceptSignature(
     return fail('negativeBalance', 'BOLT 2 §commitment_signed: a balance would be negative')
   }
   const built = buildLocal(channel, ctx, number, indexes, view)
-  const checked = verifyRemoteSignature(built, message.signature, message.htlcSignatures, {
-    fundingPubkey: channel.remote.keys.fundingPubkey,
-    htlcBasepoint: channel.remote.keys.htlcBasepoint,
-    perCommitmentPoint: ctx.signer.commitmentPoint(BigInt(number)),
-  })
+  const checked = verifyRemoteSignature(built, message.signature, message.htlcSignatures, channel.remote.keys)
   if (!checked.ok) return fail('badSignature', `BOLT 2 §commitment_signed: ${checked.error}`)
 
   const granted = grantFor(channel, number)
@@ -264,8 +269,10 @@ function grantsOf(
   }
   const said = message.lcpPoints
   if (said === undefined) return fail('noGrants', 'lcp wire: revoke_and_ack without lcp_points')
-  if (said.points.length > 2) return fail('tooManyGrants', 'lcp rule 5: a revocation grants two points at most')
-  if (said.firstNumber !== BigInt(held + 1)) return fail('grantNumber', 'lcp wire: grants do not follow the highest')
+  if (said.points.length > 2)
+    return fail('tooManyGrants', 'lcp rule 5: a revocation grants two points at most')
+  if (said.firstNumber !== BigInt(held + 1))
+    return fail('grantNumber', 'lcp wire: grants do not follow the highest')
   // After revoking n the highest granted point is at least n + 2: a window never closes for good (rule 5).
   if (held + said.points.length < channel.remoteTail.number + 2) {
     return fail('windowClosed', 'lcp rule 5: fewer than n + 2 points after revoking n')

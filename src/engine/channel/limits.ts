@@ -19,10 +19,16 @@ export const CLTV_EXPIRY_LIMIT = 500_000_000
 
 type SizedHtlc = Pick<Htlc, 'offerer' | 'amountMsat'>
 
-const party = (channel: Channel, role: Role): Party => (role === channel.role ? channel.local : channel.remote)
+const party = (channel: Channel, role: Role): Party =>
+  role === channel.role ? channel.local : channel.remote
 
 /** Number of HTLC outputs on the commitment of `owner`. */
-function untrimmedCount(channel: Channel, owner: Role, htlcs: readonly SizedHtlc[], feeratePerKw: number): number {
+function untrimmedCount(
+  channel: Channel,
+  owner: Role,
+  htlcs: readonly SizedHtlc[],
+  feeratePerKw: number,
+): number {
   const format = formatNamed(channel.formatName)
   const dust = party(channel, owner).dustLimitSat
   let count = 0
@@ -44,7 +50,11 @@ export function openerCostMsat(channel: Channel, htlcs: readonly SizedHtlc[], fe
 }
 
 /** The HTLCs of one direction that are trimmed on either commitment. */
-function dustMsat(channel: Channel, offerer: Role, view: { htlcs: readonly SizedHtlc[]; feeratePerKw: number }): Msat {
+function dustMsat(
+  channel: Channel,
+  offerer: Role,
+  view: { htlcs: readonly SizedHtlc[]; feeratePerKw: number },
+): Msat {
   const format = formatNamed(channel.formatName)
   return totalMsat(
     view.htlcs.filter(
@@ -72,11 +82,18 @@ export type AddProblem =
   | { readonly code: 'peerCannotPayFee' }
 
 /** What stands against offering an HTLC of this amount now, or undefined when nothing does. */
-export function addProblem(channel: Channel, amountMsat: Msat, view = cautiousView(channel)): AddProblem | undefined {
+export function addProblem(
+  channel: Channel,
+  amountMsat: Msat,
+  view = cautiousView(channel),
+): AddProblem | undefined {
   const us = channel.role
   const receiver = channel.remote
   if (amountMsat <= 0n || amountMsat < receiver.htlcMinimumMsat) {
-    return { code: 'amountTooSmall', minimumMsat: receiver.htlcMinimumMsat > 0n ? receiver.htlcMinimumMsat : msat(1) }
+    return {
+      code: 'amountTooSmall',
+      minimumMsat: receiver.htlcMinimumMsat > 0n ? receiver.htlcMinimumMsat : msat(1),
+    }
   }
   const offered = view.htlcs.filter((htlc) => htlc.offerer === us)
   const all: SizedHtlc[] = [...view.htlcs, { offerer: us, amountMsat }]
@@ -92,7 +109,8 @@ export function addProblem(channel: Channel, amountMsat: Msat, view = cautiousVi
     return { code: 'inFlightLimit', limitMsat: receiver.maxHtlcValueInFlightMsat }
   }
   const dust = dustMsat(channel, us, { htlcs: all, feeratePerKw: view.feeratePerKw })
-  if (dust > receiver.maxDustInFlightMsat) return { code: 'dustLimit', limitMsat: receiver.maxDustInFlightMsat }
+  if (dust > receiver.maxDustInFlightMsat)
+    return { code: 'dustLimit', limitMsat: receiver.maxDustInFlightMsat }
   const spendable = balanceForAdds(channel, view, all)
   if (spendable < amountMsat) return { code: 'belowReserve', spendableMsat: spendable }
   if (us === 'accepter' && view.openerMsat < openerCostMsat(channel, all, view.feeratePerKw)) {
@@ -152,7 +170,10 @@ export function canPayFeerate(channel: Channel, feeratePerKw: number): boolean {
 export function nextLocalView(channel: Channel): CommitmentView {
   const theirs = logLength(channel.logs[otherRole(channel.role)])
   const ours = channel.remoteTail.indexes[channel.role]
-  return viewAt(channel, channel.role === 'opener' ? { opener: ours, accepter: theirs } : { opener: theirs, accepter: ours })
+  return viewAt(
+    channel,
+    channel.role === 'opener' ? { opener: ours, accepter: theirs } : { opener: theirs, accepter: ours },
+  )
 }
 
 const fail = (code: string, text: string): Fault => ({ code, action: 'fail_channel', text })
@@ -172,7 +193,10 @@ export function receivedUpdateFault(channel: Channel, kind: 'add' | 'fee'): Faul
       return fail('tooManyHtlcs', 'BOLT 2 §update_add_htlc: more HTLCs than our max_accepted_htlcs')
     }
     if (totalMsat(received) > channel.local.maxHtlcValueInFlightMsat) {
-      return fail('inFlightLimit', 'BOLT 2 §update_add_htlc: more value than our max_htlc_value_in_flight_msat')
+      return fail(
+        'inFlightLimit',
+        'BOLT 2 §update_add_htlc: more value than our max_htlc_value_in_flight_msat',
+      )
     }
   }
   const balance = balanceOf(view, them)

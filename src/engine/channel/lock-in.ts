@@ -18,7 +18,10 @@ export function settleLockedIn(
   const them = otherRole(us)
   // The HTLCs that the removals below refer to were locked in before those removals were proposed.
   const live = new Map(
-    viewAt(before, from).htlcs.map((htlc) => [`${htlc.offerer}${htlc.id}`, htlc as { paymentHash: Uint8Array; token?: string }]),
+    viewAt(before, from).htlcs.map((htlc) => [
+      `${htlc.offerer}${htlc.id}`,
+      htlc as { paymentHash: Uint8Array; token?: string },
+    ]),
   )
   for (const entry of entriesBetween(after.logs[them], from[them], to[them])) {
     if (entry.type === 'add') effects.push({ type: 'event', event: { type: 'htlcReceived', add: entry } })

@@ -28,7 +28,11 @@ export function truncate(log: Log, length: number): Log {
   if (length >= logLength(log)) return log
   const dropped = log.entries.slice(length - log.start)
   const adds = dropped.reduce((n, entry) => (entry.type === 'add' ? n + 1n : n), 0n)
-  return { start: log.start, entries: log.entries.slice(0, length - log.start), nextHtlcId: log.nextHtlcId - adds }
+  return {
+    start: log.start,
+    entries: log.entries.slice(0, length - log.start),
+    nextHtlcId: log.nextHtlcId - adds,
+  }
 }
 
 /** The lower of two index pairs, each log for itself. */
@@ -37,13 +41,15 @@ export const minIndexes = (a: Indexes, b: Indexes): Indexes => ({
   accepter: Math.min(a.accepter, b.accepter),
 })
 
-export const sameIndexes = (a: Indexes, b: Indexes): boolean => a.opener === b.opener && a.accepter === b.accepter
+export const sameIndexes = (a: Indexes, b: Indexes): boolean =>
+  a.opener === b.opener && a.accepter === b.accepter
 
 /** The newest commitment of the peer's that we signed. */
 export const remoteTip = (channel: Channel) => channel.remotePending.at(-1) ?? channel.remoteTail
 
 /** What is in both tails: only that counts (rule 6). */
-export const lockedIn = (channel: Channel): Indexes => minIndexes(channel.localTip.indexes, channel.remoteTail.indexes)
+export const lockedIn = (channel: Channel): Indexes =>
+  minIndexes(channel.localTip.indexes, channel.remoteTail.indexes)
 
 const isRemoval = (update: Update): update is RemoveUpdate => update.type !== 'add' && update.type !== 'fee'
 
@@ -151,7 +157,8 @@ export const balanceOf = (view: CommitmentView, role: Role): Msat =>
 /** Folds what both tails include into the base, so that the logs hold only what is on its way. */
 export function compact(channel: Channel): Channel {
   const locked = lockedIn(channel)
-  if (locked.opener === channel.logs.opener.start && locked.accepter === channel.logs.accepter.start) return channel
+  if (locked.opener === channel.logs.opener.start && locked.accepter === channel.logs.accepter.start)
+    return channel
   const state = fold(channel.base, channel.logs, locked, locked)
   const cut = (log: Log, to: number): Log => ({
     start: to,
@@ -166,7 +173,10 @@ export function compact(channel: Channel): Channel {
       feeratePerKw: state.feeratePerKw,
       htlcs: [...state.htlcs.values()],
     },
-    logs: { opener: cut(channel.logs.opener, locked.opener), accepter: cut(channel.logs.accepter, locked.accepter) },
+    logs: {
+      opener: cut(channel.logs.opener, locked.opener),
+      accepter: cut(channel.logs.accepter, locked.accepter),
+    },
   }
 }
 

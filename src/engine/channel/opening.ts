@@ -1,6 +1,6 @@
 import { equalBytes, fromHex, toHex } from '../base/bytes.ts'
 import { err, ok, type Result, unwrap } from '../base/result.ts'
-import { type Msat, type Sat, addMsat, msat, sat, subMsat, toMsat } from '../base/units.ts'
+import { type Msat, type Sat, addMsat, subMsat, toMsat } from '../base/units.ts'
 import { NETWORKS } from '../bitcoin/network.ts'
 import { isAcceptableShutdownScript, p2wsh } from '../bitcoin/script.ts'
 import { txidFromBytes, txidOf, txidToBytes } from '../bitcoin/tx.ts'
@@ -8,7 +8,7 @@ import type { Tx } from '../bitcoin/types.ts'
 import { buildCommitment } from '../commitment/build.ts'
 import { anchorsCostSat, commitmentFeeSat } from '../commitment/fees.ts'
 import { formatNamed } from '../commitment/formats.ts'
-import type { SignerState } from '../commitment/signer.ts'
+import { INITIAL_SIGNER_STATE, type SignerState } from '../commitment/signer.ts'
 import { type ChannelPublicKeys, type CommitmentView, otherRole, type Role } from '../commitment/types.ts'
 import { verifyRemoteSignature } from '../commitment/verify.ts'
 import { fundingScript } from '../commitment/scripts.ts'
@@ -102,7 +102,7 @@ function localParty(
 ): Party {
   const { policy } = ctx
   return {
-    keys: ctx.signer.keys,
+    keys: ctx.signer.publicKeys,
     dustLimitSat: policy.dustLimitSat,
     maxHtlcValueInFlightMsat: inFlightFor(fundingSat),
     channelReserveSat: reserveFor(fundingSat, policy, theirDustLimitSat),
@@ -144,10 +144,7 @@ export function startOpening(request: OpenRequest, ctx: OpeningContext): Result<
   const format = formatNamed(request.formatName)
   const temporaryId = toHex(ctx.entropy.bytes(32))
   const local = localParty(ctx, fundingSat, ctx.policy.dustLimitSat, format.lcpTlvs, request.shutdownScript)
-  const cost = addMsat(
-    toMsat(commitmentFeeSat(format, ctx.feeratePerKw, 0)),
-    toMsat(anchorsCostSat(format)),
-  )
+  const cost = addMsat(toMsat(commitmentFeeSat(format, ctx.feeratePerKw, 0)), toMsat(anchorsCostSat(format)))
   if (subMsat(toMsat(fundingSat), pushMsat) < addMsat(cost, toMsat(local.channelReserveSat))) {
     return err('channelTooSmall')
   }
@@ -165,7 +162,7 @@ export function startOpening(request: OpenRequest, ctx: OpeningContext): Result<
     local,
     minimumDepth: 0,
     localAlias: newAlias(ctx),
-    signer: ctx.signer.initialState,
+    signer: INITIAL_SIGNER_STATE,
     startedAt: ctx.now,
   }
   const message: OpenChannel = {
@@ -207,7 +204,8 @@ function readParty(
   ctx: OpeningContext,
 ): Result<Party, Fault> {
   const { policy } = ctx
-  if (message.toSelfDelay > policy.maxToSelfDelay) return fail('toSelfDelay', 'to_self_delay unreasonably large')
+  if (message.toSelfDelay > policy.maxToSelfDelay)
+    return fail('toSelfDelay', 'to_self_delay unreasonably large')
   if (message.maxAcceptedHtlcs < 1 || message.maxAcceptedHtlcs > 483) {
     return fail('maxAcceptedHtlcs', 'BOLT 2: max_accepted_htlcs greater than 483, or none')
   }
@@ -245,7 +243,8 @@ function readParty(
     return fail('lcpTerms', 'lcp wire: lcp_parameters and the channel type come both or neither')
   }
   if (lcp !== undefined) {
-    if (lcp.revocationWindow < 1 || lcp.revocationWindow > 64) return fail('window', 'lcp: window not in 1..64')
+    if (lcp.revocationWindow < 1 || lcp.revocationWindow > 64)
+      return fail('window', 'lcp: window not in 1..64')
     if (format.revocationKey === 'additive') {
       const context = {
         chainHash: NETWORKS[ctx.network].chainHash,
@@ -255,7 +254,12 @@ function readParty(
       }
       const proved =
         verifyKeyProof(context, { kind: 'basepoint' }, keys.revocationBasepoint, lcp.basepointProof) &&
-        verifyKeyProof(context, { kind: 'point', number: 0n }, message.firstPerCommitmentPoint, lcp.firstPointProof)
+        verifyKeyProof(
+          context,
+          { kind: 'point', number: 0n },
+          message.firstPerCommitmentPoint,
+          lcp.firstPointProof,
+        )
       if (!proved) return fail('keyProof', 'lcp proofs: a key comes without proof of possession')
     }
   }
@@ -290,9 +294,12 @@ export function acceptOpening(
   if (!equalBytes(message.chainHash, NETWORKS[ctx.network].chainHash)) {
     return fail('chainHash', 'BOLT 2 §open_channel: unknown chain_hash')
   }
-  if (fundingSat < policy.minFundingSat) return fail('channelTooSmall', `the channel is below ${policy.minFundingSat} sat`)
-  if (fundingSat > policy.maxFundingSat) return fail('channelTooLarge', `the channel is above ${policy.maxFundingSat} sat`)
-  if (message.pushMsat > toMsat(fundingSat)) return fail('pushMsat', 'BOLT 2: push_msat above funding_satoshis')
+  if (fundingSat < policy.minFundingSat)
+    return fail('channelTooSmall', `the channel is below ${policy.minFundingSat} sat`)
+  if (fundingSat > policy.maxFundingSat)
+    return fail('channelTooLarge', `the channel is above ${policy.maxFundingSat} sat`)
+  if (message.pushMsat > toMsat(fundingSat))
+    return fail('pushMsat', 'BOLT 2: push_msat above funding_satoshis')
   if (message.feeratePerKw < MIN_FEERATE_PER_KW || message.feeratePerKw > MAX_FEERATE_PER_KW) {
     return fail('feerate', 'BOLT 2 §open_channel: feerate_per_kw out of bounds')
   }
@@ -305,8 +312,12 @@ export function acceptOpening(
     toMsat(anchorsCostSat(format)),
   )
   const openerMsat = subMsat(toMsat(fundingSat), message.pushMsat)
-  if (openerMsat < cost) return fail('feeUnpayable', 'BOLT 2 §open_channel: the opener cannot pay the first fee')
-  if (openerMsat - cost <= toMsat(local.channelReserveSat) && message.pushMsat <= toMsat(remote.value.channelReserveSat)) {
+  if (openerMsat < cost)
+    return fail('feeUnpayable', 'BOLT 2 §open_channel: the opener cannot pay the first fee')
+  if (
+    openerMsat - cost <= toMsat(local.channelReserveSat) &&
+    message.pushMsat <= toMsat(remote.value.channelReserveSat)
+  ) {
     return fail('reserve', 'BOLT 2 §open_channel: both balances at or below the reserve')
   }
   if (message.dustLimitSatoshis > message.channelReserveSatoshis) {
@@ -325,7 +336,7 @@ export function acceptOpening(
     remoteFirstPoint: message.firstPerCommitmentPoint,
     minimumDepth: policy.minimumDepth,
     localAlias: newAlias(ctx),
-    signer: ctx.signer.initialState,
+    signer: INITIAL_SIGNER_STATE,
     startedAt: ctx.now,
   }
   return ok({
@@ -381,7 +392,10 @@ function receiveAccept(opening: Opening, message: AcceptChannel, ctx: OpeningCon
     return fail('minimumDepth', 'BOLT 2 §accept_channel: minimum_depth unreasonably large')
   }
   if (message.dustLimitSatoshis > opening.local.channelReserveSat) {
-    return fail('reserve', 'BOLT 2 §accept_channel: our channel_reserve_satoshis is below its dust_limit_satoshis')
+    return fail(
+      'reserve',
+      'BOLT 2 §accept_channel: our channel_reserve_satoshis is below its dust_limit_satoshis',
+    )
   }
   const remote = readParty(message, opening, ctx)
   if (!remote.ok) return remote
@@ -455,7 +469,13 @@ export function provideFunding(opening: Opening, tx: Tx, vout: number, ctx: Open
   }
   const { commitment, state } = signFirst(opening, funding, ctx)
   return ok({
-    opening: { ...opening, stage: 'awaitFundingSigned', funding, remoteCommitment: commitment, signer: state },
+    opening: {
+      ...opening,
+      stage: 'awaitFundingSigned',
+      funding,
+      remoteCommitment: commitment,
+      signer: state,
+    },
     effects: [
       send({
         type: 'funding_created',
@@ -469,17 +489,18 @@ export function provideFunding(opening: Opening, tx: Tx, vout: number, ctx: Open
 }
 
 /** The peer's signature for our first commitment is here: checked, and the opening is a channel. */
-function createChannel(opening: Opening, funding: Funding, signature: Uint8Array, ctx: OpeningContext): Outcome {
-  const { remote, remoteFirstPoint } = known(opening)
+function createChannel(
+  opening: Opening,
+  funding: Funding,
+  signature: Uint8Array,
+  ctx: OpeningContext,
+): Outcome {
+  const { remote } = known(opening)
   const params = commitmentParams({ ...opening, remote, funding })
   const view = firstView(opening)
   const point = ctx.signer.commitmentPoint(0n)
   const built = buildCommitment(params, opening.role, 0n, point, view)
-  const checked = verifyRemoteSignature(built, signature, [], {
-    fundingPubkey: remote.keys.fundingPubkey,
-    htlcBasepoint: remote.keys.htlcBasepoint,
-    perCommitmentPoint: point,
-  })
+  const checked = verifyRemoteSignature(built, signature, [], remote.keys)
   if (!checked.ok) return fail('badSignature', `BOLT 2 §funding: ${checked.error}`)
   const ours = signFirst(opening, funding, ctx)
   const localTip: LocalCommitment = {
@@ -501,7 +522,12 @@ function createChannel(opening: Opening, funding: Funding, signature: Uint8Array
     remote,
     funding,
     createdAt: ctx.now,
-    base: { openerMsat: view.openerMsat, accepterMsat: view.accepterMsat, feeratePerKw: view.feeratePerKw, htlcs: [] },
+    base: {
+      openerMsat: view.openerMsat,
+      accepterMsat: view.accepterMsat,
+      feeratePerKw: view.feeratePerKw,
+      htlcs: [],
+    },
     logs: { opener: EMPTY_LOG, accepter: EMPTY_LOG },
     localTip,
     grantedThrough: 0,
@@ -525,4 +551,3 @@ function createChannel(opening: Opening, funding: Funding, signature: Uint8Array
   }
   return ok({ channel, effects })
 }
-

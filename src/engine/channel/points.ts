@@ -79,7 +79,8 @@ export function revokeMessage(
 }
 
 /** Highest number of the peer's for which we hold a point. */
-export const remoteGrantedThrough = (channel: Channel): number => remoteTip(channel).number + channel.remotePoints.length
+export const remoteGrantedThrough = (channel: Channel): number =>
+  remoteTip(channel).number + channel.remotePoints.length
 
 /** Checks and stores points of the peer's from `first` on: known equal ones are ignored, different ones fail (rule 5). */
 export function receivePoints(
@@ -100,16 +101,20 @@ export function receivePoints(
         ? held[number - tip - 1]
         : [channel.remoteTail, ...channel.remotePending].find((c) => c.number === number)?.point
     if (known !== undefined) {
-      if (!equalBytes(known, point)) return fail('pointChanged', `lcp rule 5: another point for number ${number}`)
+      if (!equalBytes(known, point))
+        return fail('pointChanged', `lcp rule 5: another point for number ${number}`)
       continue
     }
     if (number <= tip) continue
     if (number !== tip + held.length + 1) return fail('pointGap', `lcp rule 5: point ${number} leaves a gap`)
-    if (number - tail > MAX_OUTSTANDING) return fail('tooManyPoints', 'lcp rule 5: more than 64 points outstanding')
-    if (!isPublicKey(point)) return fail('badPoint', `BOLT 2: per-commitment point ${number} is not on the curve`)
+    if (number - tail > MAX_OUTSTANDING)
+      return fail('tooManyPoints', 'lcp rule 5: more than 64 points outstanding')
+    if (!isPublicKey(point))
+      return fail('badPoint', `BOLT 2: per-commitment point ${number} is not on the curve`)
     if (
       format.revocationKey === 'additive' &&
-      (proof === undefined || !verifyKeyProof(context, { kind: 'point', number: BigInt(number) }, point, proof))
+      (proof === undefined ||
+        !verifyKeyProof(context, { kind: 'point', number: BigInt(number) }, point, proof))
     ) {
       return fail('pointProof', `lcp proofs: point ${number} comes without proof of possession`)
     }

@@ -100,7 +100,8 @@ export function receiveReestablish(
   if (nextRevocation > localTail) {
     // The peer holds a revocation of ours that we do not know: with the right secret, we lost state.
     const proof = ctx.signer.proveSecret(BigInt(nextRevocation - 1), message.yourLastPerCommitmentSecret)
-    if (!proof) return fail('badSecret', 'BOLT 2 §channel_reestablish: your_last_per_commitment_secret is wrong')
+    if (!proof)
+      return fail('badSecret', 'BOLT 2 §channel_reestablish: your_last_per_commitment_secret is wrong')
     return ok({
       failure: {
         code: 'weAreBehind',
@@ -152,7 +153,8 @@ export function receiveReestablish(
   if (channel.readySent && nextCommitment === 1 && localTail === 0) {
     effects.push({ type: 'send', message: readyMessage(channel, ctx, channelId) })
   }
-  for (const entry of channel.journal) effects.push(...resend(channel, entry, nextCommitment, nextRevocation, ctx))
+  for (const entry of channel.journal)
+    effects.push(...resend(channel, entry, nextCommitment, nextRevocation, ctx))
   if (channel.closing?.sent === true) {
     effects.push({
       type: 'send',

@@ -120,13 +120,20 @@ const errorMessage = (channel: Channel, text: string): ChannelEffect => ({
 })
 
 /** Takes the channel off: no further step off chain, and with `broadcast` our newest commitment to the chain. */
-export function failChannel(channel: Channel, failure: Failure, ctx: ChannelContext, tell = true): Transition {
+export function failChannel(
+  channel: Channel,
+  failure: Failure,
+  ctx: ChannelContext,
+  tell = true,
+): Transition {
   if (channel.failure !== undefined) return { channel, effects: [] }
-  const next: Channel = { ...channel, failure }
+  let next: Channel = { ...channel, failure }
   const effects: ChannelEffect[] = []
   if (tell && channel.link !== 'offline') effects.push(errorMessage(channel, failure.reason))
   if (failure.remedy === 'broadcast') {
-    effects.push({ type: 'broadcast', tx: signedLocalCommitment(channel, ctx), purpose: 'commitment' })
+    const signed = signLocalTip(channel, ctx)
+    next = { ...next, signer: signed.state }
+    effects.push({ type: 'broadcast', tx: signed.tx, purpose: 'commitment' })
   }
   effects.push({ type: 'event', event: { type: 'failed', failure } })
   for (const proposal of channel.outbox) {
@@ -145,13 +152,10 @@ export function failChannel(channel: Channel, failure: Failure, ctx: ChannelCont
 }
 
 /** Our newest commitment, ready for the chain. Of our own chain only the tip is ever broadcast (rule 11). */
-export function signedLocalCommitment(channel: Channel, ctx: Pick<ChannelContext, 'signer'>) {
+export function signLocalTip(channel: Channel, ctx: Pick<ChannelContext, 'signer'>) {
   const { number, indexes, signature } = channel.localTip
   const built = buildLocal(channel, ctx, number, indexes, viewAt(channel, indexes))
-  return unwrap(
-    ctx.signer.signLocalCommitment(channel.signer, built, signature, channel.remote.keys.fundingPubkey),
-    'signer',
-  )
+  return unwrap(ctx.signer.signLocalCommitment(channel.signer, built, signature), 'signer')
 }
 
 /** Does what a fault asks for. `disconnect` and `warn` are the shell's; failing the channel is ours. */
@@ -236,7 +240,10 @@ function receiveReady(channel: Channel, message: ChannelReady, ctx: ChannelConte
     const first = lcp.points[0]
     const matches = first !== undefined && equalBytes(first.point, message.secondPerCommitmentPoint)
     if (lcp.firstNumber !== 1n || !matches || lcp.points.length > 64) {
-      return fail('lcpTerms', 'lcp wire: lcp_points of channel_ready grant 1..W, beginning with the second point')
+      return fail(
+        'lcpTerms',
+        'lcp wire: lcp_points of channel_ready grant 1..W, beginning with the second point',
+      )
     }
   }
   const points = lcp?.points ?? [{ point: message.secondPerCommitmentPoint }]
@@ -265,7 +272,11 @@ function receiveShutdown(channel: Channel, message: Shutdown, ctx: ChannelContex
     })
   }
   if (!isAcceptableShutdownScript(script, ctx.anysegwit)) {
-    return err({ code: 'shutdownScript', action: 'disconnect', text: 'BOLT 2 §shutdown: scriptpubkey of no accepted form' })
+    return err({
+      code: 'shutdownScript',
+      action: 'disconnect',
+      text: 'BOLT 2 §shutdown: scriptpubkey of no accepted form',
+    })
   }
   const closing = channel.closing ?? {
     localScript: channel.shutdownScript,
@@ -292,7 +303,11 @@ function checkDeadlines(channel: Channel, ctx: ChannelContext): Transition {
       if (htlc.offerer === us && ctx.height >= htlc.cltvExpiry + EXPIRY_GRACE_BLOCKS) {
         return failChannel(
           channel,
-          { code: 'htlcTimedOut', reason: 'An HTLC that we offered expired unresolved.', remedy: 'broadcast' },
+          {
+            code: 'htlcTimedOut',
+            reason: 'An HTLC that we offered expired unresolved.',
+            remedy: 'broadcast',
+          },
           ctx,
         )
       }
@@ -303,7 +318,11 @@ function checkDeadlines(channel: Channel, ctx: ChannelContext): Transition {
       ) {
         return failChannel(
           channel,
-          { code: 'htlcAtRisk', reason: 'An HTLC that we settled was not removed in time.', remedy: 'broadcast' },
+          {
+            code: 'htlcAtRisk',
+            reason: 'An HTLC that we settled was not removed in time.',
+            remedy: 'broadcast',
+          },
           ctx,
         )
       }

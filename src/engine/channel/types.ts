@@ -228,7 +228,12 @@ export type ChannelInput =
   | { readonly type: 'propose'; readonly proposal: Proposal }
   /** Takes an add back that is not in the log yet. */
   | { readonly type: 'withdraw'; readonly token: string }
-  | { readonly type: 'fundingConfirmed'; readonly height: number; readonly txIndex: number; readonly depth: number }
+  | {
+      readonly type: 'fundingConfirmed'
+      readonly height: number
+      readonly txIndex: number
+      readonly depth: number
+    }
   | { readonly type: 'fundingUnconfirmed' }
   | { readonly type: 'close'; readonly feeratePerKw: number }
   | { readonly type: 'forceClose'; readonly reason: string }
@@ -241,7 +246,11 @@ export type ChannelInput =
 
 export type ChannelEffect =
   | { readonly type: 'send'; readonly message: Message }
-  | { readonly type: 'broadcast'; readonly tx: Tx; readonly purpose: 'funding' | 'mutualClose' | 'commitment' }
+  | {
+      readonly type: 'broadcast'
+      readonly tx: Tx
+      readonly purpose: 'funding' | 'mutualClose' | 'commitment'
+    }
   /** A record for the court (rule 11), written with the turn and never changed. */
   | { readonly type: 'courtRecord'; readonly number: number; readonly value: CourtRecord }
   | { readonly type: 'event'; readonly event: ChannelEvent }
@@ -252,7 +261,12 @@ export type ChannelEvent =
   /** A received add is locked in: it may be forwarded, settled or shown, now and not before (rule 6). */
   | { readonly type: 'htlcReceived'; readonly add: AddUpdate }
   /** The preimage of an offered HTLC arrived: proof of payment at once. */
-  | { readonly type: 'htlcFulfilled'; readonly id: bigint; readonly token?: string; readonly preimage: Uint8Array }
+  | {
+      readonly type: 'htlcFulfilled'
+      readonly id: bigint
+      readonly token?: string
+      readonly preimage: Uint8Array
+    }
   /** The removal of an offered HTLC is locked in. */
   | {
       readonly type: 'htlcRemoved'
@@ -262,7 +276,12 @@ export type ChannelEvent =
       readonly removal: RemoveUpdate
     }
   /** Our removal of a received HTLC is locked in. */
-  | { readonly type: 'htlcSettled'; readonly id: bigint; readonly paymentHash: Uint8Array; readonly fulfilled: boolean }
+  | {
+      readonly type: 'htlcSettled'
+      readonly id: bigint
+      readonly paymentHash: Uint8Array
+      readonly fulfilled: boolean
+    }
   /** An add that waited outside the log will not be proposed any more. */
   | { readonly type: 'addRefused'; readonly token?: string; readonly reason: string }
   | { readonly type: 'failed'; readonly failure: Failure }

@@ -27,9 +27,13 @@ export function receiveUpdate(channel: Channel, message: UpdateMessage): Result<
       if (channel.closing?.remoteScript !== undefined) {
         return fail('addAfterShutdown', 'BOLT 2 §shutdown: no update_add_htlc after a shutdown')
       }
-      if (message.id !== log.nextHtlcId) return fail('htlcId', 'BOLT 2 §update_add_htlc: id not one above the last')
+      if (message.id !== log.nextHtlcId)
+        return fail('htlcId', 'BOLT 2 §update_add_htlc: id not one above the last')
       if (message.amountMsat <= 0n || message.amountMsat < channel.local.htlcMinimumMsat) {
-        return fail('amountTooSmall', 'BOLT 2 §update_add_htlc: amount_msat zero or below our htlc_minimum_msat')
+        return fail(
+          'amountTooSmall',
+          'BOLT 2 §update_add_htlc: amount_msat zero or below our htlc_minimum_msat',
+        )
       }
       if (message.cltvExpiry >= CLTV_EXPIRY_LIMIT) {
         return fail('cltvExpiry', 'BOLT 2 §update_add_htlc: cltv_expiry of 500000000 or more')

@@ -6,6 +6,42 @@ import { sha256 } from './hash.ts'
 const Point = secp256k1.Point
 const N = Point.Fn.ORDER
 
+/**
+ * The operations that a faster implementation may take over. All take valid keys and scalars; results are the same bytes as the
+ * reference's (a differential test sees to it). `multiplyPublic` may take time that depends on its scalar.
+ */
+export interface CurveBackend {
+  readonly name: string
+  publicKey(secret: Uint8Array): Uint8Array
+  signEcdsa(digest: Uint8Array, secret: Uint8Array): Uint8Array
+  verifyEcdsa(signature: Uint8Array, digest: Uint8Array, point: Uint8Array): boolean
+  multiplyPublic(point: Uint8Array, scalar: Uint8Array): Uint8Array
+  /** point + scalar·G; undefined at infinity. */
+  tweakPublic(point: Uint8Array, scalar: Uint8Array): Uint8Array | undefined
+}
+
+/** The reference. */
+export const REFERENCE_CURVE: CurveBackend = {
+  name: 'noble',
+  publicKey: (secret) => secp256k1.getPublicKey(secret, true),
+  signEcdsa: (digest, secret) =>
+    secp256k1.sign(digest, secret, { prehash: false, lowS: true, format: 'compact' }),
+  verifyEcdsa: (signature, digest, point) =>
+    secp256k1.verify(signature, digest, point, { prehash: false, lowS: true, format: 'compact' }),
+  multiplyPublic: (point, scalar) => Point.fromBytes(point).multiplyUnsafe(readUintBE(scalar)).toBytes(true),
+  tweakPublic: (point, scalar) => addPoints(point, secp256k1.getPublicKey(scalar, true)),
+}
+
+let backend: CurveBackend = REFERENCE_CURVE
+
+/** Hands the hot operations to another implementation; the shell does so once, before the engine runs. */
+export function useCurve(next: CurveBackend): void {
+  backend = next
+}
+
+/** Name of the implementation in use. */
+export const curveName = (): string => backend.name
+
 /** The order of the group. */
 export const CURVE_ORDER = N
 
@@ -22,9 +58,20 @@ export function isPublicKey(point: Uint8Array): boolean {
 }
 
 /** secret·G, compressed (33 bytes). Throws when the secret is out of range. */
-export const publicKey = (secret: Uint8Array): Uint8Array => secp256k1.getPublicKey(secret, true)
+export function publicKey(secret: Uint8Array): Uint8Array {
+  if (!isSecretKey(secret)) throw new RangeError('publicKey: secret out of range')
+  return backend.publicKey(secret)
+}
 
-/** secret·point, compressed (33 bytes). Throws when either is invalid. */
+/** scalar·point for scalars that are no secret (hashes of public data), 33 bytes. Throws when either is invalid. */
+export const multiplyPublic = (point: Uint8Array, scalar: Uint8Array): Uint8Array =>
+  backend.multiplyPublic(point, scalar)
+
+/** point + scalar·G for scalars that are no secret; undefined when the sum is the point at infinity. */
+export const tweakPublic = (point: Uint8Array, scalar: Uint8Array): Uint8Array | undefined =>
+  backend.tweakPublic(point, scalar)
+
+/** secret·point in constant time, compressed (33 bytes). Throws when either is invalid. */
 export const multiplyPoint = (point: Uint8Array, secret: Uint8Array): Uint8Array =>
   secp256k1.getSharedSecret(secret, point, true)
 
@@ -55,12 +102,12 @@ export const ecdh = (secret: Uint8Array, point: Uint8Array): Uint8Array =>
 
 /** Deterministic (RFC 6979) low-S ECDSA over a 32-byte digest: 64 bytes r ‖ s. */
 export const signEcdsa = (digest: Uint8Array, secret: Uint8Array): Uint8Array =>
-  secp256k1.sign(digest, secret, { prehash: false, lowS: true, format: 'compact' })
+  backend.signEcdsa(digest, secret)
 
 /** Checks a 64-byte r ‖ s signature over a 32-byte digest; high S is refused. Never throws. */
 export function verifyEcdsa(signature: Uint8Array, digest: Uint8Array, point: Uint8Array): boolean {
   try {
-    return secp256k1.verify(signature, digest, point, { prehash: false, lowS: true, format: 'compact' })
+    return backend.verifyEcdsa(signature, digest, point)
   } catch {
     return false
   }

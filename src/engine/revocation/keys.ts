@@ -4,9 +4,10 @@ import {
   addPoints,
   addScalars,
   isSecretKey,
-  multiplyPoint,
+  multiplyPublic,
   multiplyScalars,
   publicKey,
+  tweakPublic,
 } from '../crypto/curve.ts'
 import { sha256 } from '../crypto/hash.ts'
 
@@ -31,7 +32,7 @@ const tweak = (basepoint: Uint8Array, point: Uint8Array): Uint8Array => sha256(p
  * Both 33 bytes and valid. The sum is never at infinity: a basepoint cannot hold the negative of a hash over itself.
  */
 export function derivePublicKey(basepoint: Uint8Array, point: Uint8Array): Uint8Array {
-  const key = addPoints(basepoint, publicKey(tweak(basepoint, point)))
+  const key = tweakPublic(basepoint, tweak(basepoint, point))
   invariant(key !== undefined, 'derived key at infinity')
   return key
 }
@@ -63,8 +64,8 @@ export function revocationPublicKey(
 ): Uint8Array | undefined {
   if (kind === 'additive') return addPoints(basepoint, point)
   return addPoints(
-    multiplyPoint(basepoint, sha256(basepoint, point)),
-    multiplyPoint(point, sha256(point, basepoint)),
+    multiplyPublic(basepoint, sha256(basepoint, point)),
+    multiplyPublic(point, sha256(point, basepoint)),
   )
 }
 
