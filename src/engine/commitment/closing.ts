@@ -87,7 +87,7 @@ function finish(
 /**
  * The closing transaction of `closing_signed` (BOLT 3 §Legacy Closing Transaction). Errors: the opener cannot pay the fee; no
  * output is left.
- * @param dustLimitSat of the side that signs: outputs below it are dropped
+ * @param dustLimit of the side that signs: outputs below it are dropped
  * @param omit a side whose output is left out all the same
  */
 export function buildLegacyClosing(
