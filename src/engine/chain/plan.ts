@@ -1,5 +1,5 @@
 import type { EsploraRequest } from './esplora.ts'
-import { type Priority, ask, isAsked, ranked, readyAt } from './servers.ts'
+import { type Priority, ask, isAsked, ranked, readyAt, TIMEOUT_GRACE_MS } from './servers.ts'
 import { wantedBlocks } from './sync.ts'
 import { provedSpend } from './spends.ts'
 import { patchServer, type Turn } from './turn.ts'
@@ -21,7 +21,7 @@ interface Plan {
  */
 export function plan(turn: Turn): number {
   const p: Plan = { turn, soonest: Number.POSITIVE_INFINITY }
-  for (const f of turn.state.inFlight) later(p, f.timeoutAt)
+  for (const f of turn.state.inFlight) later(p, f.timeoutAt + TIMEOUT_GRACE_MS)
   for (const s of turn.state.servers) if (s.backoffUntil > turn.now) later(p, s.backoffUntil)
   planBroadcasts(p)
   planTips(p)
@@ -103,7 +103,9 @@ function planTips(p: Plan): void {
   const interval = isWaiting(p.turn) ? fastPollMs : pollMs
   const usable = ranked(state, now)
   const lastPoll = Math.max(0, ...usable.map((s) => s.tipAskedAt))
-  const inTurn = usable.reduce<ServerState | undefined>(
+  // A server that does not answer must not hold up the others' turns.
+  const idle = usable.filter((s) => !isAsked(state, (q) => q.kind === 'tip', s.url))
+  const inTurn = idle.reduce<ServerState | undefined>(
     (a, s) => (a === undefined || s.tipAskedAt < a.tipAskedAt ? s : a),
     undefined,
   )

@@ -3,12 +3,14 @@ import { sha256 } from '../crypto/hash.ts'
 import { type EsploraResult, HISTORY_PAGE, type HistoryItem, isRefusal, parseHistory } from './esplora.ts'
 import { failed, served } from './servers.ts'
 import { putWatch, type Turn } from './turn.ts'
-import { needTx, recall } from './txs.ts'
+import { askTipSoon, needTx, recall } from './txs.ts'
 import type { KnownTx, ScriptEntry, ScriptsWatch, ScriptTx } from './types.ts'
 
 /** Bounds on what is followed and listed, whatever is asked for and answered. */
 export const MAX_SCRIPTS = 5_000
 const MAX_HISTORY = 5_000
+/** A stated height above our tip: our headers will be there in a moment. */
+const HEADERS_FOLLOW_MS = 10_000
 
 /** Starts or changes a wallet's watch; scripts that stay keep what is known of them. */
 export function watchScripts(
@@ -95,6 +97,7 @@ function list(
   )
   const listing = [...items, ...proved]
   for (const item of items) needTx(turn, item.txid, item.height)
+  if (items.some((i) => (i.height ?? 0) > turn.state.headers.tip.height)) askTipSoon(turn, url)
   patchScript(turn, token, script.hash, {
     listing,
     paging: null,
@@ -128,8 +131,10 @@ function settled(turn: Turn, listing: readonly HistoryItem[]): readonly ScriptTx
       return undefined
     }
     // A stated height without a proof that holds counts as unconfirmed, once a proof was asked for.
-    if (!entry.confirmed && entry.hint !== null && Object.keys(entry.proofMisses).length === 0)
-      return undefined
+    if (!entry.confirmed && entry.hint !== null) {
+      const ahead = entry.hint > turn.state.headers.tip.height && turn.now - entry.hintAt < HEADERS_FOLLOW_MS
+      if (ahead || Object.keys(entry.proofMisses).length === 0) return undefined
+    }
     txs.push({ txid, tx: entry.raw, confirmed: entry.confirmed })
   }
   return txs

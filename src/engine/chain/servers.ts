@@ -21,6 +21,9 @@ export const newServer = (url: string): ServerState => ({
   hourTat: 0,
 })
 
+/** The shell times requests out itself; the machine waits this much longer for a shell that forgot. */
+export const TIMEOUT_GRACE_MS = 1_000
+
 /** What may wait so that money does not: low priorities leave part of the hourly allowance to higher ones. */
 export type Priority = 'money' | 'chain' | 'rest'
 const HOUR_BURST = 120

@@ -3,7 +3,7 @@ import type { OutPoint } from '../bitcoin/types.ts'
 import { type EsploraResult, parseOutspend } from './esplora.ts'
 import { failed, isUsable, lied, served } from './servers.ts'
 import { findServer, putWatch, type Turn, without } from './turn.ts'
-import { needTx } from './txs.ts'
+import { askTipSoon, needTx } from './txs.ts'
 import type { Confirmation, SpendAnswer, SpendWatch, TxEntry } from './types.ts'
 
 /** Times that a server may deny a proved spend before it is called a liar: once may be a race. */
@@ -30,7 +30,10 @@ export function onOutspend(turn: Turn, url: string, token: string, result: Esplo
   // What the owner remembered gives way to what is answered.
   const others = without(watch.answers, RECALLED)
   putWatch(turn, { ...watch, answers: { ...others, [url]: answer } })
-  if (claim.value) needTx(turn, claim.value.txid, claim.value.height)
+  if (claim.value) {
+    needTx(turn, claim.value.txid, claim.value.height)
+    if ((claim.value.height ?? 0) > turn.state.headers.tip.height) askTipSoon(turn, url)
+  }
   if (denials >= MAX_DENIALS)
     lied(turn, url, `hides a spend of ${watch.outpoint.txid}:${watch.outpoint.vout}`)
 }

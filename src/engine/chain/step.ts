@@ -6,7 +6,7 @@ import { chainFromCheckpoint, type HeaderChain } from './headers.ts'
 import { reportHealth } from './health.ts'
 import { plan } from './plan.ts'
 import { evaluateScripts, onHistory, watchScripts } from './scripts.ts'
-import { failed, newServer, served } from './servers.ts'
+import { failed, newServer, served, TIMEOUT_GRACE_MS } from './servers.ts'
 import { evaluateSpend, onOutspend, RECALLED } from './spends.ts'
 import { onBlocks, onIdentity, onTip } from './sync.ts'
 import { putWatch, type Turn, without } from './turn.ts'
@@ -23,8 +23,6 @@ import type {
 
 /** A gap between steps that counts as an absence: what was known before is looked at again, headers first. */
 const ABSENCE_MS = 300_000
-/** The shell times requests out itself; this catches a shell that forgot. */
-const TIMEOUT_GRACE_MS = 1_000
 
 /** A chain machine at rest. `headers`: what `loadChain` found, else the network's checkpoint. `start` sets it going. */
 export function initialChain(config: ChainConfig, headers?: HeaderChain): ChainState {
@@ -44,6 +42,7 @@ export function initialChain(config: ChainConfig, headers?: HeaderChain): ChainS
     broadcasts: {},
     fees: { at: 0, estimates: null },
     allFail: false,
+    clockBehind: false,
     health: null,
   }
 }

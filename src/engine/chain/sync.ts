@@ -136,11 +136,14 @@ function tryBranch(turn: Turn, url: string, run: HeaderRun): void {
       return patchServer(turn, url, { sync: { ...sync, branch: { from, headers: above, rooted: true } } })
     return patchServer(turn, url, { sync: null, lesser: sync.target, tip: null, status: 'behind' })
   }
-  if (connected.error === 'future')
-    return failed(turn, url, {
-      kind: 'shape',
-      message: 'a block from the future: is the clock of this device right?',
-    })
+  if (connected.error === 'future') {
+    // More likely our clock's fault than the server's: tried again with its next tip.
+    patchServer(turn, url, { sync: null })
+    if (turn.state.clockBehind) return
+    turn.state = { ...turn.state, clockBehind: true }
+    turn.events.push({ type: 'alarm', alarm: { kind: 'clockBehind' } })
+    return
+  }
   return lied(turn, url, `header refused: ${connected.error}`)
 }
 
@@ -170,7 +173,7 @@ function finish(turn: Turn, url: string): void {
 /** Makes a heavier chain ours: first what it undoes, then the reorganisation, then the new tip. */
 function adopt(turn: Turn, connected: Connected): void {
   const chain = pruneHeaders(connected.chain, turn.state.config.keepHeaders)
-  turn.state = { ...turn.state, headers: chain, tipAt: turn.now }
+  turn.state = { ...turn.state, headers: chain, tipAt: turn.now, clockBehind: false }
   if (connected.disconnected > 0) {
     retractAbove(turn, connected.forkHeight)
     const { forkHeight, disconnected } = connected

@@ -11,9 +11,17 @@ import type { ChainState, KnownTx, TxEntry, TxWatch } from './types.ts'
 export function needTx(turn: Turn, txid: Txid, hint: number | null): void {
   const entry = turn.state.txs[txid]
   if (entry === undefined) {
-    const fresh: TxEntry = { txid, raw: null, confirmed: null, hint, rawMisses: {}, proofMisses: {} }
+    const fresh: TxEntry = {
+      txid,
+      raw: null,
+      confirmed: null,
+      hint,
+      hintAt: turn.now,
+      rawMisses: {},
+      proofMisses: {},
+    }
     turn.state = { ...turn.state, txs: { ...turn.state.txs, [txid]: fresh } }
-  } else if (entry.confirmed === null && entry.hint !== hint) patchTx(turn, txid, { hint })
+  } else if (entry.confirmed === null && entry.hint !== hint) patchTx(turn, txid, { hint, hintAt: turn.now })
 }
 
 /**
@@ -90,11 +98,11 @@ export function onProof(turn: Turn, url: string, txid: Txid, result: EsploraResu
   missed(wrong)
   if (wrong > 1 && server?.tip?.hash === headers.tip.hash && server.tipAt > (entry.proofMisses[url]?.at ?? 0))
     return lied(turn, url, 'its merkle proof leads to no block')
-  patchServerTipSoon(turn, url)
+  askTipSoon(turn, url)
 }
 
-/** The next thing this server is asked is its tip. */
-function patchServerTipSoon(turn: Turn, url: string): void {
+/** The next thing this server is asked is its tip: it has shown a block that we do not have. */
+export function askTipSoon(turn: Turn, url: string): void {
   const servers = turn.state.servers.map((s) => (s.url === url ? { ...s, tipAskedAt: 0 } : s))
   turn.state = { ...turn.state, servers }
 }

@@ -142,6 +142,8 @@ export type ChainAlarm =
     }
   | { readonly kind: 'allServersFail' }
   | { readonly kind: 'serversBack' }
+  /** A block with proof of work is more than two hours ahead of our clock: new blocks wait until the clock is set. */
+  | { readonly kind: 'clockBehind' }
   | { readonly kind: 'serverLies'; readonly server: string; readonly what: string }
 
 export type ChainEvent =
@@ -275,6 +277,8 @@ export interface TxEntry {
   readonly confirmed: Confirmation | null
   /** A height that some server stated. */
   readonly hint: number | null
+  /** When that was first stated. */
+  readonly hintAt: number
   /** By server: when it last did not have the transaction, and our tip then. */
   readonly rawMisses: Readonly<Record<string, Check>>
   /** By server: when it last had no proof, or a wrong one, and our tip then. */
@@ -373,6 +377,7 @@ export interface ChainState {
   readonly broadcasts: Readonly<Record<string, Broadcast>>
   readonly fees: { readonly at: number; readonly estimates: readonly FeeEstimate[] | null }
   readonly allFail: boolean
+  readonly clockBehind: boolean
   readonly health: ChainHealth | null
 }
 
