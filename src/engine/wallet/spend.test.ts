@@ -103,6 +103,19 @@ describe('sending', () => {
     })
   })
 
+  it('builds no chain of unconfirmed transactions that nodes would not relay', () => {
+    let { state, keys } = walletWith([1_000_000])
+    for (let i = 0; i < 25; i++) {
+      const built = unwrap(buildSend(state, to(1000), 250, `s${i}`, context))
+      const tx = signSpend(built.spend, keys)
+      state = unwrap(commit(built.state, keys, `s${i}`, tx, { label: '', nowSec: NOW })).state
+    }
+    const refused = buildSend(state, to(1000), 250, 'last', context)
+    expect(refused).toMatchObject({ ok: false, error: { code: 'insufficient_funds', spendableSat: 0n } })
+    if (!refused.ok && refused.error.code === 'insufficient_funds')
+      expect(refused.error.unconfirmedSat).toBe(balanceOf(state, 1000).trustedSat)
+  })
+
   it('names the spendable amount when there is too little, and that amount then works', () => {
     const { state, keys } = walletWith([40_000, 30_000])
     const refused = buildSend(state, to(70_000), 1000, 'a', context)
@@ -206,6 +219,17 @@ describe('exact Max', () => {
     expect(maxSpendable(state, foreignScript(), 5000, context)).toMatchObject({
       ok: false,
       error: { code: 'insufficient_funds', spendableSat: 0n },
+    })
+  })
+
+  it('takes no more coins than nodes relay in one transaction, and says so', () => {
+    const { state } = walletWith(Array.from({ length: 1_500 }, (_, i) => 10_000 + i))
+    const max = unwrap(maxSpendable(state, foreignScript(), 1000, context))
+    expect(max.coins).toBe(1_400)
+    const { spend } = unwrap(buildSend(state, to('max'), 1000, 'a', context))
+    expect(spend.weight).toBeLessThanOrEqual(400_000)
+    expect(buildSend(state, to(max.amountSat + 1n), 1000, 'a', context)).toMatchObject({
+      error: { code: 'too_many_coins', maxInputs: 1_400 },
     })
   })
 

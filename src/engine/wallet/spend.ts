@@ -66,7 +66,7 @@ export type SpendError =
       readonly code: 'insufficient_funds'
       /** The most that could be sent to these recipients in all at this feerate; 0 when not even dust. */
       readonly spendableSat: Sat
-      /** Why it is less than the balance. */
+      /** Why it is less than the balance: what is in use, what waits for a block, what was mined lately. */
       readonly reservedSat: Sat
       readonly unconfirmedSat: Sat
       readonly immatureSat: Sat
@@ -303,11 +303,14 @@ function insufficient(
   const { amountSat } = drain(state, scripts, feeratePerKw, context)
   const dust = scripts.reduce((n, s) => n + dustLimitSat(s), 0n)
   const { reservedSat, trustedSat, untrustedSat, immatureSat } = balanceOf(state, context.tipHeight)
+  const usable = spendableCoins(state, context.tipHeight, context.policy.spendUnconfirmedChange)
+    .filter((c) => c.height === null)
+    .reduce((n, c) => n + c.valueSat, 0n)
   return {
     code: 'insufficient_funds',
     spendableSat: amountSat >= dust && amountSat > 0n ? amountSat : sat(0),
     reservedSat,
-    unconfirmedSat: sat(untrustedSat + (context.policy.spendUnconfirmedChange ? 0n : trustedSat)),
+    unconfirmedSat: sat(untrustedSat + trustedSat - usable),
     immatureSat,
   }
 }

@@ -44,8 +44,7 @@ function broadcast(chain: FakeChain, tx: Tx): void {
 /** Takes a transaction and all that descends from it out of the chain and the mempool. */
 function evict(chain: FakeChain, txid: Txid): void {
   chain.remove(txid)
-  for (const [id, t] of [...chain.txs])
-    if (t.tx.inputs.some((i) => i.outpoint.txid === txid)) evict(chain, id)
+  for (const [id, t] of chain.txs) if (t.tx.inputs.some((i) => i.outpoint.txid === txid)) evict(chain, id)
 }
 
 /** Unconfirms a transaction and what descends from it, as a reorg does. */
