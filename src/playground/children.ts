@@ -54,7 +54,7 @@ const alive = (pid: number): boolean => {
 }
 
 /** The command line of a process, empty when it is gone or cannot be read. */
-function commandLine(pid: number): string {
+export function commandLine(pid: number): string {
   try {
     return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')
   } catch {

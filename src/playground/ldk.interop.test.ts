@@ -57,12 +57,16 @@ describe.each([
     expect(a.listChannels()).toMatchObject([
       { channelId: id, type, capacitySat: 1_000_000n, isOpener: true, announced: false, peer: b.nodeId },
     ])
-    const invoice = b.createInvoice(25_000_000n, 'coffee')
+    const { bolt11: invoice } = b.createInvoice(25_000_000n, 'coffee')
     expect(await a.payInvoice(invoice)).toMatchObject({ ok: true, feeMsat: 0n })
-    expect(await b.payInvoice(a.createInvoice(undefined, 'any'), 7_000_000n)).toMatchObject({ ok: true })
+    expect(await b.payInvoice(a.createInvoice(undefined, 'any').bolt11, 7_000_000n)).toMatchObject({
+      ok: true,
+    })
     expect(await a.payInvoice(invoice)).toMatchObject({ ok: false })
     expect(await b.keysend(a.nodeId, 1_000_000n)).toMatchObject({ ok: true })
-    expect(await a.payInvoice(b.createInvoice(2_000_000_000n, 'too much'))).toMatchObject({ ok: false })
+    expect(await a.payInvoice(b.createInvoice(2_000_000_000n, 'too much').bolt11)).toMatchObject({
+      ok: false,
+    })
 
     a.closeChannel(id)
     const closed = await a.waitFor('channelClosed')
@@ -77,12 +81,12 @@ describe.each([
   it('hold, fail back, and settle on chain after a force close', async () => {
     const [a, b] = [await node(3, { anchors }), await node(4, { anchors, policy: 'hold' })]
     const id = await channel(a, b)
-    const paid = a.payInvoice(b.createInvoice(30_000_000n, 'held'))
+    const paid = a.payInvoice(b.createInvoice(30_000_000n, 'held').bolt11)
     const claimable = await b.waitFor('paymentClaimable')
     b.fail(claimable.paymentHash)
     expect(await paid).toEqual({ ok: false, reason: 'RecipientRejected' })
 
-    void a.payInvoice(b.createInvoice(40_000_000n, 'claimed on chain'))
+    void a.payInvoice(b.createInvoice(40_000_000n, 'claimed on chain').bolt11)
     const second = await b.waitFor('paymentClaimable', (e) => e.amountMsat === 40_000_000n)
     a.disconnect(b.nodeId)
     a.forceClose(id)
@@ -106,7 +110,7 @@ it('comes back from its files with its channel, after blocks it has missed and a
     const a = await node(5, { dataDir })
     const b = await node(6)
     const id = await channel(a, b)
-    expect(await a.payInvoice(b.createInvoice(5_000_000n, 'before'))).toMatchObject({ ok: true })
+    expect(await a.payInvoice(b.createInvoice(5_000_000n, 'before').bolt11)).toMatchObject({ ok: true })
     await a.stop()
     await b.until(() => b.peers().length === 0, 'disconnection')
     await miner.reorg(2)
@@ -118,8 +122,8 @@ it('comes back from its files with its channel, after blocks it has missed and a
     expect(again.listChannels().map((c) => c.channelId)).toEqual([id])
     await again.connect(b.nodeId, '127.0.0.1', await b.listen())
     await again.until(() => again.listChannels().some((c) => c.usable), 'reestablished channel')
-    expect(await again.payInvoice(b.createInvoice(6_000_000n, 'after'))).toMatchObject({ ok: true })
-    expect(await b.payInvoice(again.createInvoice(7_000_000n, 'back'))).toMatchObject({ ok: true })
+    expect(await again.payInvoice(b.createInvoice(6_000_000n, 'after').bolt11)).toMatchObject({ ok: true })
+    expect(await b.payInvoice(again.createInvoice(7_000_000n, 'back').bolt11)).toMatchObject({ ok: true })
   } finally {
     rmSync(dataDir, { recursive: true, force: true })
   }

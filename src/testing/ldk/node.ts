@@ -15,6 +15,10 @@ const RESERVE_SAT = 50_000n
 const MANAGER = ['manager', '', 'manager']
 const PAYMENT_TIMEOUT_MS = 60_000
 
+export interface LdkInvoice {
+  readonly bolt11: string
+  readonly paymentHash: string
+}
 export interface OpenOptions {
   readonly announced?: boolean
 }
@@ -37,7 +41,7 @@ export interface LdkNode {
     amountMsat: bigint | undefined,
     description: string,
     options?: { readonly expirySeconds?: number; readonly paymentHash?: string },
-  ): string
+  ): LdkInvoice
   /** Pays a BOLT 11 invoice; `amountMsat` when the invoice names none. Never rejects. */
   payInvoice(bolt11: string, amountMsat?: bigint): Promise<PaymentResult>
   /** Pays without an invoice (keysend). Never rejects. */
@@ -462,9 +466,9 @@ export async function createLdkNode(options: LdkOptions): Promise<LdkNode> {
       )
       if (!(result instanceof ldk.Result_Bolt11InvoiceSignOrCreationErrorZ_OK))
         throw new Error('LDK makes no invoice')
-      const bolt11 = result.res.to_str()
+      const made = { bolt11: result.res.to_str(), paymentHash: hex(result.res.payment_hash()) }
       drive()
-      return bolt11
+      return made
     },
     payInvoice(bolt11, amountMsat) {
       const parsed = ldk.Bolt11Invoice.constructor_from_str(bolt11)

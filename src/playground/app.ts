@@ -1,0 +1,93 @@
+import { createReadStream, existsSync, readdirSync, statSync } from 'node:fs'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { extname, join, normalize, sep } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const DIST = join(ROOT, 'dist')
+
+export type AppHandler = (request: IncomingMessage, response: ServerResponse) => void
+
+export interface App {
+  readonly kind: 'built' | 'dev' | 'none'
+  readonly handle: AppHandler
+  close(): Promise<void>
+}
+
+const TYPES: Readonly<Record<string, string>> = {
+  '.html': 'text/html; charset=utf-8',
+  '.js': 'text/javascript; charset=utf-8',
+  '.css': 'text/css; charset=utf-8',
+  '.json': 'application/json',
+  '.webmanifest': 'application/manifest+json',
+  '.svg': 'image/svg+xml',
+  '.png': 'image/png',
+  '.ico': 'image/x-icon',
+  '.wasm': 'application/wasm',
+  '.woff2': 'font/woff2',
+  '.txt': 'text/plain; charset=utf-8',
+}
+
+/** The time of the newest file below `path`, in ms; 0 when there is none. */
+function newest(path: string): number {
+  if (!existsSync(path)) return 0
+  const stat = statSync(path)
+  if (!stat.isDirectory()) return stat.mtimeMs
+  return readdirSync(path).reduce((time, name) => Math.max(time, newest(join(path, name))), 0)
+}
+
+/** Whether `dist/` was built after the last change of what it is built from. */
+export function distIsFresh(): boolean {
+  const built = newest(join(DIST, 'index.html'))
+  if (built === 0) return false
+  const sources = ['src/ui', 'src/worker', 'src/engine', 'src/contract', 'src/host', 'public']
+  const files = ['index.html', 'vite.config.ts', 'package.json']
+  return [...sources, ...files].every((name) => newest(join(ROOT, name)) <= built)
+}
+
+function serveDist(request: IncomingMessage, response: ServerResponse): void {
+  const path = decodeURIComponent((request.url ?? '/').replace(/[?#].*$/s, ''))
+  let file = normalize(join(DIST, path))
+  if (!file.startsWith(DIST + sep) || !existsSync(file) || statSync(file).isDirectory()) {
+    // A path without an extension is a place in the app; a missing file is missing.
+    if (extname(path) !== '') {
+      response.writeHead(404, { 'content-type': 'text/plain' })
+      response.end('not found\n')
+      return
+    }
+    file = join(DIST, 'index.html')
+  }
+  const hashed = file.startsWith(join(DIST, 'assets') + sep)
+  response.writeHead(200, {
+    'content-type': TYPES[extname(file)] ?? 'application/octet-stream',
+    'cache-control': hashed ? 'public, max-age=31536000, immutable' : 'no-cache',
+  })
+  createReadStream(file).pipe(response)
+}
+
+const MISSING = `<!doctype html><meta charset="utf-8"><title>Switchback</title>
+<p>The app is not here yet. The playground runs: <a href="/shop">shop</a>, <a href="/api/info">info</a>.`
+
+/** The app: `dist/` when it is fresh (what users get), else built on the fly by Vite, without reloading by itself. */
+export async function startApp(): Promise<App> {
+  if (distIsFresh()) return { kind: 'built', handle: serveDist, close: () => Promise.resolve() }
+  if (!existsSync(join(ROOT, 'index.html'))) {
+    const handle: AppHandler = (_, response) => {
+      response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' })
+      response.end(MISSING)
+    }
+    return { kind: 'none', handle, close: () => Promise.resolve() }
+  }
+  const { createServer } = await import('vite')
+  const vite = await createServer({
+    root: ROOT,
+    appType: 'spa',
+    logLevel: 'error',
+    server: { middlewareMode: true, hmr: false, ws: false, watch: null },
+  })
+  return {
+    kind: 'dev',
+    handle: (request, response) => vite.middlewares(request, response),
+    close: () => vite.close(),
+  }
+}
