@@ -1,0 +1,220 @@
+import { equalSecret, toHex } from '../base/bytes.ts'
+import type { Msat } from '../base/units.ts'
+import { sha256 } from '../crypto/hash.ts'
+import { encodeFailure, FAILURE_CODES, type FailureMessage } from '../onion/failure.ts'
+import { failurePacket } from '../onion/failure-packet.ts'
+import { type HopInstruction, instructionOf } from '../onion/instruction.ts'
+import { decodeHopPayload } from '../onion/payload.ts'
+import { peelOnion } from '../onion/peel.ts'
+import type { InvoiceRecord } from './invoice-record.ts'
+import type { HtlcRemoval, IncomingHtlc } from './types.ts'
+
+export interface ReceiveContext {
+  /** ms since 1970 */
+  readonly now: number
+  /** Height of the best verified block; 0 when none is known. */
+  readonly height: number
+  /** Our node's secret, 32 bytes. */
+  readonly nodeSecret: Uint8Array
+}
+
+/** Why an HTLC was not taken: for logs and tests. The sender learns less (`incorrect_or_unknown_payment_details`). */
+export type Refusal =
+  | 'onion'
+  | 'payload'
+  | 'blinded'
+  | 'forwarding'
+  | 'noHeight'
+  | 'unknownInvoice'
+  | 'keysend'
+  | 'paymentSecret'
+  | 'alreadyPaid'
+  | 'cancelled'
+  | 'expired'
+  | 'multiPart'
+  | 'amountTooLow'
+  | 'amountTooHigh'
+  | 'expiryTooSoon'
+  | 'cltvBelowOnion'
+  | 'amountBelowOnion'
+
+/** What to do about an HTLC. Record and proposals belong into one turn's write. */
+export interface ReceiveOutcome {
+  /** Proposals for the channels named. One today; an HTLC set is answered together. */
+  readonly removals: readonly { readonly channelId: string; readonly removal: HtlcRemoval }[]
+  /** The invoice's record, where it changed. */
+  readonly invoice?: InvoiceRecord
+  readonly refusal?: Refusal
+}
+
+/**
+ * Judges a received HTLC whose add is locked in and whose removal has not been proposed (BOLT 4 §Requirements, the final node).
+ * @param invoices our invoices by payment hash (hex)
+ */
+export function receiveHtlc(
+  invoices: (paymentHash: string) => InvoiceRecord | undefined,
+  htlc: IncomingHtlc,
+  ctx: ReceiveContext,
+): ReceiveOutcome {
+  const invoice = invoices(toHex(htlc.paymentHash))
+  // The preimage may be out already: nothing that came later (a restart, expiry, blocks) takes the answer back.
+  if (invoice !== undefined && indexOfHtlc(invoice, htlc.channelId, htlc.id) >= 0)
+    return fulfil(htlc, invoice.preimage)
+
+  // BOLT 4 §Failure Messages: MUST return invalid_onion_blinding if path_key is set. No blinded path of ours exists.
+  if (htlc.pathKey !== undefined) return malformed(htlc, 'invalid_onion_blinding', 'blinded')
+  const peeled = peelOnion({
+    packet: htlc.onion,
+    associatedData: htlc.paymentHash,
+    nodeSecret: ctx.nodeSecret,
+  })
+  if (!peeled.ok) {
+    return peeled.error.action === 'malformed'
+      ? malformed(htlc, peeled.error.name, 'onion')
+      : fail(htlc, peeled.error.sharedSecret, 'payload', {
+          name: 'invalid_onion_payload',
+          type: 0n,
+          offset: 0,
+        })
+  }
+  const { payload, sharedSecret, next } = peeled.value
+  const refuse = (refusal: Refusal, message: FailureMessage): ReceiveOutcome =>
+    fail(htlc, sharedSecret, refusal, message)
+
+  const fields = decodeHopPayload(payload)
+  if (!fields.ok) return refuse('payload', { name: 'invalid_onion_payload', ...fields.error })
+  const asked = instructionOf(fields.value, next === undefined)
+  if (!asked.ok) return refuse('payload', { name: 'invalid_onion_payload', ...asked.error })
+  switch (asked.value.kind) {
+    case 'forward':
+      return refuse('forwarding', { name: 'unknown_next_peer' })
+    case 'forward_blinded':
+    case 'receive_blinded':
+      return refuse('blinded', { name: 'invalid_onion_blinding', sha256OfOnion: sha256(htlc.onion) })
+    case 'receive': {
+      // Without a height no expiry can be judged; a preimage given out blindly may be worth nothing.
+      if (ctx.height <= 0) return refuse('noHeight', { name: 'temporary_node_failure' })
+      const refusal = judge(htlc, asked.value, invoice, ctx)
+      if (refusal !== undefined) return refuse(refusal, messageFor(refusal, htlc, ctx))
+      return accept(htlc, invoice as InvoiceRecord, ctx)
+    }
+  }
+}
+
+/**
+ * BOLT 4 §Failure Messages, the final node, in the order of its list of failures ("SHOULD select the first error it encounters
+ * from the list above"): who does not know the payment secret learns nothing about the invoice.
+ */
+function judge(
+  htlc: IncomingHtlc,
+  asked: Extract<HopInstruction, { kind: 'receive' }>,
+  invoice: InvoiceRecord | undefined,
+  ctx: ReceiveContext,
+): Refusal | undefined {
+  const { amtToForward, totalMsat } = asked
+  if (asked.keysendPreimage !== undefined) return 'keysend'
+  if (invoice === undefined) return 'unknownInvoice'
+  // BOLT 4: MUST fail if payment_secret does not match, or is required and not present.
+  if (asked.paymentSecret === undefined || !equalSecret(asked.paymentSecret, invoice.paymentSecret))
+    return 'paymentSecret'
+  // BOLT 4: MAY treat a payment hash that has been paid as unknown. A payer may be charged twice otherwise.
+  if (invoice.state === 'paid') return 'alreadyPaid'
+  if (invoice.state === 'cancelled') return 'cancelled'
+  // BOLT 11 §Payer / Payee Requirements: SHOULD NOT accept a payment after the expiry.
+  if (ctx.now >= invoice.expiresAt) return 'expired'
+  // BOLT 4 §Basic Multi-Part Payments: without basic_mpp MUST fail unless total_msat is exactly amt_to_forward.
+  if (totalMsat !== amtToForward) return 'multiPart'
+  // BOLT 4: "amount paid" is total_msat. MUST fail below the amount expected, SHOULD above twice as much.
+  const expected: bigint = invoice.amountMsat ?? 1n
+  if (totalMsat < expected) return 'amountTooLow'
+  if (invoice.amountMsat !== undefined && totalMsat > 2n * invoice.amountMsat) return 'amountTooHigh'
+  // BOLT 4 §Requirements: MUST return an error if cltv_expiry < current_block_height + min_final_cltv_expiry_delta.
+  if (htlc.cltvExpiry < ctx.height + invoice.minFinalCltvExpiryDelta) return 'expiryTooSoon'
+  if (htlc.cltvExpiry < asked.outgoingCltvValue) return 'cltvBelowOnion'
+  if (htlc.amountMsat < amtToForward) return 'amountBelowOnion'
+  return undefined
+}
+
+function messageFor(refusal: Refusal, htlc: IncomingHtlc, ctx: ReceiveContext): FailureMessage {
+  switch (refusal) {
+    case 'cltvBelowOnion':
+      return { name: 'final_incorrect_cltv_expiry', cltvExpiry: htlc.cltvExpiry }
+    case 'amountBelowOnion':
+      return { name: 'final_incorrect_htlc_amount', incomingHtlcMsat: htlc.amountMsat }
+    default:
+      return {
+        name: 'incorrect_or_unknown_payment_details',
+        htlcMsat: htlc.amountMsat,
+        height: ctx.height,
+      }
+  }
+}
+
+function accept(htlc: IncomingHtlc, invoice: InvoiceRecord, ctx: ReceiveContext): ReceiveOutcome {
+  const { channelId, id, amountMsat } = htlc
+  return {
+    ...fulfil(htlc, invoice.preimage),
+    invoice: {
+      ...invoice,
+      state: 'paid',
+      htlcs: [{ channelId, id, amountMsat, settled: false }],
+      receivedMsat: amountMsat,
+      paidAt: ctx.now,
+    },
+  }
+}
+
+const answer = (htlc: IncomingHtlc, removal: HtlcRemoval): ReceiveOutcome => ({
+  removals: [{ channelId: htlc.channelId, removal }],
+})
+
+const fulfil = (htlc: IncomingHtlc, preimage: Uint8Array): ReceiveOutcome =>
+  answer(htlc, { type: 'fulfill', id: htlc.id, preimage })
+
+const fail = (
+  htlc: IncomingHtlc,
+  sharedSecret: Uint8Array,
+  refusal: Refusal,
+  message: FailureMessage,
+): ReceiveOutcome => ({
+  ...answer(htlc, {
+    type: 'fail',
+    id: htlc.id,
+    reason: failurePacket(sharedSecret, encodeFailure(message)),
+  }),
+  refusal,
+})
+
+const malformed = (
+  htlc: IncomingHtlc,
+  name: 'invalid_onion_version' | 'invalid_onion_hmac' | 'invalid_onion_key' | 'invalid_onion_blinding',
+  refusal: Refusal,
+): ReceiveOutcome => ({
+  ...answer(htlc, {
+    type: 'malformed',
+    id: htlc.id,
+    sha256OfOnion: sha256(htlc.onion),
+    failureCode: FAILURE_CODES[name],
+  }),
+  refusal,
+})
+
+const indexOfHtlc = (invoice: InvoiceRecord, channelId: string, id: bigint): number =>
+  invoice.htlcs.findIndex((h) => h.channelId === channelId && h.id === id)
+
+/**
+ * Our removal of a received HTLC is locked in (the channel's `htlcSettled`): when it was one that paid this invoice, its amount
+ * is in our balance now. The same record comes back when nothing changed. `settledAt` appears with the last HTLC.
+ */
+export function htlcSettled(
+  record: InvoiceRecord,
+  removed: { readonly channelId: string; readonly id: bigint; readonly fulfilled: boolean },
+  now: number,
+): InvoiceRecord {
+  const at = indexOfHtlc(record, removed.channelId, removed.id)
+  if (!removed.fulfilled || at < 0 || record.htlcs[at]?.settled === true) return record
+  const htlcs = record.htlcs.map((h, i) => (i === at ? { ...h, settled: true } : h))
+  if (htlcs.some((h) => !h.settled)) return { ...record, htlcs }
+  const receivedMsat = htlcs.reduce((sum, h) => sum + h.amountMsat, 0n) as Msat
+  return { ...record, htlcs, receivedMsat, settledAt: now }
+}

@@ -1,0 +1,162 @@
+import { toHex } from '../base/bytes.ts'
+import { err, ok, type Result } from '../base/result.ts'
+import { MAX_SAT, type Msat, toMsat } from '../base/units.ts'
+import type { NetworkName } from '../bitcoin/network.ts'
+import { signRecoverable } from '../crypto/curve.ts'
+import type { Entropy } from '../crypto/entropy.ts'
+import { sha256 } from '../crypto/hash.ts'
+import { encodeInvoice, type InvoiceBuildError } from '../invoice/encode.ts'
+import type { RouteHint } from '../invoice/types.ts'
+import { FEATURES } from '../wire/features.ts'
+import { failure, type PaymentFailure } from './types.ts'
+
+/** Version byte of the records under `invoice/…`. */
+export const INVOICE_VERSION = 1
+
+/** Key of an invoice's record; the hash as 64 hex digits. */
+export const invoiceKey = (paymentHash: string): string => `invoice/${paymentHash}`
+
+/**
+ * Blocks that an HTLC must have left when it reaches us. BOLT 2 §cltv_expiry_delta Selection gives 18 as what a node that is
+ * always there needs. This one is a browser tab: once the preimage is out, somebody must be back to claim the HTLC on chain
+ * before it expires should the peer not remove it, and a closed lid may stay closed overnight. A day leaves room for that.
+ */
+export const MIN_FINAL_CLTV_EXPIRY_DELTA = 144
+
+/** Bounds of an invoice's lifetime, seconds. */
+export const MIN_EXPIRY_SECONDS = 1
+export const MAX_EXPIRY_SECONDS = 31_536_000
+
+/** An HTLC that we answered with the preimage. */
+export interface ReceivedHtlc {
+  readonly channelId: string
+  readonly id: bigint
+  readonly amountMsat: Msat
+  /** Whether its removal is locked in: the money is in our balance. */
+  readonly settled: boolean
+}
+
+/** An invoice of ours. Plain data; changed only by the functions of this room. */
+export interface InvoiceRecord {
+  /** 64 hex digits */
+  readonly paymentHash: string
+  /** 32 bytes */
+  readonly preimage: Uint8Array
+  /** 32 bytes */
+  readonly paymentSecret: Uint8Array
+  /** Absent: the payer chooses. */
+  readonly amountMsat?: Msat
+  readonly description: string
+  /** ms since 1970 */
+  readonly createdAt: number
+  /** ms since 1970: from then on it is not paid any more. */
+  readonly expiresAt: number
+  readonly minFinalCltvExpiryDelta: number
+  readonly bolt11: string
+  /** `paid` from the moment that the preimage is given out. That it has expired follows from the time: `invoiceState`. */
+  readonly state: 'open' | 'paid' | 'cancelled'
+  /** The HTLCs that paid it: each of them, seen again, is settled again. Empty until paid. */
+  readonly htlcs: readonly ReceivedHtlc[]
+  /** What the HTLCs carry together; final once `settledAt` is there. */
+  readonly receivedMsat?: Msat
+  /** ms since 1970 */
+  readonly paidAt?: number
+  /** ms since 1970: every HTLC is removed and the money is in the balance. */
+  readonly settledAt?: number
+}
+
+/** The state that people see, at a time in ms. */
+export function invoiceState(record: InvoiceRecord, now: number): 'open' | 'paid' | 'expired' | 'cancelled' {
+  return record.state === 'open' && now >= record.expiresAt ? 'expired' : record.state
+}
+
+export interface NewInvoice {
+  readonly amountMsat?: Msat
+  /** At most 639 bytes of UTF-8; may be empty. */
+  readonly description: string
+  readonly expirySeconds: number
+}
+
+export interface InvoiceContext {
+  /** ms since 1970 */
+  readonly now: number
+  readonly network: NetworkName
+  /** Our node's secret, 32 bytes. */
+  readonly nodeSecret: Uint8Array
+  readonly entropy: Entropy
+  /** Ways in over channels that nobody else knows of. A direct peer needs none. */
+  readonly routeHints?: readonly (readonly RouteHint[])[]
+}
+
+/**
+ * A new invoice: signed text and the record to write before anybody sees it. Errors: `amountTooSmall` (zero), `invalidInput`
+ * (an amount that does not exist, a lifetime out of bounds, too long a description, too many hints).
+ */
+export function createInvoice(
+  invoice: NewInvoice,
+  ctx: InvoiceContext,
+): Result<InvoiceRecord, PaymentFailure> {
+  const { amountMsat, description, expirySeconds } = invoice
+  if (amountMsat !== undefined && amountMsat <= 0n) {
+    return err(failure('amountTooSmall', 'An invoice asks for at least 1 msat.', { minMsat: '1' }))
+  }
+  if (amountMsat !== undefined && amountMsat > toMsat(MAX_SAT)) {
+    return err(
+      failure('invalidInput', 'The amount is more than all bitcoin there can be.', { field: 'amountMsat' }),
+    )
+  }
+  if (
+    !Number.isInteger(expirySeconds) ||
+    expirySeconds < MIN_EXPIRY_SECONDS ||
+    expirySeconds > MAX_EXPIRY_SECONDS
+  ) {
+    return err(failure('invalidInput', 'The lifetime is out of bounds.', { field: 'expirySeconds' }))
+  }
+  const preimage = ctx.entropy.bytes(32)
+  const paymentSecret = ctx.entropy.bytes(32)
+  const paymentHash = sha256(preimage)
+  const timestamp = Math.floor(ctx.now / 1000)
+  const amount = amountMsat === undefined ? {} : { amountMsat }
+  const text = encodeInvoice(
+    {
+      network: ctx.network,
+      ...amount,
+      timestamp,
+      paymentHash,
+      paymentSecret,
+      description,
+      expirySeconds,
+      minFinalCltvExpiryDelta: MIN_FINAL_CLTV_EXPIRY_DELTA,
+      fallbacks: [],
+      routeHints: ctx.routeHints ?? [],
+      // Required, both. basic_mpp is not offered: a payment comes as one HTLC.
+      features: [FEATURES.var_onion_optin.bit, FEATURES.payment_secret.bit],
+      unknownFields: [],
+    },
+    (digest) => signRecoverable(digest, ctx.nodeSecret),
+  )
+  if (!text.ok) return err(buildFailure(text.error))
+  return ok({
+    paymentHash: toHex(paymentHash),
+    preimage,
+    paymentSecret,
+    ...amount,
+    description,
+    createdAt: ctx.now,
+    expiresAt: (timestamp + expirySeconds) * 1000,
+    minFinalCltvExpiryDelta: MIN_FINAL_CLTV_EXPIRY_DELTA,
+    bolt11: text.value,
+    state: 'open',
+    htlcs: [],
+  })
+}
+
+function buildFailure(error: InvoiceBuildError): PaymentFailure {
+  return error === 'descriptionTooLong'
+    ? failure('invalidInput', 'The note is longer than 639 bytes.', { field: 'description' })
+    : failure('invalidInput', 'The invoice cannot be written.', { reason: error })
+}
+
+/** Withdraws an invoice that nobody has paid; undefined when it is paid or cancelled already. */
+export const cancelInvoice = (record: InvoiceRecord): InvoiceRecord | undefined =>
+  record.state === 'open' ? { ...record, state: 'cancelled' } : undefined

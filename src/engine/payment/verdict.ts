@@ -1,0 +1,89 @@
+import { type DecodedFailure, failureFlags, failureName } from '../onion/failure.ts'
+import { readFailure } from '../onion/failure-packet.ts'
+import { FINAL_CLTV_PADDING } from './onion-for.ts'
+import type { Attempt } from './payment-record.ts'
+import { failure, type HtlcRemoval, type PaymentFailure } from './types.ts'
+
+/** What a failed HTLC means for its payment. */
+export interface Verdict {
+  readonly error: PaymentFailure
+  /**
+   * - `never`: another attempt would end the same.
+   * - `elsewhere`: another channel may do.
+   * - `again`: the same channel may do as well; the cause was time.
+   */
+  readonly retry: 'never' | 'elsewhere' | 'again'
+}
+
+type Failed = Exclude<HtlcRemoval, { type: 'fulfill' }>
+
+/** Reads the removal of an HTLC of ours (BOLT 4 §Receiving Failure Codes, the origin node). `height`: our best block now. */
+export function verdictOf(removal: Failed, attempt: Attempt, height: number): Verdict {
+  if (removal.type === 'malformed') {
+    // Only our direct peer can say this about the onion that we made for it.
+    return {
+      error: failure('paymentFailed', 'The peer could not read the payment instructions.', {
+        failure: nameOf(removal.failureCode),
+        failureCode: removal.failureCode,
+      }),
+      retry: attempt.hops.length === 1 ? 'never' : 'elsewhere',
+    }
+  }
+  const { source } = readFailure({ sharedSecrets: attempt.sharedSecrets, reason: removal.reason })
+  if (source === undefined) {
+    return {
+      error: failure('paymentFailed', 'The payment was failed, and the reason given cannot be read.', {
+        failure: 'unreadable',
+      }),
+      retry: 'elsewhere',
+    }
+  }
+  return source.hop === attempt.sharedSecrets.length - 1
+    ? fromRecipient(source.failure, source.hop, attempt, height)
+    : {
+        error: failure('paymentFailed', 'A node on the way could not forward the payment.', {
+          ...told(source.failure),
+          hop: source.hop,
+        }),
+        retry: 'elsewhere',
+      }
+}
+
+/** BOLT 4: when the final node returns the error, PERM SHOULD fail the payment; else the payment MAY be retried. */
+function fromRecipient(decoded: DecodedFailure, hop: number, attempt: Attempt, height: number): Verdict {
+  const data = { ...told(decoded), hop }
+  const message = decoded.failure
+  if (message.name === 'incorrect_or_unknown_payment_details') {
+    // BOLT 4: `height` lets the sender tell a wrong expiry from one that was right when it was chosen.
+    if (message.height > attempt.height + FINAL_CLTV_PADDING) {
+      return {
+        error: failure(
+          'paymentFailed',
+          'The recipient has seen later blocks than this wallet had, so the expiry was too near.',
+          { ...data, recipientHeight: message.height, ourHeight: attempt.height },
+        ),
+        // Its word alone is not enough: we must have seen later blocks ourselves.
+        retry: height > attempt.height ? 'again' : 'never',
+      }
+    }
+    return {
+      error: failure(
+        'recipientRefused',
+        'The recipient does not take this payment: unknown, paid or expired invoice, or a wrong amount.',
+        data,
+      ),
+      retry: 'never',
+    }
+  }
+  return failureFlags(decoded.code).permanent
+    ? { error: failure('recipientRefused', 'The recipient refused the payment.', data), retry: 'never' }
+    : {
+        error: failure('paymentFailed', 'The recipient could not take the payment now.', data),
+        retry: 'elsewhere',
+      }
+}
+
+const told = (decoded: DecodedFailure) => ({ failure: nameOf(decoded.code), failureCode: decoded.code })
+
+const nameOf = (code: number): string =>
+  failureName(code) ?? `unknown_0x${code.toString(16).padStart(4, '0')}`
