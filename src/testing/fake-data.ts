@@ -1,0 +1,350 @@
+import type { Activity, AppState, Channel, Coin, Payment, Transaction } from '../contract/schemas.ts'
+
+/** Demo data for developing the screens: a wallet some weeks old on the practice network. */
+
+const hex = (seed: number, bytes: number): string => {
+  let state = (seed * 2654435761) >>> 0
+  let text = ''
+  for (let i = 0; i < bytes; i++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    text += (state >>> 24).toString(16).padStart(2, '0')
+  }
+  return text
+}
+
+export const fakeHash = (seed: number): string => hex(seed, 32)
+export const fakeKey = (seed: number): string => `02${hex(seed, 32)}`
+const minutesAgo = (minutes: number): string => new Date(Date.now() - minutes * 60_000).toISOString()
+
+export const HEIGHT = 1284
+export const PEERS = [
+  { name: 'ada', nodeId: fakeKey(1), address: `${fakeKey(1)}@127.0.0.1:9735` },
+  { name: 'ben', nodeId: fakeKey(2), address: `${fakeKey(2)}@127.0.0.1:9736` },
+  { name: 'lil', nodeId: fakeKey(3), address: `${fakeKey(3)}@127.0.0.1:9737` },
+] as const
+export const ADDRESS = 'bcrt1q6rhpng9evdsfnn833a4f4vej0asu6dk5srld6x'
+export const WORDS = 'ribbon orbit gentle copper thrive maple island quiz tunnel velvet anchor bridge'.split(
+  ' ',
+)
+
+export const INFO = {
+  network: 'regtest',
+  gateway: 'ws://localhost:3000',
+  esplora: 'http://localhost:3000/esplora/api',
+  peers: PEERS,
+  shop: 'http://localhost:3000/shop',
+}
+
+export function fakeChannel(seed: number, change: Partial<Channel>): Channel {
+  return {
+    channelId: fakeHash(100 + seed),
+    peer: fakeKey(seed),
+    connected: true,
+    status: 'open',
+    format: 'anchors_zero_fee_htlc_tx',
+    role: 'opener',
+    capacitySat: '500000',
+    localMsat: '312450250',
+    remoteMsat: '175549750',
+    spendableMsat: '303120250',
+    receivableMsat: '170549750',
+    localReserveSat: '5000',
+    remoteReserveSat: '5000',
+    inFlightOutMsat: '12000000',
+    inFlightInMsat: '0',
+    htlcs: 1,
+    feeratePerKw: 253,
+    fundingTxid: fakeHash(200 + seed),
+    fundingVout: 0,
+    shortChannelId: `1180x${seed}x0`,
+    confirmations: 104,
+    confirmationsNeeded: 3,
+    closingOutputs: [],
+    localCommitmentNumber: 41,
+    remoteCommitmentNumber: 42,
+    createdAt: minutesAgo(60 * 24 * 9),
+    ...change,
+  }
+}
+
+const CHANNELS: readonly Channel[] = [
+  fakeChannel(1, {}),
+  fakeChannel(2, {
+    capacitySat: '200000',
+    localMsat: '200000000',
+    remoteMsat: '0',
+    spendableMsat: '0',
+    receivableMsat: '0',
+    inFlightOutMsat: '0',
+    htlcs: 0,
+    status: 'confirming',
+    confirmations: 1,
+    confirmationsNeeded: 3,
+    localCommitmentNumber: 0,
+    remoteCommitmentNumber: 0,
+    createdAt: minutesAgo(12),
+  }),
+  fakeChannel(3, {
+    status: 'forceClosing',
+    connected: false,
+    localMsat: '80000000',
+    remoteMsat: '120000000',
+    capacitySat: '200000',
+    spendableMsat: '0',
+    receivableMsat: '0',
+    inFlightOutMsat: '0',
+    htlcs: 0,
+    closedBy: 'local',
+    closeTxid: fakeHash(303),
+    reason: 'The peer did not answer for two days.',
+    closingOutputs: [
+      { kind: 'toLocal', amountSat: '78420', spendableAtHeight: HEIGHT + 97, state: 'waiting' },
+      { kind: 'toRemote', amountSat: '120000', state: 'notOurs' },
+      { kind: 'anchor', amountSat: '330', state: 'unresolved' },
+    ],
+  }),
+  fakeChannel(4, {
+    status: 'closed',
+    connected: false,
+    closedBy: 'mutual',
+    closeTxid: fakeHash(304),
+    closingOutputs: [{ kind: 'mutualClose', amountSat: '91000', state: 'swept' }],
+  }),
+]
+
+const ACTIVITY: readonly Activity[] = [
+  {
+    id: 'a1',
+    kind: 'lightningSent',
+    state: 'pending',
+    amountMsat: '-12000000',
+    note: 'Two tickets, evening show',
+    time: minutesAgo(1),
+    paymentHash: fakeHash(11),
+  },
+  {
+    id: 'a2',
+    kind: 'lightningReceived',
+    state: 'done',
+    amountMsat: '25000000',
+    note: 'Dinner on Tuesday',
+    time: minutesAgo(48),
+    paymentHash: fakeHash(12),
+  },
+  {
+    id: 'a3',
+    kind: 'onchainReceived',
+    state: 'pending',
+    amountMsat: '60000000',
+    note: '',
+    time: minutesAgo(75),
+    txid: fakeHash(13),
+  },
+  {
+    id: 'a4',
+    kind: 'lightningSent',
+    state: 'done',
+    amountMsat: '-4200250',
+    feeMsat: '1250',
+    note: 'Coffee beans, 250 g',
+    time: minutesAgo(60 * 26),
+    paymentHash: fakeHash(14),
+  },
+  {
+    id: 'a5',
+    kind: 'lightningSent',
+    state: 'failed',
+    amountMsat: '-900000000',
+    note: 'A very large espresso machine',
+    time: minutesAgo(60 * 27),
+    paymentHash: fakeHash(15),
+    error: { code: 'exceedsSpendable', message: '', data: { spendableMsat: '303120250' } },
+  },
+  {
+    id: 'a6',
+    kind: 'channelOpen',
+    state: 'done',
+    amountMsat: '-500000000',
+    feeMsat: '154000',
+    note: '',
+    time: minutesAgo(60 * 24 * 9),
+    channelId: fakeHash(101),
+  },
+  {
+    id: 'a7',
+    kind: 'onchainSent',
+    state: 'done',
+    amountMsat: '-75000000',
+    feeMsat: '141000',
+    note: '',
+    time: minutesAgo(60 * 24 * 9),
+    txid: fakeHash(16),
+  },
+  {
+    id: 'a8',
+    kind: 'onchainReceived',
+    state: 'done',
+    amountMsat: '1500000000',
+    note: '',
+    time: minutesAgo(60 * 24 * 10),
+    txid: fakeHash(17),
+  },
+]
+
+export function fakePayment(line: Activity): Payment {
+  return {
+    paymentHash: line.paymentHash ?? fakeHash(0),
+    invoice: 'lnbcrt1p',
+    destination: fakeKey(1),
+    description: line.note,
+    amountMsat: line.amountMsat.replace('-', ''),
+    feeMsat: line.feeMsat ?? '0',
+    state: line.state === 'done' ? 'succeeded' : line.state,
+    ...(line.state === 'done' ? { preimage: fakeHash(900), settledAt: line.time } : {}),
+    ...(line.error === undefined ? {} : { error: line.error }),
+    attempts: 1,
+    createdAt: line.time,
+  }
+}
+
+export const TRANSACTIONS: readonly Transaction[] = [
+  {
+    txid: fakeHash(13),
+    amountSat: '60000',
+    confirmations: 0,
+    label: 'received',
+    canBump: false,
+    time: minutesAgo(75),
+  },
+  {
+    txid: fakeHash(202),
+    amountSat: '-200154',
+    feeSat: '154',
+    confirmations: 1,
+    height: HEIGHT,
+    label: 'channelOpen',
+    canBump: true,
+    time: minutesAgo(12),
+  },
+  {
+    txid: fakeHash(16),
+    amountSat: '-75141',
+    feeSat: '141',
+    confirmations: 102,
+    height: HEIGHT - 101,
+    label: 'sent',
+    canBump: false,
+    time: minutesAgo(60 * 24 * 9),
+  },
+  {
+    txid: fakeHash(17),
+    amountSat: '1500000',
+    confirmations: 140,
+    height: HEIGHT - 139,
+    label: 'received',
+    canBump: false,
+    time: minutesAgo(60 * 24 * 10),
+  },
+]
+
+export const COINS: readonly Coin[] = [
+  {
+    txid: fakeHash(16),
+    vout: 1,
+    amountSat: '724705',
+    address: ADDRESS,
+    confirmations: 102,
+    state: 'spendable',
+  },
+  {
+    txid: fakeHash(13),
+    vout: 0,
+    amountSat: '60000',
+    address: 'bcrt1qs758ursh4q9z627kt3pp5yysm78ddny6txaqgw',
+    confirmations: 0,
+    state: 'unconfirmed',
+  },
+]
+
+export function fakeState(): AppState {
+  return {
+    phase: 'running',
+    network: 'regtest',
+    nodeId: fakeKey(77),
+    version: '0.1.0',
+    chain: {
+      height: HEIGHT,
+      blockHash: `00000000${hex(9, 28)}`,
+      synced: true,
+      headersVerified: HEIGHT,
+      progress: 1,
+      servers: [
+        { url: INFO.esplora, state: 'ok', height: HEIGHT },
+        { url: 'https://chain.example/api', state: 'backingOff', height: HEIGHT - 2, lastError: 'HTTP 429' },
+      ],
+    },
+    feeSatPerVb: { slow: 1, normal: 2.5, fast: 8 },
+    balances: {
+      spendableMsat: '303120250',
+      lightningMsat: '312450250',
+      receivableMsat: '170549750',
+      onchainConfirmedSat: '724705',
+      onchainUnconfirmedSat: '60000',
+      onchainReservedSat: '0',
+      closingSat: '78420',
+      openingSat: '200000',
+      totalMsat: '1027825250',
+    },
+    channels: [...CHANNELS],
+    peers: [
+      {
+        nodeId: PEERS[0].nodeId,
+        address: PEERS[0].address,
+        state: 'connected',
+        inbound: false,
+        features: ['static_remotekey', 'anchors_zero_fee_htlc_tx'],
+      },
+      {
+        nodeId: PEERS[1].nodeId,
+        address: PEERS[1].address,
+        state: 'connected',
+        inbound: false,
+        features: [],
+      },
+      {
+        nodeId: PEERS[2].nodeId,
+        address: PEERS[2].address,
+        state: 'waiting',
+        retryAt: new Date(Date.now() + 42_000).toISOString(),
+        lastError: 'Connection refused',
+        inbound: false,
+        features: [],
+      },
+    ],
+    activity: [...ACTIVITY],
+    notices: [
+      { id: 'n1', urgency: 'warning', code: 'backUpWords', message: '' },
+      { id: 'n2', urgency: 'info', code: 'closingWaits', message: '', channelId: fakeHash(103) },
+    ],
+    settings: {
+      gateway: INFO.gateway,
+      servers: [INFO.esplora, 'https://chain.example/api'],
+      wordsConfirmed: false,
+      storagePersisted: false,
+    },
+  }
+}
+
+/** The state of a device that has just created its wallet. */
+export function emptyState(): AppState {
+  const full = fakeState()
+  const zero = Object.fromEntries(Object.keys(full.balances).map((key) => [key, '0']))
+  return {
+    ...full,
+    balances: zero as AppState['balances'],
+    channels: [],
+    peers: [],
+    activity: [],
+    notices: full.notices.filter((notice) => notice.code === 'backUpWords'),
+  }
+}

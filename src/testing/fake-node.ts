@@ -1,0 +1,375 @@
+import { ApiError, type ErrorCode } from '../contract/errors.ts'
+import type { Output } from '../contract/procedures.ts'
+import type { Handlers } from '../contract/rpc.ts'
+import type { AppState, Channel, Invoice } from '../contract/schemas.ts'
+import {
+  ADDRESS,
+  COINS,
+  emptyState,
+  fakeChannel,
+  fakeHash,
+  fakeKey,
+  fakePayment,
+  fakeState,
+  HEIGHT,
+  PEERS,
+  TRANSACTIONS,
+  WORDS,
+} from './fake-data.ts'
+
+/** What the demo begins with. */
+export type Scene = 'running' | 'welcome' | 'empty' | 'following' | 'frozen' | 'starting'
+
+const fail = (code: ErrorCode, data: Record<string, string | number> = {}): ApiError =>
+  new ApiError({ code, message: code, data })
+
+const wait = (milliseconds: number, signal?: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    const timer = setTimeout(resolve, milliseconds)
+    signal?.addEventListener('abort', () => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
+
+function firstState(scene: Scene): AppState {
+  if (scene === 'welcome') return { ...emptyState(), phase: 'noWallet', notices: [] }
+  if (scene === 'empty') return emptyState()
+  const state = fakeState()
+  if (scene === 'following') return { ...state, phase: 'following' }
+  if (scene === 'frozen')
+    return { ...state, phase: 'frozen', error: { code: 'storageFailed', message: 'QuotaExceededError' } }
+  if (scene === 'starting') {
+    const { nodeId: _, ...rest } = state
+    return {
+      ...rest,
+      phase: 'starting',
+      chain: { ...state.chain, synced: false, headersVerified: 812, progress: 0.63 },
+    }
+  }
+  return state
+}
+
+/**
+ * A node in memory with demo data: enough of one to develop and test screens against. No cryptography, no chain; texts beginning
+ * with `ln` are invoices of 4200.250 sat (`lnany`: of no amount; `lnold`: expired; `lnbig`: too much), those with `bcrt1` addresses.
+ */
+export function fakeNode(scene: Scene = 'running', pace = 600): Handlers {
+  let state = firstState(scene)
+  let seed = 1000
+  const listeners = new Set<() => void>()
+  const invoices = new Map<string, Invoice>()
+  const set = (change: Partial<AppState>) => {
+    state = { ...state, ...change }
+    for (const wake of listeners) wake()
+  }
+  const setChannel = (channelId: string, change: Partial<Channel>) =>
+    set({
+      channels: state.channels.map((channel) =>
+        channel.channelId === channelId ? { ...channel, ...change } : channel,
+      ),
+    })
+
+  /** Yields what `read` returns, again after every change, until `signal` fires. */
+  async function* follow<T>(read: () => T | undefined, signal: AbortSignal): AsyncGenerator<T> {
+    let changed = true
+    let wake: (() => void) | undefined
+    const onChange = () => {
+      changed = true
+      wake?.()
+    }
+    listeners.add(onChange)
+    signal.addEventListener('abort', onChange)
+    try {
+      while (!signal.aborted) {
+        if (changed) {
+          changed = false
+          const value = read()
+          if (value !== undefined) yield value
+        } else {
+          await new Promise<void>((resolve) => {
+            wake = resolve
+          })
+        }
+      }
+    } finally {
+      listeners.delete(onChange)
+    }
+  }
+
+  const start = () => set({ ...emptyState(), phase: 'running' })
+  const preview = (amountSat: string, rate: number): Output<'previewSend'> => {
+    const feeSat = BigInt(Math.ceil(rate * 141))
+    const have = BigInt(state.balances.onchainConfirmedSat)
+    const amount = amountSat === 'max' ? have - feeSat : BigInt(amountSat)
+    if (amount < 294n) throw fail('amountBelowDust', { minSat: '294' })
+    if (amount + feeSat > have) throw fail('insufficientFunds', { maxSat: (have - feeSat).toString() })
+    return { amountSat: amount.toString(), feeSat: feeSat.toString(), satPerVb: rate }
+  }
+
+  return {
+    getInfo: () =>
+      Promise.resolve({
+        version: state.version,
+        phase: state.phase,
+        network: state.network,
+        ...(state.nodeId === undefined ? {} : { nodeId: state.nodeId }),
+        height: state.chain.height,
+        blockHash: state.chain.blockHash,
+        synced: state.chain.synced,
+        peers: state.peers.length,
+        channels: state.channels.length,
+      }),
+    getState: (_, signal) => follow(() => state, signal),
+    async createWallet({ network }) {
+      if (network === 'bitcoin') throw fail('mainnetRefused')
+      await wait(pace)
+      start()
+      return { words: [...WORDS] }
+    },
+    async restoreWallet({ words, network }) {
+      if (network === 'bitcoin') throw fail('mainnetRefused')
+      await wait(pace)
+      if (new Set(words.split(' ')).size === 1) throw fail('wordsChecksum')
+      start()
+      return {}
+    },
+    showWords: () => Promise.resolve({ words: [...WORDS] }),
+    confirmWords() {
+      set({
+        settings: { ...state.settings, wordsConfirmed: true },
+        notices: state.notices.filter((notice) => notice.code !== 'backUpWords'),
+      })
+      return Promise.resolve({})
+    },
+    updateSettings({ servers, gateway, storagePersisted }) {
+      set({
+        settings: {
+          ...state.settings,
+          ...(servers === undefined ? {} : { servers }),
+          ...(gateway === undefined ? {} : { gateway }),
+          ...(storagePersisted === undefined ? {} : { storagePersisted }),
+        },
+      })
+      return Promise.resolve({})
+    },
+
+    async connectPeer({ address }) {
+      await wait(pace)
+      const known = PEERS.find((peer) => peer.address === address)
+      if (!/^0[23][0-9a-f]{64}(@|$)/.test(address)) throw fail('peerAddressInvalid')
+      if (known === undefined) throw fail('peerUnreachable')
+      return { nodeId: known.nodeId }
+    },
+    async disconnectPeer({ nodeId }) {
+      await wait(pace / 4)
+      set({
+        peers: state.peers.map((peer) =>
+          peer.nodeId === nodeId ? { ...peer, state: 'disconnected' } : peer,
+        ),
+      })
+      return {}
+    },
+    listPeers: () => Promise.resolve(state.peers),
+
+    async *openChannel({ peer, amountSat }) {
+      yield { status: 'connecting' }
+      await wait(pace)
+      if (!/^0[23][0-9a-f]{64}(@|$)/.test(peer)) throw fail('peerAddressInvalid')
+      yield { status: 'negotiating' }
+      await wait(pace)
+      if (BigInt(amountSat) < 20_000n) throw fail('channelTooSmall', { minSat: '20000' })
+      const made = fakeChannel(++seed, {
+        peer: peer.slice(0, 66),
+        status: 'confirming',
+        capacitySat: amountSat,
+        localMsat: `${amountSat}000`,
+        remoteMsat: '0',
+        spendableMsat: '0',
+        receivableMsat: '0',
+        inFlightOutMsat: '0',
+        htlcs: 0,
+        confirmations: 0,
+        createdAt: new Date().toISOString(),
+      })
+      const { channelId, fundingTxid = fakeHash(1), confirmationsNeeded } = made
+      set({ channels: [...state.channels, made] })
+      yield { status: 'pending', channelId, fundingTxid }
+      for (let confirmations = 0; confirmations <= confirmationsNeeded; confirmations++) {
+        yield { status: 'confirming', channelId, confirmations, confirmationsNeeded }
+        await wait(pace * 2)
+        setChannel(channelId, { confirmations: confirmations + 1 })
+      }
+      const spendable = BigInt(amountSat) * 990n
+      setChannel(channelId, { status: 'open', spendableMsat: spendable.toString() })
+      yield { status: 'open', channelId }
+    },
+    async *closeChannel({ channelId, force }) {
+      const channel = state.channels.find((candidate) => candidate.channelId === channelId)
+      if (channel === undefined) throw fail('channelUnknown')
+      yield { status: 'negotiating' }
+      await wait(pace)
+      const txid = fakeHash(++seed)
+      const local = (BigInt(channel.localMsat) / 1000n).toString()
+      setChannel(channelId, {
+        status: force === true ? 'forceClosing' : 'closing',
+        closeTxid: txid,
+        closedBy: force === true ? 'local' : 'mutual',
+        closingOutputs: [
+          force === true
+            ? { kind: 'toLocal', amountSat: local, spendableAtHeight: HEIGHT + 144, state: 'waiting' }
+            : { kind: 'mutualClose', amountSat: local, state: 'swept' },
+        ],
+      })
+      yield { status: 'broadcast', txid }
+      await wait(pace * 4)
+      if (force !== true) setChannel(channelId, { status: 'closed' })
+      yield { status: 'confirmed', txid }
+    },
+    listChannels: () => Promise.resolve(state.channels),
+    pendingChannels: () =>
+      Promise.resolve(state.channels.filter((channel) => !['open', 'closed'].includes(channel.status))),
+
+    addInvoice({ amountMsat, description, expirySeconds }) {
+      const paymentHash = fakeHash(++seed)
+      const invoice: Invoice = {
+        paymentHash,
+        invoice: `lnbcrt1p${'qpzry9x8gf2tvdw0s3jn54khce6mua7l'.repeat(8)}`,
+        description: description ?? '',
+        state: 'open',
+        createdAt: new Date().toISOString(),
+        expiresAt: new Date(Date.now() + (expirySeconds ?? 3600) * 1000).toISOString(),
+        ...(amountMsat === undefined ? {} : { amountMsat }),
+      }
+      invoices.set(paymentHash, invoice)
+      // The note `pay me` is a payer that needs a while.
+      if (description === 'pay me') {
+        setTimeout(() => {
+          const receivedMsat = amountMsat ?? '1000000'
+          invoices.set(paymentHash, {
+            ...invoice,
+            state: 'paid',
+            paidAt: new Date().toISOString(),
+            receivedMsat,
+          })
+          set({})
+        }, pace * 3)
+      }
+      return Promise.resolve(invoice)
+    },
+    async decode({ text }) {
+      await wait(pace / 20)
+      const plain = text.toLowerCase().replace(/^(lightning|bitcoin):/, '')
+      if (plain.startsWith('lno')) return { kind: 'unsupported', what: 'an offer (BOLT 12)' }
+      const invoice = /(?:^|lightning=)(ln[a-z0-9]{6,})/.exec(plain)?.[1]
+      if (invoice !== undefined) {
+        if (invoice.startsWith('lnbc1')) throw fail('invoiceWrongNetwork', { network: 'bitcoin' })
+        const old = invoice.startsWith('lnold')
+        return {
+          kind: 'invoice',
+          invoice,
+          paymentHash: fakeHash(++seed),
+          destination: invoice.startsWith('lnfar') ? fakeKey(500) : PEERS[0].nodeId,
+          ...(invoice.startsWith('lnany')
+            ? {}
+            : { amountMsat: invoice.startsWith('lnbig') ? '900000000' : '4200250' }),
+          description: 'Coffee beans, 250 g',
+          createdAt: new Date(Date.now() - 60_000).toISOString(),
+          expiresAt: new Date(Date.now() + (old ? -1000 : 3_540_000)).toISOString(),
+          expired: old,
+          ...(plain.startsWith('bcrt1') ? { fallbackAddress: ADDRESS } : {}),
+        }
+      }
+      const address = /^(bcrt1[a-z0-9]{20,})(?:\?amount=(0\.\d{1,8}))?/.exec(plain)
+      if (address?.[1] !== undefined) {
+        const sat = address[2]?.slice(2).padEnd(8, '0').replace(/^0+/, '')
+        return { kind: 'address', address: address[1], ...(sat === undefined ? {} : { amountSat: sat }) }
+      }
+      throw fail(plain.startsWith('bc1') ? 'addressWrongNetwork' : 'invoiceMalformed')
+    },
+    listInvoices: () =>
+      Promise.resolve([
+        ...invoices.values(),
+        ...state.activity
+          .filter((line) => line.kind === 'lightningReceived')
+          .map((line) => ({
+            paymentHash: line.paymentHash ?? fakeHash(0),
+            invoice: 'lnbcrt1p',
+            amountMsat: line.amountMsat,
+            receivedMsat: line.amountMsat,
+            description: line.note,
+            state: 'paid' as const,
+            createdAt: line.time,
+            expiresAt: line.time,
+            paidAt: line.time,
+          })),
+      ]),
+    subscribeInvoices: ({ paymentHash }, signal) =>
+      follow(
+        () => (paymentHash === undefined ? [...invoices.values()].at(-1) : invoices.get(paymentHash)),
+        signal,
+      ),
+    async *sendPayment({ invoice, amountMsat }) {
+      const channelId = state.channels[0]?.channelId ?? fakeHash(101)
+      const amount = amountMsat ?? '4200250'
+      await wait(pace / 3)
+      yield { status: 'attempting', attempt: 1, channelId, amountMsat: amount }
+      await wait(pace)
+      if (invoice.startsWith('lnbad')) {
+        const error = { code: 'recipientRefused', message: 'incorrect_or_unknown_payment_details' }
+        yield { status: 'attemptFailed', attempt: 1, channelId, error }
+        yield { status: 'failed', error }
+        return
+      }
+      yield { status: 'succeeded', preimage: fakeHash(++seed), amountMsat: amount, feeMsat: '0' }
+    },
+    listPayments: () =>
+      Promise.resolve(state.activity.filter((line) => line.kind === 'lightningSent').map(fakePayment)),
+
+    estimateFee: () => Promise.resolve({ satPerVb: state.feeSatPerVb.normal }),
+    walletBalance: () =>
+      Promise.resolve({
+        confirmedSat: state.balances.onchainConfirmedSat,
+        unconfirmedSat: state.balances.onchainUnconfirmedSat,
+        reservedSat: state.balances.onchainReservedSat,
+        totalSat: state.balances.onchainConfirmedSat,
+      }),
+    channelBalance: () =>
+      Promise.resolve({
+        localMsat: state.balances.lightningMsat,
+        remoteMsat: '175549750',
+        spendableMsat: state.balances.spendableMsat,
+        receivableMsat: state.balances.receivableMsat,
+      }),
+    newAddress: () => Promise.resolve({ address: ADDRESS }),
+    async previewSend({ amountSat, feeSatPerVb }) {
+      await wait(pace / 10)
+      return preview(amountSat, feeSatPerVb ?? state.feeSatPerVb.normal)
+    },
+    async sendCoins({ amountSat, feeSatPerVb }) {
+      await wait(pace)
+      return { ...preview(amountSat, feeSatPerVb ?? state.feeSatPerVb.normal), txid: fakeHash(++seed) }
+    },
+    async bumpFee({ txid, feeSatPerVb }) {
+      await wait(pace)
+      return { txid, feeSat: String(Math.ceil(feeSatPerVb * 154)) }
+    },
+    listCoins: () => Promise.resolve(state.activity.length === 0 ? [] : [...COINS]),
+    listTransactions: () => Promise.resolve(state.activity.length === 0 ? [] : [...TRANSACTIONS]),
+    async rescan() {
+      await wait(pace * 3)
+      return {}
+    },
+    async refresh() {
+      await wait(pace)
+      return {}
+    },
+    async *subscribeEvents(_, signal) {
+      for (let n = 0; !signal.aborted; n++) {
+        yield { time: new Date().toISOString(), type: 'tick', data: { n } }
+        await wait(pace, signal)
+      }
+    },
+    exportLogs: () => Promise.resolve({ text: 'demo\n' }),
+  }
+}

@@ -1,0 +1,121 @@
+import { lazy, type ReactNode, Suspense, useEffect } from 'react'
+import { Route, Router, Switch } from 'wouter'
+import { useHashLocation } from 'wouter/use-hash-location'
+import Home from '../screens/Home.tsx'
+import Welcome from '../screens/Welcome.tsx'
+import { noteDurability } from '../state/durability.ts'
+import { useSession } from '../state/session.ts'
+import { t } from '../text/en.ts'
+import { Mark } from '../widgets/Mark.tsx'
+import { Waiting } from '../widgets/Waiting.tsx'
+import { Shell } from './Shell.tsx'
+
+// First paint needs Home or Welcome; the rest is fetched as soon as the page is idle, so that it is there when asked for.
+const load = {
+  send: () => import('../screens/Send.tsx'),
+  receive: () => import('../screens/Receive.tsx'),
+  channels: () => import('../screens/Channels.tsx'),
+  wallet: () => import('../screens/Wallet.tsx'),
+  network: () => import('../screens/Network.tsx'),
+  settings: () => import('../screens/Settings.tsx'),
+  console: () => import('../screens/Console.tsx'),
+  past: () => import('../screens/Past.tsx'),
+}
+const Send = lazy(load.send)
+const Receive = lazy(load.receive)
+const Channels = lazy(load.channels)
+const Wallet = lazy(load.wallet)
+const Network = lazy(load.network)
+const Settings = lazy(load.settings)
+const Console = lazy(load.console)
+const PastPayment = lazy(async () => ({ default: (await load.past()).PastPaymentScreen }))
+const PastTransaction = lazy(async () => ({ default: (await load.past()).TransactionScreen }))
+
+/** Fetches the other screens one after the other, so that the network is never full of them. */
+async function fetchRest(): Promise<void> {
+  for (const screen of Object.values(load)) await screen()
+}
+
+function Screens(): ReactNode {
+  return (
+    <main id="content" tabIndex={-1}>
+      <Suspense fallback={null}>
+        <Switch>
+          <Route path="/send" component={Send} />
+          <Route path="/receive" component={Receive} />
+          <Route path="/channels/:at?">{({ at }) => <Channels at={at} />}</Route>
+          <Route path="/wallet" component={Wallet} />
+          <Route path="/network" component={Network} />
+          <Route path="/settings" component={Settings} />
+          <Route path="/console" component={Console} />
+          <Route path="/payment/:hash">{({ hash }) => <PastPayment hash={hash} />}</Route>
+          <Route path="/transaction/:txid">{({ txid }) => <PastTransaction txid={txid} />}</Route>
+          <Route component={Home} />
+        </Switch>
+      </Suspense>
+    </main>
+  )
+}
+
+/** Before the node has spoken, or while it starts: the mark, and what is being waited for. */
+function Starting(): ReactNode {
+  const chain = useSession((s) => s.node?.chain)
+  const lost = useSession((s) => s.lost !== undefined)
+  const verified = chain?.headersVerified ?? 0
+  return (
+    <main className="starting" id="content">
+      <Mark className="welcome-mark" tone="faint" />
+      <h1 className="visually-hidden">{t.app.name}</h1>
+      {lost ? null : chain === undefined || verified === 0 ? (
+        <Waiting what={t.app.starting} />
+      ) : (
+        <Waiting
+          what={t.app.headers(Math.floor(chain.progress * 100), String(verified))}
+          progress={chain.progress}
+        />
+      )}
+    </main>
+  )
+}
+
+/** What is shown, by the phase the node is in. */
+function Phase(): ReactNode {
+  const phase = useSession((s) => s.node?.phase)
+  // A wallet whose identity is known can be looked at while the rest of the node comes up.
+  const known = useSession((s) => s.node?.nodeId !== undefined)
+  const live = phase === 'running' || phase === 'following'
+  useEffect(() => {
+    if (!live) return
+    noteDurability(false).catch(() => undefined)
+    const idle = setTimeout(() => void fetchRest().catch(() => undefined), 300)
+    return () => clearTimeout(idle)
+  }, [live])
+  if (phase === 'noWallet') {
+    return (
+      <Shell navigation={false}>
+        <Welcome />
+      </Shell>
+    )
+  }
+  if (phase === undefined || (phase === 'starting' && !known)) {
+    return (
+      <Shell navigation={false}>
+        <Starting />
+      </Shell>
+    )
+  }
+  return (
+    <Shell navigation>
+      <Screens />
+    </Shell>
+  )
+}
+
+export function App(): ReactNode {
+  return (
+    // Routes live in the hash, so that any static host and any folder will do.
+    <Router hook={useHashLocation}>
+      <Phase />
+    </Router>
+  )
+}

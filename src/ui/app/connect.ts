@@ -1,0 +1,101 @@
+import * as v from 'valibot'
+import type { Client } from '../../contract/procedures.ts'
+import { createClient, type Port } from '../../contract/rpc.ts'
+import { ApiError } from '../../contract/errors.ts'
+import { type Defaults, PUBLIC_DEFAULTS, session, setClient, toError } from '../state/session.ts'
+
+declare global {
+  /** The API of the node in this page: promises for calls, async iterables for streams. */
+  var switchback: Client | undefined
+  /** In development only: an in-memory node in place of the worker, put there by the dev server for `?fake`. */
+  var switchbackFake: { readonly port: MessagePort; readonly info: unknown } | undefined
+}
+
+/** What a playground says of itself at `/api/info`. Anything else that answers there is no playground. */
+const playgroundInfo = v.object({
+  network: v.picklist(['bitcoin', 'testnet4', 'signet', 'regtest']),
+  gateway: v.pipe(v.string(), v.maxLength(300), v.regex(/^wss?:\/\//)),
+  esplora: v.pipe(v.string(), v.maxLength(300), v.regex(/^https?:\/\//)),
+  peers: v.optional(
+    v.pipe(
+      v.array(
+        v.object({
+          name: v.pipe(v.string(), v.maxLength(40)),
+          nodeId: v.pipe(v.string(), v.regex(/^0[23][0-9a-f]{64}$/)),
+          address: v.pipe(v.string(), v.maxLength(300)),
+        }),
+      ),
+      v.maxLength(20),
+    ),
+  ),
+  shop: v.optional(v.pipe(v.string(), v.maxLength(300), v.regex(/^https?:\/\//))),
+})
+
+/** Defaults from what a playground answered; the build's own when it is not one. */
+export function defaultsFrom(info: unknown): Defaults {
+  const parsed = v.safeParse(playgroundInfo, info)
+  if (!parsed.success) return PUBLIC_DEFAULTS
+  const { network, gateway, esplora, peers, shop } = parsed.output
+  return { network, gateway, servers: [esplora], peers: peers ?? [], shop }
+}
+
+/** Asks the server of this page whether it is a playground. A static host, or none at all, is a plain no. */
+async function fetchDefaults(): Promise<Defaults> {
+  try {
+    const response = await fetch('/api/info', {
+      headers: { accept: 'application/json' },
+      signal: AbortSignal.timeout(2000),
+    })
+    return response.ok ? defaultsFrom(await response.json()) : PUBLIC_DEFAULTS
+  } catch {
+    return PUBLIC_DEFAULTS
+  }
+}
+
+function startWorker(defaults: Promise<Defaults>): MessagePort {
+  const worker = new Worker(new URL('../../worker/main.ts', import.meta.url), {
+    type: 'module',
+    name: 'switchback',
+  })
+  const { port1, port2 } = new MessageChannel()
+  worker.onerror = (event) => {
+    lose(new ApiError({ code: 'internal', message: event.message || 'The worker did not start.' }))
+  }
+  void defaults.then(({ network, gateway, servers }) => {
+    worker.postMessage({ type: 'port', port: port2, defaults: { network, gateway, servers } }, [port2])
+  })
+  return port1
+}
+
+/** The DOM's MessagePort as the contract's. */
+function portOf(port: MessagePort): Port {
+  return {
+    post: (message) => port.postMessage(message),
+    listen: (listener) => {
+      port.onmessage = (event) => listener(event.data)
+    },
+    close: () => port.close(),
+  }
+}
+
+function lose(thrown: unknown): void {
+  if (session.getState().lost === undefined) session.setState({ lost: toError(thrown) })
+}
+
+/** Starts the node, connects to it and keeps the session's copy of its state until the page goes. */
+export function connect(): void {
+  const fake = import.meta.env.DEV ? globalThis.switchbackFake : undefined
+  const defaults = fake === undefined ? fetchDefaults() : Promise.resolve(defaultsFrom(fake.info))
+  void defaults.then((known) => session.setState({ defaults: known }))
+  const port = fake === undefined ? startWorker(defaults) : fake.port
+  const client = createClient(portOf(port))
+  setClient(client)
+  globalThis.switchback = client
+  const follow = async () => {
+    // Screens need to know both: what the node says and what this page offers.
+    await defaults
+    for await (const node of client.getState()) session.setState({ node })
+    throw new ApiError({ code: 'internal', message: 'The node ended its reports.' })
+  }
+  follow().catch(lose)
+}

@@ -1,0 +1,123 @@
+import { ArrowDownLeft, ArrowLeftRight, ArrowUpRight } from 'lucide-react'
+import { type ReactNode, useState } from 'react'
+import { Link } from 'wouter'
+import type { Activity } from '../../contract/schemas.ts'
+import { usePrefs } from '../state/prefs.ts'
+import { useNode } from '../state/session.ts'
+import { formatMsat } from '../text/amounts.ts'
+import { t } from '../text/en.ts'
+import { formatWhen } from '../text/times.ts'
+import { wordsFor } from '../text/words.ts'
+import { Amount } from '../widgets/Amount.tsx'
+import { Choice } from '../widgets/Choice.tsx'
+import { Empty } from '../widgets/Empty.tsx'
+
+type Filter = keyof typeof t.home.filters
+const FILTERS = Object.keys(t.home.filters) as Filter[]
+/** Lines shown before the reader asks for more. */
+const PAGE = 30
+
+const isLightning = (line: Activity) => line.kind === 'lightningSent' || line.kind === 'lightningReceived'
+
+function hrefOf(line: Activity): string | undefined {
+  if (line.paymentHash !== undefined) return `/payment/${line.paymentHash}`
+  if (line.channelId !== undefined) return `/channels/${line.channelId}`
+  if (line.txid !== undefined) return `/transaction/${line.txid}`
+  return undefined
+}
+
+function Icon({ kind }: { readonly kind: Activity['kind'] }): ReactNode {
+  if (kind === 'channelOpen' || kind === 'channelClose') return <ArrowLeftRight aria-hidden="true" />
+  return kind === 'lightningReceived' || kind === 'onchainReceived' ? (
+    <ArrowDownLeft aria-hidden="true" />
+  ) : (
+    <ArrowUpRight aria-hidden="true" />
+  )
+}
+
+function Line({ line, hidden }: { readonly line: Activity; readonly hidden: boolean }): ReactNode {
+  const failed = line.state === 'failed'
+  const title = (line.state === 'pending' ? t.home.pendingKinds : t.home.kinds)[line.kind]
+  const moved = BigInt(line.amountMsat)
+  const fee = line.feeMsat === undefined || line.feeMsat === '0' || failed ? undefined : line.feeMsat
+  const body = (
+    <>
+      <span className={`activity-icon activity-${line.state}`}>
+        <Icon kind={line.kind} />
+      </span>
+      <span className="activity-what">
+        <span className="activity-title">{line.note === '' ? title : line.note}</span>
+        <span className="activity-about">
+          {failed ? (line.error === undefined ? t.home.failed : wordsFor(line.error).what) : null}
+          {failed ? null : line.note === '' ? null : `${title} · `}
+          {failed ? null : formatWhen(line.time)}
+        </span>
+      </span>
+      <span className="activity-amount">
+        <Amount
+          msat={moved}
+          signed
+          hidden={hidden}
+          unit={false}
+          className={failed ? 'struck' : moved > 0n ? 'money-in' : ''}
+        />
+        {fee === undefined || hidden ? null : (
+          <span className="activity-about">{t.home.fee(formatMsat(fee))}</span>
+        )}
+      </span>
+    </>
+  )
+  const href = hrefOf(line)
+  return (
+    <li>
+      {href === undefined ? (
+        <div className="activity-line">{body}</div>
+      ) : (
+        <Link href={href} className="activity-line">
+          {body}
+        </Link>
+      )}
+    </li>
+  )
+}
+
+/** What happened, newest first. */
+export function ActivityList(): ReactNode {
+  const lines = useNode((node) => node.activity)
+  const hidden = usePrefs((p) => p.hidden)
+  const [filter, setFilter] = useState<Filter>('all')
+  const [shown, setShown] = useState(PAGE)
+  const matching = lines.filter((line) => filter === 'all' || isLightning(line) === (filter === 'lightning'))
+  if (lines.length === 0) {
+    return (
+      <Empty title={t.home.empty}>
+        <p>{t.home.emptyTodo}</p>
+      </Empty>
+    )
+  }
+  return (
+    <section className="section">
+      <div className="section-head">
+        <h2>{t.home.activity}</h2>
+        <Choice
+          label={t.home.filter}
+          showLabel={false}
+          value={filter}
+          options={FILTERS.map((value) => ({ value, label: t.home.filters[value] }))}
+          onChoose={setFilter}
+        />
+      </div>
+      {matching.length === 0 ? <p className="quiet">{t.home.emptyFilter}</p> : null}
+      <ul className="activity" aria-label={t.home.activity}>
+        {matching.slice(0, shown).map((line) => (
+          <Line key={line.id} line={line} hidden={hidden} />
+        ))}
+      </ul>
+      {matching.length > shown ? (
+        <button type="button" className="more" onClick={() => setShown(shown + PAGE)}>
+          {t.home.more(matching.length - shown)}
+        </button>
+      ) : null}
+    </section>
+  )
+}

@@ -1,0 +1,65 @@
+import { Clock } from 'lucide-react'
+import type { ReactNode } from 'react'
+import type { Balances } from '../../contract/schemas.ts'
+import { prefs, usePrefs } from '../state/prefs.ts'
+import { useNode } from '../state/session.ts'
+import { formatSat } from '../text/amounts.ts'
+import { t } from '../text/en.ts'
+import { Amount } from '../widgets/Amount.tsx'
+
+/** The part of the total that is on chain: what the total holds beyond Lightning. The two always add up to it. */
+export const onchainMsat = (balances: Balances): bigint =>
+  BigInt(balances.totalMsat) - BigInt(balances.spendableMsat)
+
+/** Coins that are the wallet's but not in the total yet, in sat. */
+export function arrivingSat(balances: Balances): bigint {
+  const all = BigInt(balances.onchainConfirmedSat) + BigInt(balances.onchainUnconfirmedSat)
+  const counted = onchainMsat(balances) / 1000n
+  return all > counted ? all - counted : 0n
+}
+
+/** The figure of the app, its two parts, and what is on its way. A tap hides all of it. */
+export function Balance(): ReactNode {
+  const balances = useNode((node) => node.balances)
+  const hidden = usePrefs((p) => p.hidden)
+  const pending = [
+    { amount: arrivingSat(balances), words: t.home.arriving },
+    { amount: BigInt(balances.openingSat), words: t.home.opening },
+    { amount: BigInt(balances.closingSat), words: t.home.closing },
+  ].filter(({ amount }) => amount > 0n)
+  return (
+    <div className="balance">
+      <div role="status" aria-label={t.home.spendable}>
+        <button
+          type="button"
+          className="balance-total"
+          aria-pressed={hidden}
+          title={hidden ? t.home.show : t.home.hide}
+          onClick={() => prefs.setState({ hidden: !hidden })}
+        >
+          <Amount msat={balances.totalMsat} hidden={hidden} />
+        </button>
+      </div>
+      <dl className="balance-parts">
+        <div>
+          <dt>{t.home.lightningShort}</dt>
+          <dd role="status" aria-label={t.home.lightning}>
+            <Amount msat={balances.spendableMsat} hidden={hidden} />
+          </dd>
+        </div>
+        <div>
+          <dt>{t.home.onchainShort}</dt>
+          <dd role="status" aria-label={t.home.onchain}>
+            <Amount msat={onchainMsat(balances)} hidden={hidden} />
+          </dd>
+        </div>
+      </dl>
+      {pending.map(({ amount, words }) => (
+        <p key={words('')} className="balance-pending">
+          <Clock aria-hidden="true" />
+          {words(hidden ? t.home.hidden : formatSat(amount))}
+        </p>
+      ))}
+    </div>
+  )
+}

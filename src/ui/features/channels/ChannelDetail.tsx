@@ -1,0 +1,149 @@
+import { type ReactNode, useState } from 'react'
+import type { Channel } from '../../../contract/schemas.ts'
+import { type ClosingJob, useJobs } from '../../state/jobs.ts'
+import { useSession } from '../../state/session.ts'
+import { shorten } from '../../text/amounts.ts'
+import { t } from '../../text/en.ts'
+import { formatExact } from '../../text/times.ts'
+import { Amount } from '../../widgets/Amount.tsx'
+import { Button } from '../../widgets/Button.tsx'
+import { Code } from '../../widgets/CopyShare.tsx'
+import { Facts } from '../../widgets/Facts.tsx'
+import { Section } from '../../widgets/Screen.tsx'
+import { Trouble } from '../../widgets/Trouble.tsx'
+import { Waiting } from '../../widgets/Waiting.tsx'
+import { CapacityBar } from './ChannelList.tsx'
+import { CloseDialog } from './CloseDialog.tsx'
+import { ClosingOutputs } from './ClosingOutputs.tsx'
+import { isLive, nameOf, partsOf, statusOf } from './figures.ts'
+
+/** How a closing that was asked for here goes on. */
+function Closing({ job }: { readonly job: ClosingJob | undefined }): ReactNode {
+  if (job === undefined) return null
+  if (job.error !== undefined) return <Trouble error={job.error} />
+  if (job.update?.status === 'confirmed') return <p role="status">{t.channels.closeConfirmed}</p>
+  if (job.update?.status === 'broadcast') return <p role="status">{t.channels.closeBroadcast}</p>
+  return <Waiting what={t.channels.closingNow} />
+}
+
+/** Everything about one channel: an instrument, not a picture. */
+export function ChannelDetail({ channel }: { readonly channel: Channel }): ReactNode {
+  const offered = useSession((s) => s.defaults.peers)
+  const job = useJobs((j) => j.closing[channel.channelId])
+  const [asking, setAsking] = useState<'close' | 'force'>()
+  const canClose = channel.status === 'open'
+  const canForce =
+    channel.status !== 'closed' && channel.status !== 'forceClosing' && channel.status !== 'opening'
+  return (
+    <article className="channel-detail" aria-label={nameOf(channel, offered)}>
+      <header className="channel-head">
+        <h2>{nameOf(channel, offered)}</h2>
+        <p className={channel.status === 'failed' ? 'trouble' : 'quiet'} role="status">
+          {statusOf(channel)}
+        </p>
+      </header>
+      {channel.reason === undefined ? null : <p className="callout">{channel.reason}</p>}
+      {isLive(channel) ? (
+        <>
+          <CapacityBar channel={channel} />
+          <ul className="legend">
+            {partsOf(channel).map((part) => (
+              <li key={part.kind}>
+                <span className={`swatch swatch-${part.kind}`} />
+                <span className="quiet">{part.label}</span>
+                <Amount msat={part.msat} unit={false} />
+              </li>
+            ))}
+          </ul>
+        </>
+      ) : null}
+      <Closing job={job} />
+      <ClosingOutputs outputs={channel.closingOutputs} />
+      <Section title={t.channels.figures}>
+        <Facts
+          facts={[
+            { name: t.channels.capacity, value: <Amount sat={channel.capacitySat} /> },
+            { name: t.channels.yourBalance, value: <Amount msat={channel.localMsat} /> },
+            { name: t.channels.theirBalance, value: <Amount msat={channel.remoteMsat} /> },
+            { name: t.channels.spendable, value: <Amount msat={channel.spendableMsat} /> },
+            { name: t.channels.receivable, value: <Amount msat={channel.receivableMsat} /> },
+            { name: t.channels.yourReserve, value: <Amount sat={channel.localReserveSat} /> },
+            { name: t.channels.theirReserve, value: <Amount sat={channel.remoteReserveSat} /> },
+            { name: t.channels.inFlightOut, value: <Amount msat={channel.inFlightOutMsat} /> },
+            { name: t.channels.inFlightIn, value: <Amount msat={channel.inFlightInMsat} /> },
+            { name: t.channels.htlcs, value: channel.htlcs },
+            { name: t.channels.feerate, value: `${channel.feeratePerKw} ${t.channels.perKw}` },
+            {
+              name: t.channels.commitments,
+              value: t.channels.commitmentNumbers(
+                channel.localCommitmentNumber,
+                channel.remoteCommitmentNumber,
+              ),
+            },
+            { name: t.channels.format, value: <span className="mono">{channel.format}</span> },
+            { name: t.channels.role, value: t.channels.roles[channel.role] },
+            channel.shortChannelId === undefined
+              ? undefined
+              : { name: t.channels.shortId, value: <span className="mono">{channel.shortChannelId}</span> },
+            {
+              name: t.channels.peer,
+              value: (
+                <Code text={channel.peer} shown={shorten(channel.peer, 10, 8)} label={t.channels.peer} />
+              ),
+            },
+            {
+              name: t.channels.id,
+              value: (
+                <Code
+                  text={channel.channelId}
+                  shown={shorten(channel.channelId, 10, 8)}
+                  label={t.channels.id}
+                />
+              ),
+            },
+            channel.fundingTxid === undefined
+              ? undefined
+              : {
+                  name: t.channels.funding,
+                  value: (
+                    <Code
+                      text={`${channel.fundingTxid}:${channel.fundingVout ?? 0}`}
+                      shown={`${shorten(channel.fundingTxid, 10, 6)}:${channel.fundingVout ?? 0}`}
+                      label={t.channels.funding}
+                    />
+                  ),
+                },
+            channel.closeTxid === undefined
+              ? undefined
+              : {
+                  name:
+                    channel.closedBy === undefined ? t.channels.past : t.channels.closedBy[channel.closedBy],
+                  value: (
+                    <Code
+                      text={channel.closeTxid}
+                      shown={shorten(channel.closeTxid, 10, 8)}
+                      label={t.send.transaction}
+                    />
+                  ),
+                },
+            { name: t.channels.created, value: formatExact(channel.createdAt) },
+          ]}
+        />
+      </Section>
+      {canClose || canForce ? (
+        // Out of sight while the question is asked, so that there is only one button of a name at a time.
+        <div className={`buttons ${asking === undefined ? '' : 'set-aside'}`}>
+          {canClose ? <Button onClick={() => setAsking('close')}>{t.channels.close}</Button> : null}
+          {canForce ? (
+            <Button look="danger" onClick={() => setAsking('force')}>
+              {t.channels.forceClose}
+            </Button>
+          ) : null}
+        </div>
+      ) : null}
+      {asking === undefined ? null : (
+        <CloseDialog channel={channel} force={asking === 'force'} onClose={() => setAsking(undefined)} />
+      )}
+    </article>
+  )
+}

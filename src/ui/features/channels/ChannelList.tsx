@@ -1,0 +1,77 @@
+import type { ReactNode } from 'react'
+import { Link } from 'wouter'
+import type { Channel } from '../../../contract/schemas.ts'
+import { useSession } from '../../state/session.ts'
+import { t } from '../../text/en.ts'
+import { Amount } from '../../widgets/Amount.tsx'
+import { Bar } from '../../widgets/Bar.tsx'
+import { isLive, nameOf, partsOf, statusOf } from './figures.ts'
+
+/** A channel's bar, with words for those who do not see it. */
+export function CapacityBar({ channel }: { readonly channel: Channel }): ReactNode {
+  return <Bar parts={partsOf(channel)} label={t.channels.capacity} />
+}
+
+function Row({ channel, selected }: { readonly channel: Channel; readonly selected: boolean }): ReactNode {
+  const offered = useSession((s) => s.defaults.peers)
+  const good = channel.status === 'open' && channel.connected
+  return (
+    <li>
+      <Link
+        href={`/channels/${channel.channelId}`}
+        className="channel-row"
+        aria-current={selected ? 'true' : undefined}
+      >
+        <span className="channel-name">
+          <span className={`dot ${good ? 'dot-good' : channel.status === 'failed' ? 'dot-bad' : ''}`} />
+          {nameOf(channel, offered)}
+        </span>
+        <span className="channel-status">{statusOf(channel)}</span>
+        {isLive(channel) ? (
+          <>
+            <CapacityBar channel={channel} />
+            <span className="channel-figure">
+              <span className="quiet">{t.channels.spendable}</span>{' '}
+              <Amount msat={channel.spendableMsat} unit={false} />
+            </span>
+            <span className="channel-figure">
+              <span className="quiet">{t.channels.receivable}</span>{' '}
+              <Amount msat={channel.receivableMsat} unit={false} />
+            </span>
+          </>
+        ) : null}
+      </Link>
+    </li>
+  )
+}
+
+/** All channels, those with money in them first. */
+export function ChannelList({
+  channels,
+  selected,
+}: {
+  readonly channels: readonly Channel[]
+  readonly selected: string | undefined
+}): ReactNode {
+  const live = channels.filter(isLive)
+  const past = channels.filter((channel) => !isLive(channel))
+  return (
+    <>
+      <ul className="channel-list" aria-label={t.channels.list}>
+        {live.map((channel) => (
+          <Row key={channel.channelId} channel={channel} selected={channel.channelId === selected} />
+        ))}
+      </ul>
+      {past.length === 0 ? null : (
+        <>
+          <h2 className="past-head">{t.channels.past}</h2>
+          <ul className="channel-list" aria-label={t.channels.past}>
+            {past.map((channel) => (
+              <Row key={channel.channelId} channel={channel} selected={channel.channelId === selected} />
+            ))}
+          </ul>
+        </>
+      )}
+    </>
+  )
+}

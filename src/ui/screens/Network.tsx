@@ -1,0 +1,207 @@
+import { type ReactNode, useState } from 'react'
+import type { Peer } from '../../contract/schemas.ts'
+import { useAction, useNow } from '../state/hooks.ts'
+import { client, useNode, useSession } from '../state/session.ts'
+import { formatSat, shorten } from '../text/amounts.ts'
+import { t } from '../text/en.ts'
+import { formatSpan } from '../text/times.ts'
+import { Button } from '../widgets/Button.tsx'
+import { Code } from '../widgets/CopyShare.tsx'
+import { Facts } from '../widgets/Facts.tsx'
+import { TextField } from '../widgets/Field.tsx'
+import { Panes, Screen, Section } from '../widgets/Screen.tsx'
+import { Trouble } from '../widgets/Trouble.tsx'
+import { Waiting } from '../widgets/Waiting.tsx'
+
+function Chain(): ReactNode {
+  const chain = useNode((node) => node.chain)
+  const network = useNode((node) => node.network)
+  const refresh = useAction(() => client().refresh())
+  return (
+    <Section
+      title={t.network.chain}
+      actions={
+        <Button
+          look="quiet"
+          className="button-small"
+          disabled={refresh.pending}
+          onClick={() => void refresh.run()}
+        >
+          {t.network.refresh}
+        </Button>
+      }
+    >
+      <Facts
+        facts={[
+          { name: t.network.network, value: t.networks.name[network] },
+          { name: t.network.height, value: formatSat(BigInt(chain.height)) },
+          chain.blockHash === ''
+            ? undefined
+            : {
+                name: t.network.block,
+                value: (
+                  <Code
+                    text={chain.blockHash}
+                    shown={`…${chain.blockHash.slice(-12)}`}
+                    label={t.network.block}
+                  />
+                ),
+              },
+          { name: t.network.verified, value: formatSat(BigInt(chain.headersVerified)) },
+          {
+            name: t.network.progress,
+            value: chain.synced ? t.network.synced : t.network.notSynced(Math.floor(chain.progress * 100)),
+          },
+        ]}
+      />
+      <Trouble error={refresh.error} />
+      {refresh.pending ? <Waiting what={t.network.refreshing} /> : null}
+    </Section>
+  )
+}
+
+function Servers(): ReactNode {
+  const servers = useNode((node) => node.chain.servers)
+  return (
+    <Section title={t.network.servers}>
+      {servers.length === 0 ? <p className="quiet">{t.network.noServers}</p> : null}
+      <ul className="ledger" aria-label={t.network.servers}>
+        {servers.map((server) => (
+          <li key={server.url} className="ledger-line">
+            <span className="ledger-what">
+              <span className="breakable">{server.url}</span>
+              <span className={server.state === 'lying' ? 'trouble' : 'quiet'}>
+                {t.network.serverStates[server.state]}
+                {server.height === undefined
+                  ? ''
+                  : ` ${t.network.atHeight(formatSat(BigInt(server.height)))}`}
+                {server.lastError === undefined ? '' : ` · ${server.lastError}`}
+              </span>
+            </span>
+            <span
+              className={`dot ${server.state === 'ok' ? 'dot-good' : server.state === 'lying' ? 'dot-bad' : ''}`}
+            />
+          </li>
+        ))}
+      </ul>
+    </Section>
+  )
+}
+
+function PeerLine({ peer }: { readonly peer: Peer }): ReactNode {
+  const offered = useSession((s) => s.defaults.peers)
+  const now = useNow(1000)
+  const drop = useAction(() => client().disconnectPeer({ nodeId: peer.nodeId }))
+  const name = offered.find((candidate) => candidate.nodeId === peer.nodeId)?.name
+  const state =
+    peer.state === 'waiting' && peer.retryAt !== undefined
+      ? t.network.retryIn(formatSpan(new Date(peer.retryAt).getTime() - now))
+      : t.network.peerStates[peer.state]
+  return (
+    <li className="ledger-line">
+      <span className="ledger-what">
+        <span>
+          {name === undefined ? null : `${name} `}
+          <Code text={peer.nodeId} shown={shorten(peer.nodeId, 10, 6)} label={t.channels.peer} />
+        </span>
+        <span className="quiet breakable">
+          {state}
+          {peer.inbound ? ` · ${t.network.inbound}` : ''}
+          {peer.address === undefined ? '' : ` · ${peer.address.slice(peer.address.indexOf('@') + 1)}`}
+        </span>
+        {peer.lastError === undefined || peer.state === 'connected' ? null : (
+          <span className="trouble">{peer.lastError}</span>
+        )}
+        <Trouble error={drop.error} />
+      </span>
+      <span className="ledger-amount">
+        <span className={`dot ${peer.state === 'connected' ? 'dot-good' : ''}`} />
+        {peer.state === 'connected' ? (
+          <Button
+            look="quiet"
+            className="button-small"
+            disabled={drop.pending}
+            onClick={() => void drop.run()}
+          >
+            {t.network.disconnect}
+          </Button>
+        ) : null}
+      </span>
+    </li>
+  )
+}
+
+function Peers(): ReactNode {
+  const peers = useNode((node) => node.peers)
+  const [address, setAddress] = useState('')
+  const connect = useAction(async () => {
+    await client().connectPeer({ address: address.trim() })
+    setAddress('')
+  })
+  return (
+    <Section title={t.network.peers}>
+      {peers.length === 0 ? <p className="quiet">{t.network.noPeers}</p> : null}
+      <ul className="ledger" aria-label={t.network.peers}>
+        {peers.map((peer) => (
+          <PeerLine key={peer.nodeId} peer={peer} />
+        ))}
+      </ul>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault()
+          void connect.run()
+        }}
+      >
+        <TextField
+          label={t.channels.peer}
+          className="mono"
+          hint={t.channels.peerHint}
+          value={address}
+          onText={setAddress}
+          end={
+            <button
+              type="submit"
+              className="field-button"
+              disabled={connect.pending || address.trim() === ''}
+            >
+              {t.network.connect}
+            </button>
+          }
+        />
+        {connect.pending ? <Waiting what={t.network.connecting} /> : null}
+        <Trouble error={connect.error} />
+      </form>
+    </Section>
+  )
+}
+
+/** What this node sees of the world: chain, servers, peers. */
+export default function Network(): ReactNode {
+  const gateway = useNode((node) => node.settings.gateway)
+  const nodeId = useNode((node) => node.nodeId)
+  return (
+    <Screen title={t.network.title}>
+      <Panes
+        first={
+          <>
+            <Chain />
+            <Servers />
+          </>
+        }
+        second={
+          <>
+            <Peers />
+            <Section title={t.network.gateway}>
+              <p className="breakable">{gateway === '' ? t.network.noGateway : gateway}</p>
+            </Section>
+            {nodeId === undefined ? null : (
+              <Section title={t.network.nodeId}>
+                <Code text={nodeId} label={t.network.nodeId} />
+              </Section>
+            )}
+          </>
+        }
+      />
+    </Screen>
+  )
+}

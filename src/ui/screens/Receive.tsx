@@ -1,0 +1,90 @@
+import { type ReactNode, useState } from 'react'
+import { useLocation } from 'wouter'
+import { PaymentRequest, type Request } from '../features/receive/PaymentRequest.tsx'
+import { useAction } from '../state/hooks.ts'
+import { client, useNode } from '../state/session.ts'
+import { formatMsat, parseSats } from '../text/amounts.ts'
+import { t } from '../text/en.ts'
+import { amountProblem } from '../text/problems.ts'
+import { Button } from '../widgets/Button.tsx'
+import { AmountField, TextField } from '../widgets/Field.tsx'
+import { Screen } from '../widgets/Screen.tsx'
+import { Trouble } from '../widgets/Trouble.tsx'
+import { Waiting } from '../widgets/Waiting.tsx'
+
+/** An amount and a note; whether it can arrive; then one code that any wallet can pay. */
+export default function Receive(): ReactNode {
+  const [, navigate] = useLocation()
+  const receivable = useNode((node) => BigInt(node.balances.receivableMsat))
+  const activity = useNode((node) => node.activity)
+  const [typed, setTyped] = useState('')
+  const [note, setNote] = useState('')
+  const [request, setRequest] = useState<Request>()
+  const parsed = parseSats(typed, 3)
+  const amountMsat = parsed.ok ? parsed.msat : undefined
+  const problem = amountProblem(typed, 3, false)
+  const overLightning = receivable > 0n && (amountMsat === undefined || amountMsat <= receivable)
+  const prepare = useAction(async () => {
+    const [{ address }, invoice] = await Promise.all([
+      client().newAddress(),
+      overLightning
+        ? client().addInvoice({
+            ...(amountMsat === undefined ? {} : { amountMsat: amountMsat.toString() }),
+            description: note,
+          })
+        : undefined,
+    ])
+    setRequest({ address, amountMsat, note, invoice, seenBefore: new Set(activity.map((line) => line.id)) })
+  })
+
+  if (request !== undefined) {
+    return (
+      <Screen title={t.receive.title} back="/">
+        <PaymentRequest
+          request={request}
+          onDone={() => navigate('/')}
+          onAgain={() => setRequest(undefined)}
+        />
+      </Screen>
+    )
+  }
+  return (
+    <Screen title={t.receive.title} back="/">
+      <form
+        className="narrow"
+        onSubmit={(event) => {
+          event.preventDefault()
+          if (problem === undefined) void prepare.run()
+        }}
+      >
+        <AmountField
+          value={typed}
+          onText={setTyped}
+          autoFocus
+          problem={problem}
+          placeholder="0"
+          hint={t.receive.anyAmount}
+        />
+        <TextField
+          label={t.receive.note}
+          value={note}
+          onText={setNote}
+          maxLength={200}
+          hint={t.receive.noteHint}
+        />
+        <p className={overLightning ? 'quiet' : 'callout'} role="status">
+          {overLightning
+            ? t.receive.room(formatMsat(receivable))
+            : receivable === 0n
+              ? t.receive.noInbound
+              : t.receive.tooMuch(formatMsat(receivable))}
+        </p>
+        <Trouble error={prepare.error} />
+        {prepare.pending ? <Waiting what={t.receive.preparing} /> : null}
+        <Button look="primary" wide type="submit" disabled={prepare.pending || problem !== undefined}>
+          {t.app.continue}
+        </Button>
+      </form>
+    </Screen>
+  )
+}

@@ -1,0 +1,31 @@
+import type { ReactNode } from 'react'
+import { About, Logs, Look } from '../features/settings/Rest.tsx'
+import { Servers } from '../features/settings/Servers.tsx'
+import { Storage } from '../features/settings/Storage.tsx'
+import { Words } from '../features/settings/Words.tsx'
+import { t } from '../text/en.ts'
+import { Panes, Screen } from '../widgets/Screen.tsx'
+
+/** What belongs to this device and this wallet. */
+export default function Settings(): ReactNode {
+  return (
+    <Screen title={t.settings.title}>
+      <Panes
+        first={
+          <>
+            <Words />
+            <Servers />
+          </>
+        }
+        second={
+          <>
+            <Look />
+            <Storage />
+            <Logs />
+            <About />
+          </>
+        }
+      />
+    </Screen>
+  )
+}

@@ -1,0 +1,112 @@
+import { lazy, type ReactNode, Suspense, useState } from 'react'
+import { noteDurability } from '../state/durability.ts'
+import { useAction } from '../state/hooks.ts'
+import { client, type NetworkName, PUBLIC_SERVERS, useSession } from '../state/session.ts'
+import { t } from '../text/en.ts'
+import { Button } from '../widgets/Button.tsx'
+import { Choice } from '../widgets/Choice.tsx'
+import { TextField } from '../widgets/Field.tsx'
+import { Mark } from '../widgets/Mark.tsx'
+import { Trouble } from '../widgets/Trouble.tsx'
+import { Waiting } from '../widgets/Waiting.tsx'
+
+const RestoreForm = lazy(() => import('../features/RestoreForm.tsx'))
+
+/** The first screen of a device without a wallet. */
+export default function Welcome(): ReactNode {
+  const defaults = useSession((s) => s.defaults)
+  const practice = defaults.network === 'regtest'
+  const [network, setNetwork] = useState<NetworkName>(
+    defaults.network === 'bitcoin' ? 'signet' : defaults.network,
+  )
+  const [restoring, setRestoring] = useState(false)
+  const [longer, setLonger] = useState(false)
+  const [passphrase, setPassphrase] = useState('')
+
+  const at = (name: NetworkName) =>
+    name === defaults.network
+      ? { network: name, servers: [...defaults.servers], gateway: defaults.gateway }
+      : { network: name, servers: [...PUBLIC_SERVERS[name]] }
+  const create = useAction(async (name: NetworkName) => {
+    await client().createWallet({
+      ...at(name),
+      words: longer ? 24 : 12,
+      ...(passphrase === '' ? {} : { passphrase }),
+    })
+    void noteDurability(true).catch(() => undefined)
+  })
+  const networks: readonly NetworkName[] = practice
+    ? ['regtest', 'signet', 'testnet4', 'bitcoin']
+    : ['signet', 'testnet4', 'bitcoin']
+  const choice = (
+    <Choice
+      label={t.welcome.network}
+      look="list"
+      value={network}
+      onChoose={setNetwork}
+      options={networks.map((value) => ({
+        value,
+        label: t.networks.name[value],
+        about:
+          value === 'bitcoin' ? (
+            <>
+              {t.networks.about.bitcoin} {t.networks.mainnetRefused}
+            </>
+          ) : (
+            t.networks.about[value]
+          ),
+        disabled: value === 'bitcoin',
+      }))}
+    />
+  )
+
+  return (
+    <main className="welcome" id="content">
+      <div className="welcome-head">
+        <Mark className="welcome-mark" />
+        <h1>{t.app.name}</h1>
+        <p className="welcome-tagline">{t.app.tagline}</p>
+      </div>
+      {restoring ? (
+        <Suspense fallback={null}>
+          <RestoreForm settings={at(network)} choice={choice} onCancel={() => setRestoring(false)} />
+        </Suspense>
+      ) : (
+        <div className="welcome-body">
+          <div className="buttons buttons-column">
+            <Button look="primary" wide disabled={create.pending} onClick={() => void create.run(network)}>
+              {t.welcome.create}
+            </Button>
+            <Button wide disabled={create.pending} onClick={() => setRestoring(true)}>
+              {t.welcome.restore}
+            </Button>
+            {practice ? (
+              <Button look="quiet" wide disabled={create.pending} onClick={() => void create.run('regtest')}>
+                {t.welcome.tryIt}
+              </Button>
+            ) : null}
+          </div>
+          {create.pending ? <Waiting what={t.welcome.creating} /> : null}
+          <Trouble error={create.error} />
+          {choice}
+          <details className="disclosure">
+            <summary>{t.welcome.options}</summary>
+            <label className="check">
+              <input type="checkbox" checked={longer} onChange={(event) => setLonger(event.target.checked)} />
+              {t.welcome.words24}
+            </label>
+            <TextField
+              label={t.welcome.passphrase}
+              type="password"
+              autoComplete="new-password"
+              hint={t.welcome.passphraseHint}
+              value={passphrase}
+              onText={setPassphrase}
+            />
+          </details>
+          <p className="quiet">{t.welcome.ownership}</p>
+        </div>
+      )}
+    </main>
+  )
+}

@@ -1,0 +1,168 @@
+import { createStore } from 'zustand/vanilla'
+import { useStore } from 'zustand'
+import type { ApiErrorData } from '../../contract/errors.ts'
+import type { Input, Output } from '../../contract/procedures.ts'
+import type { ErrorLike } from '../text/words.ts'
+import { client, toError } from './session.ts'
+
+/**
+ * What runs longer than a screen is looked at: a payment, an opening, closings. Their streams belong to the page, not to a
+ * component, so that walking away does not end the view of them.
+ */
+
+export interface PaymentJob {
+  readonly amountMsat: bigint
+  readonly destination: string
+  readonly note: string
+  readonly paymentHash: string
+  readonly startedAt: number
+  readonly attempts: readonly {
+    readonly number: number
+    readonly channelId: string
+    readonly error?: ErrorLike
+  }[]
+  /** `unknown`: the page lost sight of it while it was on its way, so it may yet go through. */
+  readonly state: 'running' | 'succeeded' | 'failed' | 'unknown'
+  readonly tookMs: number
+  readonly preimage?: string
+  readonly feeMsat?: bigint
+  readonly error?: ErrorLike
+}
+
+export type OpenUpdate = Output<'openChannel'>
+export type CloseUpdate = Output<'closeChannel'>
+
+export interface OpeningJob {
+  readonly input: Input<'openChannel'>
+  readonly update: OpenUpdate
+  readonly channelId?: string
+  readonly error?: ApiErrorData
+}
+
+export interface ClosingJob {
+  readonly update?: CloseUpdate
+  readonly error?: ApiErrorData
+}
+
+interface Jobs {
+  readonly payment: PaymentJob | undefined
+  readonly opening: OpeningJob | undefined
+  readonly closing: Readonly<Record<string, ClosingJob>>
+}
+
+export const jobs = createStore<Jobs>()(() => ({ payment: undefined, opening: undefined, closing: {} }))
+
+export function useJobs<T>(select: (jobs: Jobs) => T): T {
+  return useStore(jobs, select)
+}
+
+type PaymentUpdate = Output<'sendPayment'>
+
+/** A payment's job after one more word from the node. */
+export function advancePayment(job: PaymentJob, update: PaymentUpdate, tookMs: number): PaymentJob {
+  switch (update.status) {
+    case 'attempting':
+      return {
+        ...job,
+        tookMs,
+        attempts: [...job.attempts, { number: update.attempt, channelId: update.channelId }],
+      }
+    case 'attemptFailed':
+      return {
+        ...job,
+        tookMs,
+        attempts: job.attempts.map((attempt) =>
+          attempt.number === update.attempt ? { ...attempt, error: update.error } : attempt,
+        ),
+      }
+    case 'succeeded':
+      return {
+        ...job,
+        tookMs,
+        state: 'succeeded',
+        amountMsat: BigInt(update.amountMsat),
+        feeMsat: BigInt(update.feeMsat),
+        preimage: update.preimage,
+      }
+    case 'failed':
+      return { ...job, tookMs, state: 'failed', error: update.error }
+  }
+}
+
+/** A payment's job after its stream broke: before the first attempt nothing can have been sent, after it anything may have. */
+export function losePayment(job: PaymentJob, error: ApiErrorData, tookMs: number): PaymentJob {
+  return job.attempts.length === 0
+    ? { ...job, state: 'failed', error, tookMs }
+    : { ...job, state: 'unknown', tookMs }
+}
+
+/** Starts a payment and follows it to its end; does nothing while one is running. */
+export async function pay(
+  input: Input<'sendPayment'>,
+  about: Pick<PaymentJob, 'amountMsat' | 'destination' | 'note' | 'paymentHash'>,
+): Promise<void> {
+  if (jobs.getState().payment?.state === 'running') return
+  const started = performance.now()
+  const took = () => performance.now() - started
+  const set = (change: (job: PaymentJob) => PaymentJob) => {
+    const { payment } = jobs.getState()
+    if (payment !== undefined) jobs.setState({ payment: change(payment) })
+  }
+  jobs.setState({ payment: { ...about, startedAt: Date.now(), attempts: [], state: 'running', tookMs: 0 } })
+  try {
+    for await (const update of client().sendPayment(input)) set((job) => advancePayment(job, update, took()))
+    set((job) => (job.state === 'running' ? { ...job, state: 'unknown' } : job))
+  } catch (thrown) {
+    set((job) => losePayment(job, toError(thrown), took()))
+  }
+}
+
+/** Forgets a payment that has ended. */
+export function dismissPayment(): void {
+  if (jobs.getState().payment?.state !== 'running') jobs.setState({ payment: undefined })
+}
+
+/** Opens a channel and follows it until it is open or has failed. */
+export async function open(input: Input<'openChannel'>): Promise<void> {
+  const job: OpeningJob = { input, update: { status: 'connecting' } }
+  jobs.setState({ opening: job })
+  const set = (change: (job: OpeningJob) => OpeningJob) => {
+    const { opening } = jobs.getState()
+    // Another opening may have taken the place of this one; the chain does not mind.
+    if (opening?.input === input) jobs.setState({ opening: change(opening) })
+  }
+  try {
+    for await (const update of client().openChannel(input)) {
+      set((before) => ({
+        ...before,
+        update,
+        ...('channelId' in update ? { channelId: update.channelId } : {}),
+      }))
+    }
+  } catch (thrown) {
+    set((before) => ({ ...before, error: toError(thrown) }))
+  }
+}
+
+export function dismissOpening(): void {
+  jobs.setState({ opening: undefined })
+}
+
+/** Closes a channel and follows it until the closing transaction is confirmed. */
+export async function close(input: Input<'closeChannel'>): Promise<void> {
+  const set = (job: ClosingJob) =>
+    jobs.setState(({ closing }) => ({ closing: { ...closing, [input.channelId]: job } }))
+  set({ update: { status: 'negotiating' } })
+  try {
+    for await (const update of client().closeChannel(input)) set({ update })
+  } catch (thrown) {
+    set({ error: toError(thrown) })
+  }
+}
+
+export function dismissClosing(channelId: string): void {
+  jobs.setState(({ closing }) => {
+    const { [channelId]: _, ...rest } = closing
+    return { closing: rest }
+  })
+}

@@ -1,0 +1,289 @@
+import type { ErrorCode } from '../../contract/errors.ts'
+import { formatMsat, formatSat } from './amounts.ts'
+
+/** An error as it crosses the API, or as it is stored in a payment. */
+export interface ErrorLike {
+  readonly code: string
+  readonly message: string
+  readonly data?: Readonly<Record<string, string | number | boolean>> | undefined
+}
+
+/** What happened, and what to do about it. */
+export interface Words {
+  readonly what: string
+  readonly todo: string
+}
+
+/** Figures of an error, read with care: they are absent as often as not. */
+function figures(data: ErrorLike['data']) {
+  const amountOf = (key: string): bigint | undefined => {
+    const value = data?.[key]
+    return typeof value === 'string' && /^\d{1,19}$/.test(value) ? BigInt(value) : undefined
+  }
+  return {
+    /** `1 000 sat` from the first of the named fields that is there; msat or sat by the field's name. */
+    money(...keys: string[]): string | undefined {
+      for (const key of keys) {
+        const value = amountOf(key)
+        if (value !== undefined) return `${key.endsWith('Msat') ? formatMsat(value) : formatSat(value)} sat`
+      }
+      return undefined
+    },
+    text(...keys: string[]): string | undefined {
+      for (const key of keys) {
+        const value = data?.[key]
+        if (typeof value === 'string' && value !== '') return value
+        if (typeof value === 'number') return String(value)
+      }
+      return undefined
+    },
+  }
+}
+
+type Figures = ReturnType<typeof figures>
+type Entry = Words | ((f: Figures) => Words)
+
+const upTo = (f: Figures, lead: string, ...keys: string[]) => {
+  const most = f.money(...keys)
+  return most === undefined ? '' : ` ${lead} ${most}.`
+}
+
+const ENTRIES: Readonly<Record<ErrorCode, Entry>> = {
+  invalidInput: {
+    what: 'Something in this form is not as expected.',
+    todo: 'Check what you typed and try again.',
+  },
+  unknownProcedure: {
+    what: 'The page and the node inside it are of different versions.',
+    todo: 'Close every tab of Switchback and open it again.',
+  },
+  notAvailable: {
+    what: 'This version cannot do that yet.',
+    todo: 'Nothing was changed.',
+  },
+  cancelled: { what: 'This was cancelled.', todo: 'Nothing was sent. Start again when you like.' },
+  internal: {
+    what: 'The node met an error of its own and did not do this.',
+    todo: 'Try again. If it happens again, export the logs in Settings and report it.',
+  },
+
+  noWallet: {
+    what: 'There is no wallet on this device yet.',
+    todo: 'Create one, or restore one from its words.',
+  },
+  walletExists: {
+    what: 'There is a wallet on this device already.',
+    todo: 'Reload the page to see it. To restore another, use another browser profile.',
+  },
+  notReady: { what: 'The node is still starting.', todo: 'Wait until it has caught up, then try again.' },
+  otherTabActive: {
+    what: 'Another tab is running this wallet.',
+    todo: 'Use that tab, or close it and continue here.',
+  },
+  frozen: {
+    what: 'The wallet has stopped to protect your money.',
+    todo: 'Nothing is sent any more. Reload the page; if it stops again, export the logs in Settings.',
+  },
+  storageFailed: {
+    what: 'The browser could not save the wallet’s state, so nothing was sent.',
+    todo: 'Free some disk space, then reload the page.',
+  },
+  mainnetRefused: {
+    what: 'This version does not work with real bitcoin yet.',
+    todo: 'It cannot yet get back every payment that is on its way when a channel is closed by force. Choose a practice network until it can.',
+  },
+
+  wordsUnknown: (f) => {
+    const word = f.text('word')
+    const at = f.text('position')
+    return {
+      what:
+        word === undefined
+          ? 'One of these is not a recovery word.'
+          : `${at === undefined ? '' : `Word ${at}, `}“${word}”${at === undefined ? '' : ','} is not a recovery word.`,
+      todo: 'Check its spelling. Recovery words are English and come from a fixed list.',
+    }
+  },
+  wordsCount: (f) => ({
+    what: `There should be 12 or 24 words${f.text('count') === undefined ? '' : `; these are ${f.text('count')}`}.`,
+    todo: 'See whether a word is missing or written twice.',
+  }),
+  wordsChecksum: {
+    what: 'All are recovery words, but together they do not fit.',
+    todo: 'A word is wrong or two have changed places. Compare with what you wrote down.',
+  },
+  addressInvalid: {
+    what: 'This is not a valid Bitcoin address.',
+    todo: 'A character is probably wrong or missing. Copy it again, whole.',
+  },
+  addressWrongNetwork: (f) => ({
+    what: `This address belongs to another Bitcoin network${f.text('network') === undefined ? '' : ` (${f.text('network')})`}.`,
+    todo: 'Ask for an address on the network that this wallet uses.',
+  }),
+
+  insufficientFunds: (f) => ({
+    what: 'There are not enough coins on chain for this amount and its fee.',
+    todo: `${upTo(f, 'You can send at most', 'maxSat', 'spendableSat', 'availableSat').trim() || 'Send less, or receive more first.'}`,
+  }),
+  amountBelowDust: (f) => ({
+    what: 'This amount is too small for the Bitcoin network.',
+    todo: `Send more${f.money('minSat', 'dustSat') === undefined ? '' : ` than ${f.money('minSat', 'dustSat')}`}, or use Lightning.`,
+  }),
+  feeTooHigh: {
+    what: 'The fee would be out of proportion to the amount.',
+    todo: 'Choose a lower fee rate or send more at once.',
+  },
+  transactionRejected: (f) => ({
+    what: 'The Bitcoin network did not accept this transaction.',
+    todo: `${f.text('reason') === undefined ? '' : `It said: ${f.text('reason')}. `}Try again with a higher fee; your coins are where they were.`,
+  }),
+  transactionUnknown: {
+    what: 'The wallet does not know this transaction.',
+    todo: 'Rescan in Wallet, then try again.',
+  },
+  cannotBump: {
+    what: 'The fee of this transaction cannot be raised.',
+    todo: 'It may be confirmed already. If not, wait: it will confirm when fees fall.',
+  },
+
+  peerAddressInvalid: {
+    what: 'This is not the address of a Lightning node.',
+    todo: 'It looks like 02ab…@host:9735: a key of 66 characters, @, and where to find it.',
+  },
+  peerUnreachable: (f) => ({
+    what: 'The peer cannot be reached.',
+    todo: `${f.text('reason') === undefined ? '' : `${f.text('reason')}. `}Check its address, or try again when it is online.`,
+  }),
+  peerNotConnected: {
+    what: 'The peer is not connected at the moment.',
+    todo: 'The wallet keeps trying. Try again once it shows as connected.',
+  },
+  peerDisconnected: {
+    what: 'The peer hung up before this was done.',
+    todo: 'Nothing is lost. The wallet reconnects by itself; try again then.',
+  },
+  gatewayUnreachable: (f) => ({
+    what: 'The gateway cannot be reached, so no peer can.',
+    todo: `Check your connection, or set another gateway in Settings${f.text('gateway') === undefined ? '' : ` (now ${f.text('gateway')})`}.`,
+  }),
+  handshakeFailed: {
+    what: 'Somebody answered, but it is not the node with this key.',
+    todo: 'Check the key before the @ in the peer’s address.',
+  },
+  peerIncompatible: {
+    what: 'This peer lacks something that Switchback needs.',
+    todo: 'Open the channel with another peer.',
+  },
+
+  channelUnknown: {
+    what: 'There is no such channel.',
+    todo: 'It may be closed. Look at the list in Channels.',
+  },
+  channelNotOpen: {
+    what: 'This channel is not open for payments.',
+    todo: 'Wait until it is open and its peer is connected.',
+  },
+  channelTooSmall: (f) => ({
+    what: 'This is too little for a channel.',
+    todo: `Put in more${f.money('minSat') === undefined ? '' : `: at least ${f.money('minSat')}`}.`,
+  }),
+  channelTooLarge: (f) => ({
+    what: 'This is more than the peer takes in one channel.',
+    todo: `Put in less${f.money('maxSat') === undefined ? '' : `: at most ${f.money('maxSat')}`}.`,
+  }),
+  openRefused: (f) => ({
+    what: 'The peer refused to open a channel.',
+    todo: `${f.text('reason') === undefined ? '' : `It said: ${f.text('reason')}. `}Your coins are free again. Try another amount or another peer.`,
+  }),
+  openTimedOut: {
+    what: 'The peer stopped answering while the channel was being opened.',
+    todo: 'Your coins are free again. Try once more, or choose another peer.',
+  },
+  channelFailed: (f) => ({
+    what: 'The peer broke the rules of the channel, so it was failed.',
+    todo: `${f.text('reason') === undefined ? '' : `${f.text('reason')}. `}The channel is being closed on chain. Its progress is in Channels.`,
+  }),
+  closeFailed: {
+    what: 'The channel could not be closed together with the peer.',
+    todo: 'Try again when the peer is connected. If it stays away, force close.',
+  },
+
+  invoiceMalformed: {
+    what: 'This cannot be read as something to pay.',
+    todo: 'A part is probably missing or wrong. Copy it again, whole.',
+  },
+  invoiceWrongNetwork: (f) => ({
+    what: `This invoice is for another Bitcoin network${f.text('network') === undefined ? '' : ` (${f.text('network')})`}.`,
+    todo: 'Ask for an invoice on the network that this wallet uses.',
+  }),
+  invoiceExpired: { what: 'This invoice has expired.', todo: 'Ask the recipient for a new one.' },
+  invoiceUnsupported: {
+    what: 'This invoice asks for something that Switchback does not know yet.',
+    todo: 'Ask the recipient for a plain invoice or an address.',
+  },
+  amountRequired: { what: 'The amount is missing.', todo: 'Type how much to send.' },
+  amountMismatch: {
+    what: 'The amount does not fit the invoice.',
+    todo: 'Pay what the invoice asks for, or ask for another one.',
+  },
+  amountTooSmall: (f) => {
+    const least = f.money('minMsat', 'htlcMinimumMsat')
+    return {
+      what: 'This amount is too small for the channel.',
+      todo: least === undefined ? 'Send more, or pay on chain.' : `Send at least ${least}.`,
+    }
+  },
+  alreadyPaid: {
+    what: 'You have paid this invoice already.',
+    todo: 'Its receipt is in your activity. To pay again, ask for a new invoice.',
+  },
+  paymentInFlight: {
+    what: 'A payment of this invoice is on its way.',
+    todo: 'Wait for it: it is in your activity and ends by itself.',
+  },
+  payingSelf: { what: 'This invoice is your own.', todo: 'Ask somebody else to pay it.' },
+  noRoute: {
+    what: 'None of your channels leads to this recipient.',
+    todo: 'This version pays the peers that you have a channel with. Open a channel to the recipient’s node, or pay on chain.',
+  },
+  exceedsSpendable: (f) => ({
+    what: 'This is more than can be sent over Lightning now.',
+    todo:
+      upTo(f, 'You can send at most', 'spendableMsat', 'maxMsat', 'spendableSat').trim() ||
+      'Send less, or open another channel.',
+  }),
+  belowReserve: (f) => ({
+    what: 'Part of your balance must stay in the channel as its reserve.',
+    todo:
+      `${upTo(f, 'The reserve is', 'reserveSat', 'reserveMsat')}${upTo(f, 'You can send at most', 'spendableMsat', 'maxMsat')}`.trim() ||
+      'Send less, or open another channel.',
+  }),
+  tooManyHtlcs: {
+    what: 'Too many payments are on their way in this channel.',
+    todo: 'Wait a moment until some are done.',
+  },
+  recipientRefused: {
+    what: 'The recipient refused the payment.',
+    todo: 'The invoice may be paid already or the amount may be wrong. Your money did not move. Ask for a new invoice.',
+  },
+  paymentTimedOut: {
+    what: 'No way was found in the time given.',
+    todo: 'Your money did not move. Try again.',
+  },
+  paymentFailed: {
+    what: 'The payment did not go through.',
+    todo: 'Your money did not move. Try again in a moment.',
+  },
+
+  chainUnavailable: {
+    what: 'No chain server answers at the moment.',
+    todo: 'Check your connection, or add a server in Settings. The wallet keeps trying.',
+  },
+}
+
+/** Words for any error, known or not. */
+export function wordsFor(error: ErrorLike): Words {
+  const entry = Object.hasOwn(ENTRIES, error.code) ? ENTRIES[error.code as ErrorCode] : undefined
+  if (entry === undefined) return { what: error.message, todo: 'Try again.' }
+  return typeof entry === 'function' ? entry(figures(error.data)) : entry
+}

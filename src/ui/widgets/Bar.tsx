@@ -1,0 +1,31 @@
+import type { ReactNode } from 'react'
+
+export interface Part {
+  readonly kind: 'spendable' | 'reserve' | 'flight' | 'theirs'
+  readonly msat: bigint
+  readonly label: string
+}
+
+/** Parts of a whole, to scale. Widths are thousandths of the whole, computed in whole numbers. */
+export function Bar({
+  parts,
+  label,
+}: {
+  readonly parts: readonly Part[]
+  readonly label: string
+}): ReactNode {
+  const whole = parts.reduce((sum, part) => sum + part.msat, 0n)
+  const width = (msat: bigint) => (whole === 0n ? 0 : Number((msat * 10_000n) / whole) / 10)
+  let x = 0
+  return (
+    <svg className="bar" viewBox="0 0 1000 10" preserveAspectRatio="none" role="img" aria-label={label}>
+      {parts.map((part) => {
+        const at = x
+        x += width(part.msat)
+        return (
+          <rect key={part.kind} className={`bar-${part.kind}`} x={at} width={width(part.msat)} height="10" />
+        )
+      })}
+    </svg>
+  )
+}
