@@ -3,7 +3,7 @@ import { type Priority, ask, isAsked, ranked, readyAt, TIMEOUT_GRACE_MS } from '
 import { wantedBlocks } from './sync.ts'
 import { provedSpend } from './spends.ts'
 import { patchServer, type Turn } from './turn.ts'
-import type { Check, Purpose, ScriptEntry, ServerState, SpendWatch, TxEntry } from './types.ts'
+import type { Check, OldProof, Purpose, ScriptEntry, ServerState, SpendWatch, TxEntry } from './types.ts'
 
 /** What holds back lower kinds of look-ups after an absence, and for how long at most. */
 const HEADERS_FIRST_MS = 60_000
@@ -12,6 +12,8 @@ const SPENDS_FIRST_MS = 120_000
 /** A planning run: when the next look is due gathers in `soonest`. */
 interface Plan {
   readonly turn: Turn
+  /** Servers to look things up at, the best first: those whose chain is known to be ours. */
+  readonly helpers: readonly ServerState[]
   soonest: number
 }
 
@@ -20,7 +22,8 @@ interface Plan {
  * follows from the state alone, so a lost, late or refused answer needs no book-keeping: its question is simply due again.
  */
 export function plan(turn: Turn): number {
-  const p: Plan = { turn, soonest: Number.POSITIVE_INFINITY }
+  const helpers = ranked(turn.state, turn.now).filter((s) => s.identified)
+  const p: Plan = { turn, helpers, soonest: Number.POSITIVE_INFINITY }
   for (const f of turn.state.inFlight) later(p, f.timeoutAt + TIMEOUT_GRACE_MS)
   for (const s of turn.state.servers) if (s.backoffUntil > turn.now) later(p, s.backoffUntil)
   planBroadcasts(p)
@@ -63,10 +66,6 @@ function tryAsk(
   ask(p.turn, server.url, request, purpose)
   return true
 }
-
-/** Servers to look things up at, the best first: those whose chain is known to be ours. */
-const helpers = (turn: Turn): readonly ServerState[] =>
-  ranked(turn.state, turn.now).filter((s) => s.identified)
 
 /** Whether a server that was asked since we came (back) agrees with our tip, and no headers are on their way. */
 export function isCurrent(turn: Turn): boolean {
@@ -184,7 +183,7 @@ function planSpends(p: Plan): boolean {
 function planSpend(p: Plan, watch: SpendWatch, period: number): void {
   const asked = (s: ServerState) =>
     isAsked(p.turn.state, (q) => q.kind === 'outspend' && q.token === watch.token, s.url)
-  const servers = helpers(p.turn)
+  const servers = p.helpers
   const stale = servers.filter((s) => !stands(p, watch.answers[s.url], period))
   const open = stale.filter((s) => !asked(s))
   let missing = p.turn.state.config.quorum - (servers.length - open.length)
@@ -199,7 +198,7 @@ function planSpend(p: Plan, watch: SpendWatch, period: number): void {
 
 /** A server that said unspent of what is proved spent is asked once more before it is called a liar. */
 function planDenials(p: Plan, watch: SpendWatch): void {
-  for (const server of helpers(p.turn)) {
+  for (const server of p.helpers) {
     const answer = watch.answers[server.url]
     if (answer?.claim !== null || server.tip?.hash !== p.turn.state.headers.tip.hash) continue
     if (isAsked(p.turn.state, (q) => q.kind === 'outspend' && q.token === watch.token, server.url)) continue
@@ -241,13 +240,14 @@ function planTx(p: Plan, entry: TxEntry, watched: boolean, priority: Priority): 
   const { txid } = entry
   // A stated height promises success soon; without one only the next block will tell, or another server.
   const patience = entry.hint !== null ? spendPollMs / 6 : spendPollMs
-  const servers = helpers(p.turn)
+  const servers = p.helpers
   if (entry.raw === null) {
     if (isAsked(p.turn.state, (q) => q.kind === 'raw' && q.txid === txid)) return
     const server = servers.find((s) => !stands(p, entry.rawMisses[s.url], patience))
     if (server) tryAsk(p, server, priority, { kind: 'tx', txid }, { kind: 'raw', txid })
     return
   }
+  if (entry.old !== null) return planOld(p, entry, entry.old, priority)
   if (entry.hint === null && !watched) return
   const asked = (s: ServerState) => isAsked(p.turn.state, (q) => q.kind === 'proof' && q.txid === txid, s.url)
   const request = { kind: 'merkleProof', txid } as const
@@ -258,6 +258,17 @@ function planTx(p: Plan, entry: TxEntry, watched: boolean, priority: Priority): 
     } else if (!stands(p, entry.proofMisses[server.url], patience)) {
       if (tryAsk(p, server, priority, request, { kind: 'proof', txid }) && entry.hint !== null) return
     }
+  }
+}
+
+/** A block below our first header: as many servers as make a quorum have to show it. */
+function planOld(p: Plan, entry: TxEntry, old: OldProof, priority: Priority): void {
+  const { txid } = entry
+  for (const server of p.helpers.slice(0, Math.max(1, p.turn.state.config.quorum))) {
+    if (server.url in old.votes || stands(p, entry.proofMisses[server.url], p.turn.state.config.spendPollMs))
+      continue
+    if (isAsked(p.turn.state, (q) => q.kind === 'old' && q.txid === txid, server.url)) continue
+    tryAsk(p, server, priority, { kind: 'blocks', height: old.height }, { kind: 'old', txid })
   }
 }
 
@@ -279,7 +290,7 @@ function planHistory(p: Plan, token: string, script: ScriptEntry, period: number
   if (isAsked(p.turn.state, (q) => q.kind === 'history' && q.token === token && q.script === script.hash))
     return
   const { paging } = script
-  const servers = helpers(p.turn)
+  const servers = p.helpers
   const other = servers.find((s) => s.url !== script.listedBy) ?? servers[0]
   const server = paging ? (servers.find((s) => s.url === paging.server) ?? other) : other
   if (!server) return
@@ -294,6 +305,6 @@ function planFees(p: Plan): void {
   const due = fees.at < refreshedAt ? refreshedAt : fees.at + (fees.at === 0 ? 0 : config.feePollMs)
   if (due > p.turn.now) return later(p, due)
   if (isAsked(p.turn.state, (q) => q.kind === 'fees')) return
-  const server = helpers(p.turn)[0]
+  const server = p.helpers[0]
   if (server) tryAsk(p, server, 'rest', { kind: 'feeEstimates' }, { kind: 'fees' })
 }

@@ -10,7 +10,7 @@ import { failed, newServer, served, TIMEOUT_GRACE_MS } from './servers.ts'
 import { evaluateSpend, onOutspend, RECALLED } from './spends.ts'
 import { onBlocks, onIdentity, onTip } from './sync.ts'
 import { putWatch, type Turn, without } from './turn.ts'
-import { evaluateTx, forgetUnneeded, needTx, onProof, onRaw, recall } from './txs.ts'
+import { evaluateTx, forgetUnneeded, needTx, onOldBlock, onProof, onRaw, recall } from './txs.ts'
 import type {
   ChainConfig,
   ChainContext,
@@ -138,6 +138,8 @@ function deliver(turn: Turn, { server, purpose }: InFlight, result: EsploraResul
       return onRaw(turn, server, purpose.txid, result)
     case 'proof':
       return onProof(turn, server, purpose.txid, result)
+    case 'old':
+      return onOldBlock(turn, server, purpose.txid, result)
     case 'outspend':
       return onOutspend(turn, server, purpose.token, result)
     case 'history':

@@ -1,9 +1,11 @@
+import { POW_RULES } from '../bitcoin/difficulty.ts'
+import { meetsTarget } from '../bitcoin/header.ts'
 import { merkleRootFromProof } from '../bitcoin/merkle.ts'
 import { decodeTx, txidOf } from '../bitcoin/tx.ts'
 import type { Txid } from '../bitcoin/types.ts'
-import { type EsploraResult, parseMerkleProof, parseTxHex } from './esplora.ts'
+import { type EsploraResult, isRefusal, parseBlocks, parseMerkleProof, parseTxHex } from './esplora.ts'
 import { hashAt, headerAt } from './headers.ts'
-import { failed, lied, served } from './servers.ts'
+import { failed, isUsable, lied, served } from './servers.ts'
 import { findServer, patchTx, putWatch, type Turn } from './turn.ts'
 import type { ChainState, KnownTx, TxEntry, TxWatch } from './types.ts'
 
@@ -17,6 +19,7 @@ export function needTx(turn: Turn, txid: Txid, hint: number | null): void {
       confirmed: null,
       hint,
       hintAt: turn.now,
+      old: null,
       rawMisses: {},
       proofMisses: {},
     }
@@ -83,8 +86,12 @@ export function onProof(turn: Turn, url: string, txid: Txid, result: EsploraResu
   const { height, pos } = proof.value
   const header = headerAt(headers, height)
   const blockHash = hashAt(headers, height)
+  if (height < headers.base) {
+    served(turn, url)
+    return patchTx(turn, txid, { old: { height, index: pos, root: root.value.root, votes: {} } })
+  }
   if (header === undefined || blockHash === undefined) {
-    // Ahead of our headers, or below our checkpoint.
+    // Ahead of our headers: they will follow.
     served(turn, url)
     return missed(0)
   }
@@ -99,6 +106,35 @@ export function onProof(turn: Turn, url: string, txid: Txid, result: EsploraResu
   if (wrong > 1 && server?.tip?.hash === headers.tip.hash && server.tipAt > (entry.proofMisses[url]?.at ?? 0))
     return lied(turn, url, 'its merkle proof leads to no block')
   askTipSoon(turn, url)
+}
+
+/** A server's blocks around an old proof: its vote, if the block has the proof's root and proof of work. */
+export function onOldBlock(turn: Turn, url: string, txid: Txid, result: EsploraResult): void {
+  if (!result.ok && !isRefusal(result)) return failed(turn, url, result.error)
+  const blocks = result.ok ? parseBlocks(result.value) : undefined
+  if (blocks?.ok === false) return failed(turn, url, { kind: 'shape', message: blocks.error })
+  served(turn, url)
+  const entry = turn.state.txs[txid]
+  const old = entry?.old
+  if (!entry || !old || entry.confirmed !== null) return
+  const block = blocks?.value.at(-1)
+  const { powLimit } = POW_RULES[turn.state.headers.network]
+  const fits =
+    block?.height === old.height &&
+    block.header.merkleRoot === old.root &&
+    meetsTarget(block.hash, block.header.bits, powLimit)
+  if (!fits) {
+    // Either this server or the one that gave the proof is wrong: both are asked again later.
+    const miss = { at: turn.now, tip: turn.state.headers.tip.hash, wrong: 0 }
+    return patchTx(turn, txid, { old: null, proofMisses: { ...entry.proofMisses, [url]: miss } })
+  }
+  const votes = { ...old.votes, [url]: block.hash }
+  const agreeing = Object.values(votes).filter((hash) => hash === block.hash).length
+  const able = turn.state.servers.filter((s) => s.identified && isUsable(s, turn.now)).length
+  if (agreeing < Math.max(1, Math.min(turn.state.config.quorum, able)))
+    return patchTx(turn, txid, { old: { ...old, votes } })
+  const confirmed = { height: old.height, blockHash: block.hash, index: old.index }
+  patchTx(turn, txid, { confirmed, old: null, proofMisses: {} })
 }
 
 /** The next thing this server is asked is its tip: it has shown a block that we do not have. */

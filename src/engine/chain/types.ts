@@ -215,6 +215,7 @@ export type Purpose =
   | { readonly kind: 'headers'; readonly top: number | null }
   | { readonly kind: 'raw'; readonly txid: Txid }
   | { readonly kind: 'proof'; readonly txid: Txid }
+  | { readonly kind: 'old'; readonly txid: Txid }
   | { readonly kind: 'outspend'; readonly token: string }
   | { readonly kind: 'history'; readonly token: string; readonly script: string }
   | { readonly kind: 'broadcast'; readonly token: string }
@@ -270,6 +271,18 @@ export interface ServerState {
   readonly hourTat: number
 }
 
+/**
+ * A merkle proof into a block older than the headers that we hold, as a restored wallet meets: as many servers as make a quorum
+ * have to show a header with this root and proof of work. Weaker than our own chain, and the best there is without it.
+ */
+export interface OldProof {
+  readonly height: number
+  readonly index: number
+  readonly root: string
+  /** By server: the hash of its block. */
+  readonly votes: Readonly<Record<string, BlockHash>>
+}
+
 /** A transaction that some watch needs. */
 export interface TxEntry {
   readonly txid: Txid
@@ -279,6 +292,8 @@ export interface TxEntry {
   readonly hint: number | null
   /** When that was first stated. */
   readonly hintAt: number
+  /** A proof that leads below our first header. */
+  readonly old: OldProof | null
   /** By server: when it last did not have the transaction, and our tip then. */
   readonly rawMisses: Readonly<Record<string, Check>>
   /** By server: when it last had no proof, or a wrong one, and our tip then. */

@@ -301,6 +301,61 @@ describe('broadcasts', () => {
   })
 })
 
+describe('a restored wallet older than the checkpoint', () => {
+  const old = () => {
+    const { node, a, b } = setup(10)
+    const deposit = funding(1, script(1))
+    node.mine(1, [deposit])
+    node.mine(400)
+    const first = new Driver({ a }, { config: { keepHeaders: 144 } })
+    first.run(5_000)
+    return { node, a, b, deposit, headers: first.state.headers }
+  }
+
+  test('its old deposits count when two servers show the same block with the same root', () => {
+    const { node, a, b, deposit, headers } = old()
+    expect(headers.base).toBe(144)
+    const d = new Driver({ a, b }, { headers })
+    d.input({ type: 'watchScripts', token: 'w', scriptPubKeys: [script(1)] })
+    d.run(3_000)
+    const blockHash = node.blocks[11]?.hash
+    expect(d.last('scriptHistory')?.txs[0]).toMatchObject({
+      txid: txidOf(deposit),
+      confirmed: { height: 11, blockHash },
+    })
+    expect(d.of('scriptHistory')).toHaveLength(1)
+  })
+
+  test('one server’s invention does not', () => {
+    const { node, a, b, headers } = old()
+    const invented = fakeTx({ txid: 'bb'.repeat(32), vout: 0 }, script(2), 1)
+    const other = node.fork()
+    other.blocks = other.blocks.slice(0, 11)
+    other.mine(1, [invented])
+    const fake = new FakeEsplora(other)
+    b.fault = (r) => {
+      if (r.kind === 'history')
+        return {
+          ok: true,
+          value: [{ txid: txidOf(invented), status: { confirmed: true, block_height: 11 } }],
+        }
+      if (r.kind === 'tx' || r.kind === 'merkleProof' || (r.kind === 'blocks' && r.height === 11))
+        return fake.answer(r)
+      return undefined
+    }
+    const d = new Driver({ b, a }, { headers })
+    d.input({ type: 'watchScripts', token: 'w', scriptPubKeys: [script(2)] })
+    d.run(20_000)
+    expect(fake.count('merkleProof')).toBeGreaterThan(0)
+    expect(
+      d
+        .of('scriptHistory')
+        .flatMap((e) => e.txs.map((t) => t.confirmed))
+        .every((c) => c === null),
+    ).toBe(true)
+  })
+})
+
 describe('coming back', () => {
   test('from records: only what is new is fetched, and a remembered confirmation is told without a look-up', () => {
     const { node, a } = setup(200)
