@@ -35,7 +35,12 @@ export type NodeEffect =
   /** Keep a connection to this peer: dial now, and again with back-off until `letGo`. */
   | { readonly type: 'keepConnected'; readonly nodeId: string; readonly address: string }
   | { readonly type: 'letGo'; readonly nodeId: string }
-  | { readonly type: 'esplora'; readonly id: number; readonly server: string; readonly request: EsploraRequest }
+  | {
+      readonly type: 'esplora'
+      readonly id: number
+      readonly server: string
+      readonly request: EsploraRequest
+    }
   | { readonly type: 'esploraCancel'; readonly id: number }
   /** Send a `tick` at this time (ms since 1970); replaces an earlier wish. */
   | { readonly type: 'wakeAt'; readonly ms: number }

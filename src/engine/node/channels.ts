@@ -1,0 +1,154 @@
+import { txidOf } from '../bitcoin/tx.ts'
+import type { Opening } from '../channel/opening.ts'
+import { courtWrite } from '../channel/records.ts'
+import { applyFault, step } from '../channel/step.ts'
+import type {
+  Channel,
+  ChannelContext,
+  ChannelEffect,
+  ChannelEvent,
+  ChannelInput,
+  Transition,
+} from '../channel/types.ts'
+import { formatNamed } from '../commitment/formats.ts'
+import { deriveChannelSecrets } from '../commitment/secrets.ts'
+import { type ChannelSigner, createChannelSigner } from '../commitment/signer.ts'
+import { negotiated } from '../wire/features.ts'
+import { broadcast, watchChannel } from './chain.ts'
+import { beginClose } from './closes.ts'
+import { htlcReceived, htlcSettled, paymentRefused, paymentRemoved, paymentSettled } from './payments.ts'
+import { hangUp, ourFeatures, sendTo } from './peers.ts'
+import { emit, feerateFor, heightOf, omit, type Turn } from './state.ts'
+
+/** The channel machines in the node's turns: inputs in, effects to where they belong. */
+
+/** Signers hold secrets in closures and are made anew after a restart; one a channel, keyed by the identity of its salt. */
+const signers = new WeakMap<Uint8Array, ChannelSigner>()
+
+function signerFor(turn: Turn, salt: Uint8Array, formatName: string): ChannelSigner {
+  const known = signers.get(salt)
+  if (known !== undefined) return known
+  const format = formatNamed(formatName)
+  const signer = createChannelSigner(
+    deriveChannelSecrets(turn.setup.nodeKeys.channelSeed(salt), format),
+    format,
+  )
+  signers.set(salt, signer)
+  return signer
+}
+
+/** What a channel may ask of the world, this turn. */
+export function channelContext(
+  turn: Turn,
+  channel: Pick<Channel | Opening, 'peer' | 'salt' | 'formatName'>,
+): ChannelContext {
+  const theirs = turn.state.peers[channel.peer]?.features ?? new Uint8Array(0)
+  return {
+    now: turn.now,
+    height: heightOf(turn.state),
+    network: turn.setup.network,
+    entropy: turn.entropy,
+    signer: signerFor(turn, channel.salt, channel.formatName),
+    feeratePerKw: commitmentFeerate(turn),
+    anysegwit: negotiated(ourFeatures(turn), theirs, 'option_shutdown_anysegwit'),
+  }
+}
+
+/** Commitments should confirm within a day or so; with anchors they may be bumped later. */
+const commitmentFeerate = (turn: Turn): number => feerateFor(turn.state, turn.setup, 12)
+
+/** A new channel: stored with this turn, its funding watched, its peer kept. */
+export function addChannel(turn: Turn, channel: Channel): void {
+  turn.state = { ...turn.state, channels: { ...turn.state.channels, [channel.id]: channel } }
+  turn.dirty.add(channel.id)
+  watchChannel(turn, channel)
+  const address = turn.state.peerAddresses[channel.peer]
+  if (address !== undefined) turn.effects.push({ type: 'keepConnected', nodeId: channel.peer, address })
+  emit(turn, { type: 'channelChanged', channelId: channel.id })
+}
+
+/** One input to one channel. A fault is obeyed: the channel failed, the peer warned or let go. */
+export function channelInput(turn: Turn, id: string, input: ChannelInput): void {
+  const channel = turn.state.channels[id]
+  if (channel === undefined) return
+  const ctx = channelContext(turn, channel)
+  const outcome = step(channel, input, ctx)
+  if (outcome.ok) return apply(turn, channel, outcome.value)
+  const fault = outcome.error
+  apply(turn, channel, applyFault(channel, fault, ctx))
+  if (fault.action === 'disconnect') hangUp(turn, channel.peer, fault.text)
+}
+
+function apply(turn: Turn, before: Channel, transition: Transition): void {
+  const { channel } = transition
+  if (channel !== before) {
+    turn.state = { ...turn.state, channels: { ...turn.state.channels, [channel.id]: channel } }
+    turn.dirty.add(channel.id)
+    emit(turn, { type: 'channelChanged', channelId: channel.id })
+  }
+  performChannelEffects(turn, channel, transition.effects)
+}
+
+export function performChannelEffects(turn: Turn, channel: Channel, effects: readonly ChannelEffect[]): void {
+  for (const effect of effects) {
+    switch (effect.type) {
+      case 'send':
+        sendTo(turn, channel.peer, effect.message)
+        break
+      case 'broadcast':
+        broadcast(turn, effect.tx)
+        if (effect.purpose === 'mutualClose') {
+          emit(turn, { type: 'channelClosing', channelId: channel.id, txid: txidOf(effect.tx) })
+        } else if (effect.purpose === 'commitment') {
+          beginClose(turn, channel.id, effect.tx)
+        }
+        break
+      case 'courtRecord':
+        turn.extraWrites.push(courtWrite(channel.id, effect.value))
+        break
+      case 'event':
+        channelEvent(turn, channel, effect.event)
+        break
+    }
+  }
+}
+
+function channelEvent(turn: Turn, channel: Channel, event: ChannelEvent): void {
+  switch (event.type) {
+    case 'ready':
+      return emit(turn, { type: 'channelReady', channelId: channel.id })
+    case 'htlcReceived':
+      return htlcReceived(turn, channel.id, event.add)
+    case 'htlcSettled':
+      return htlcSettled(turn, channel.id, event.id, event.paymentHash, event.fulfilled)
+    case 'htlcFulfilled':
+      return paymentSettled(turn, event.token, event.preimage)
+    case 'htlcRemoved':
+      return paymentRemoved(turn, event.token, event.removal)
+    case 'addRefused':
+      return paymentRefused(turn, event.token, event.reason)
+    case 'failed':
+      return emit(turn, { type: 'channelFailed', channelId: channel.id, reason: event.failure.reason })
+    case 'closing':
+    case 'closed':
+      return
+    case 'forgotten':
+      return forget(turn, channel.id, event.reason)
+  }
+}
+
+/** An accepted channel whose funding transaction never came (BOLT 2): nothing was ever at stake. */
+function forget(turn: Turn, id: string, reason: string): void {
+  turn.state = { ...turn.state, channels: omit(turn.state.channels, id) }
+  emit(turn, { type: 'channelFailed', channelId: id, reason })
+}
+
+/** The end of a turn: every channel that changed says what it may say. Events may change others, so until all are quiet. */
+export function flushChannels(turn: Turn): void {
+  for (let round = 0; turn.dirty.size > 0; round++) {
+    if (round > 1000) throw new Error('invariant: a turn comes to rest')
+    const ids = [...turn.dirty]
+    turn.dirty.clear()
+    for (const id of ids) channelInput(turn, id, { type: 'flush' })
+  }
+}

@@ -1,0 +1,115 @@
+import { err, ok, type Result } from '../base/result.ts'
+import { unwatch } from './chain.ts'
+import { chainInput } from './chain.ts'
+import { channelInput } from './channels.ts'
+import type { ApiFailure, Command, CommandResult } from './commands.ts'
+import { beginOpening, dropOpening } from './openings.ts'
+import { addInvoice, pay } from './payments.ts'
+import { hangUp } from './peers.ts'
+import { feerateFor, omit, type Turn } from './state.ts'
+import { bump, freshAddress, rescanWallet, sendCoins } from './wallet.ts'
+
+/** What the API asks. Each command answers at once; the rest comes as events. */
+export function dispatch(turn: Turn, command: Command): Result<CommandResult, ApiFailure> {
+  switch (command.type) {
+    case 'connectPeer':
+      turn.state = {
+        ...turn.state,
+        peerAddresses: { ...turn.state.peerAddresses, [command.nodeId]: command.address },
+      }
+      turn.effects.push({ type: 'keepConnected', nodeId: command.nodeId, address: command.address })
+      return ok({ type: 'done' })
+    case 'disconnectPeer': {
+      turn.effects.push({ type: 'letGo', nodeId: command.nodeId })
+      hangUp(turn, command.nodeId, 'as the user wished')
+      const needed = Object.values(turn.state.channels).some((c) => c.peer === command.nodeId)
+      if (!needed)
+        turn.state = { ...turn.state, peerAddresses: omit(turn.state.peerAddresses, command.nodeId) }
+      return ok({ type: 'done' })
+    }
+    case 'openChannel': {
+      const begun = beginOpening(turn, command)
+      return begun.ok ? ok({ type: 'opening', openingId: begun.id }) : begun
+    }
+    case 'cancelOpening':
+      dropOpening(turn, command.openingId, { code: 'cancelled', message: 'The opening was cancelled.' })
+      return ok({ type: 'done' })
+    case 'closeChannel':
+      return closeChannel(turn, command)
+    case 'addInvoice': {
+      const added = addInvoice(turn, command)
+      return added.ok ? ok({ type: 'invoice', paymentHash: added.value }) : added
+    }
+    case 'sendPayment': {
+      const paid = pay(turn, command.invoice, command.amountMsat, command.timeoutSeconds)
+      return paid.ok ? ok({ type: 'payment', paymentHash: paid.value }) : paid
+    }
+    case 'newAddress':
+      return ok({ type: 'address', address: freshAddress(turn) })
+    case 'sendCoins':
+      return sendCoins(turn, command)
+    case 'bumpFee': {
+      const bumped = bump(turn, command.txid, command.feeratePerKw)
+      // The transaction that was replaced need not be sent any more.
+      if (bumped.ok) unwatch(turn, `tx/${command.txid}`)
+      return bumped
+    }
+    case 'rescan':
+      rescanWallet(turn)
+      return ok({ type: 'done' })
+    case 'refresh':
+      chainInput(turn, { type: 'refresh' })
+      return ok({ type: 'done' })
+    case 'setServers': {
+      const current = turn.state.chain.servers.map((server) => server.url)
+      for (const url of command.servers)
+        if (!current.includes(url)) chainInput(turn, { type: 'addServer', url })
+      for (const url of current)
+        if (!command.servers.includes(url)) chainInput(turn, { type: 'removeServer', url })
+      turn.state = {
+        ...turn.state,
+        preferences: { ...turn.state.preferences, servers: command.servers.join('\n') },
+      }
+      return ok({ type: 'done' })
+    }
+    case 'setPreference':
+      turn.state = {
+        ...turn.state,
+        preferences: { ...turn.state.preferences, [command.name]: command.value },
+      }
+      return ok({ type: 'done' })
+  }
+}
+
+function closeChannel(
+  turn: Turn,
+  command: Extract<Command, { type: 'closeChannel' }>,
+): Result<CommandResult, ApiFailure> {
+  const channel = turn.state.channels[command.channelId]
+  if (channel === undefined) return err({ code: 'channelUnknown', message: 'There is no such channel.' })
+  if (turn.state.closes[channel.id] !== undefined && !command.force) {
+    return err({ code: 'channelNotOpen', message: 'The channel is closed already.' })
+  }
+  if (command.force) {
+    if (channel.failure?.remedy === 'awaitRemote') {
+      return err({
+        code: 'closeFailed',
+        message: 'This device holds an old state of the channel: only the peer may close it now.',
+      })
+    }
+    channelInput(turn, channel.id, { type: 'forceClose', reason: 'The user closed the channel on chain.' })
+    return ok({ type: 'done' })
+  }
+  if (channel.failure !== undefined) {
+    return err({ code: 'channelNotOpen', message: 'The channel is being closed on chain.' })
+  }
+  if (channel.link === 'offline') {
+    return err({
+      code: 'peerNotConnected',
+      message: 'The peer is offline. It has to agree to a cooperative close.',
+    })
+  }
+  const feeratePerKw = command.feeratePerKw ?? feerateFor(turn.state, turn.setup, 6)
+  channelInput(turn, channel.id, { type: 'close', feeratePerKw })
+  return ok({ type: 'done' })
+}

@@ -1,0 +1,276 @@
+import { err, ok, type Result } from '../base/result.ts'
+import { unseenTransactions, extendWatch, emptyWallet, watchedScripts } from '../wallet/coins.ts'
+import { release } from '../wallet/reservations.ts'
+import { loadWallet, walletRecords, type WalletRecord } from '../wallet/records.ts'
+import { chainConfig } from '../chain/config.ts'
+import { chainRecordPrefix, chainRecords, loadChain } from '../chain/records.ts'
+import { initialChain } from '../chain/step.ts'
+import type { ChainConfig } from '../chain/types.ts'
+import { channelWrites, loadChannels } from '../channel/records.ts'
+import { entropyFrom } from '../crypto/entropy.ts'
+import { INVOICE_VERSION, type InvoiceRecord, invoiceKey } from '../payment/invoice-record.ts'
+import { PAYMENT_VERSION, paymentKey, type PaymentRecord } from '../payment/payment-record.ts'
+import { decodeRecord, encodeRecord } from '../records/codec.ts'
+import { broadcast, chainInput, watchChannel, watchWallet } from './chain.ts'
+import { closeWrites, loadCloses, resumeCloses } from './closes.ts'
+import { flushChannels } from './channels.ts'
+import { dispatch } from './dispatch.ts'
+import { tickOpenings } from './openings.ts'
+import { resumePayments, tickPayments } from './payments.ts'
+import { peerConnected, peerGone, peerMessage, tickPeers } from './peers.ts'
+import type { NodeEffect, NodeInput, RecordWrite } from './ports.ts'
+import type { NodeSetup, NodeState, Turn } from './state.ts'
+
+/** The node: one deterministic loop. A turn takes all inputs that have arrived and answers once (house laws 1 to 3). */
+
+export interface TurnContext {
+  /** ms since 1970 */
+  readonly now: number
+  /** 32 fresh bytes from the platform's CSPRNG. */
+  readonly entropySeed: Uint8Array
+}
+
+export interface TurnResult {
+  readonly state: NodeState
+  readonly writes: readonly RecordWrite[]
+  readonly effects: readonly NodeEffect[]
+}
+
+const PREFERENCE_VERSION = 1
+const PEER_VERSION = 1
+
+/** The state that records hold; a new wallet's when there are none. Nothing is asked of the world yet: `start` does. */
+export function loadNode(
+  records: ReadonlyMap<string, Uint8Array>,
+  setup: NodeSetup,
+  config: ChainConfig = chainConfig(setup.network),
+): Result<NodeState> {
+  const channels = loadChannels(records)
+  if (!channels.ok) return channels
+  const closes = loadCloses(records)
+  if (!closes.ok) return closes
+  const wallet = loadWalletState(records, setup)
+  if (!wallet.ok) return wallet
+  const headers = loadChain(
+    setup.network,
+    [...records]
+      .filter(([key]) => key.startsWith(chainRecordPrefix(setup.network)))
+      .map(([key, value]) => ({ key, value })),
+  )
+  const invoices = loadKind<InvoiceRecord>(records, 'invoice/', INVOICE_VERSION)
+  if (!invoices.ok) return invoices
+  const payments = loadKind<PaymentRecord>(records, 'payment/', PAYMENT_VERSION)
+  if (!payments.ok) return payments
+  const preferences = loadKind<string>(records, 'preference/', PREFERENCE_VERSION)
+  if (!preferences.ok) return preferences
+  const peerAddresses = loadKind<string>(records, 'peer/', PEER_VERSION)
+  if (!peerAddresses.ok) return peerAddresses
+  return ok({
+    channels: channels.value,
+    closes: closes.value,
+    wallet: wallet.value,
+    chain: initialChain(config, headers.ok ? headers.value : undefined),
+    invoices: invoices.value,
+    payments: payments.value,
+    peerAddresses: peerAddresses.value,
+    preferences: preferences.value,
+    started: false,
+    stored: [...records.keys()].some((key) => key.startsWith('wallet/')),
+    peers: {},
+    connections: {},
+    openings: {},
+    fees: [],
+    fundingDepths: {},
+  })
+}
+
+function loadKind<T>(
+  records: ReadonlyMap<string, Uint8Array>,
+  prefix: string,
+  version: number,
+): Result<Readonly<Record<string, T>>> {
+  const found: Record<string, T> = {}
+  for (const [key, bytes] of records) {
+    if (!key.startsWith(prefix)) continue
+    const decoded = decodeRecord(bytes)
+    if (!decoded.ok) return err(`${key}: ${decoded.error}`)
+    if (decoded.value.version !== version) return err(`${key}: version ${decoded.value.version}`)
+    found[key.slice(prefix.length)] = decoded.value.value as T
+  }
+  return ok(found)
+}
+
+function loadWalletState(
+  records: ReadonlyMap<string, Uint8Array>,
+  setup: NodeSetup,
+): Result<NodeState['wallet']> {
+  const stored: WalletRecord[] = []
+  for (const [key, bytes] of records) {
+    if (!key.startsWith('wallet/')) continue
+    const decoded = decodeRecord(bytes)
+    if (!decoded.ok) return err(`${key}: ${decoded.error}`)
+    stored.push({ key, version: decoded.value.version, value: decoded.value.value as WalletRecord['value'] })
+  }
+  if (stored.length === 0) return ok(extendWatch(emptyWallet(setup.network), setup.walletKeys).state)
+  const loaded = loadWallet(stored)
+  if (!loaded.ok) return err(`${loaded.error.key}: ${loaded.error.code}`)
+  return ok(extendWatch(loaded.value, setup.walletKeys).state)
+}
+
+/** The records that turn a store of `prev` into one of `next`. */
+function writesBetween(prev: NodeState | undefined, next: NodeState): RecordWrite[] {
+  const writes: RecordWrite[] = []
+  diff(prev?.channels, next.channels, (_id, before, after) => {
+    writes.push(...channelWrites(before, after))
+  })
+  writes.push(...closeWrites(prev?.closes, next.closes))
+  diff(prev?.invoices, next.invoices, (hash, _before, after) => {
+    writes.push({
+      key: invoiceKey(hash),
+      value: after === undefined ? null : encodeRecord(INVOICE_VERSION, after),
+    })
+  })
+  diff(prev?.payments, next.payments, (hash, _before, after) => {
+    writes.push({
+      key: paymentKey(hash),
+      value: after === undefined ? null : encodeRecord(PAYMENT_VERSION, after),
+    })
+  })
+  diff(prev?.preferences, next.preferences, (name, _before, after) => {
+    writes.push({
+      key: `preference/${name}`,
+      value: after === undefined ? null : encodeRecord(PREFERENCE_VERSION, after),
+    })
+  })
+  diff(prev?.peerAddresses, next.peerAddresses, (id, _before, after) => {
+    writes.push({ key: `peer/${id}`, value: after === undefined ? null : encodeRecord(PEER_VERSION, after) })
+  })
+  if (prev?.wallet !== next.wallet) {
+    for (const { key, version, value } of walletRecords(prev?.wallet, next.wallet)) {
+      writes.push({ key, value: value === null ? null : encodeRecord(version, value) })
+    }
+  }
+  if (prev?.chain.headers !== next.chain.headers) {
+    const { puts, deletes } = chainRecords(prev?.chain.headers, next.chain.headers)
+    for (const { key, value } of puts) writes.push({ key, value })
+    for (const key of deletes) writes.push({ key, value: null })
+  }
+  return writes
+}
+
+function diff<T>(
+  prev: Readonly<Record<string, T>> | undefined,
+  next: Readonly<Record<string, T>>,
+  changed: (key: string, before: T | undefined, after: T | undefined) => void,
+): void {
+  if (prev === next) return
+  for (const [key, value] of Object.entries(next)) if (prev?.[key] !== value) changed(key, prev?.[key], value)
+  for (const [key, value] of Object.entries(prev ?? {})) {
+    if (!Object.hasOwn(next, key)) changed(key, value, undefined)
+  }
+}
+
+function openTurn(state: NodeState, setup: NodeSetup, ctx: TurnContext): Turn {
+  return {
+    state,
+    setup,
+    now: ctx.now,
+    entropy: entropyFrom(ctx.entropySeed),
+    effects: [],
+    outbox: new Map(),
+    extraWrites: [],
+    dirty: new Set(),
+    hangUps: new Map(),
+  }
+}
+
+/** Ends a turn: channels say what is due, and everything becomes writes and effects. */
+function closeTurn(turn: Turn, before: NodeState | undefined): TurnResult {
+  flushChannels(turn)
+  const sends: NodeEffect[] = [...turn.outbox].map(([connection, messages]) => ({
+    type: 'send',
+    connection,
+    messages,
+  }))
+  const hangUps: NodeEffect[] = [...turn.hangUps].map(([connection, reason]) => ({
+    type: 'hangUp',
+    connection,
+    reason,
+  }))
+  return {
+    state: turn.state,
+    writes: [...writesBetween(before, turn.state), ...turn.extraWrites],
+    effects: [...sends, ...hangUps, ...turn.effects],
+  }
+}
+
+/** What the first turn does: watches, servers, what was under way, and connections to peers with channels. */
+function start(turn: Turn): void {
+  turn.state = { ...turn.state, started: true, stored: true }
+  releaseAbandoned(turn)
+  const chosen = turn.state.preferences.servers
+  for (const url of chosen === undefined ? turn.setup.servers : chosen.split('\n')) {
+    chainInput(turn, { type: 'addServer', url })
+  }
+  watchWallet(turn, watchedScripts(turn.state.wallet))
+  for (const channel of Object.values(turn.state.channels)) {
+    if (turn.state.closes[channel.id] === undefined) watchChannel(turn, channel)
+    const address = turn.state.peerAddresses[channel.peer]
+    if (address !== undefined) turn.effects.push({ type: 'keepConnected', nodeId: channel.peer, address })
+    const { tx, confirmedHeight } = channel.funding
+    if (tx !== undefined && confirmedHeight === undefined) broadcast(turn, tx)
+    if (channel.closing?.tx !== undefined && turn.state.closes[channel.id] === undefined) {
+      broadcast(turn, channel.closing.tx)
+    }
+  }
+  for (const { tx } of unseenTransactions(turn.state.wallet)) broadcast(turn, tx)
+  resumeCloses(turn)
+  resumePayments(turn)
+  tickPayments(turn)
+  chainInput(turn, { type: 'start' })
+}
+
+/**
+ * Coins of openings that ended with the last run. `funding_created` alone commits nobody: the transaction was never handed out, since
+ * that happens in the very write that makes the channel.
+ */
+function releaseAbandoned(turn: Turn): void {
+  for (const reservation of Object.values(turn.state.wallet.reservations)) {
+    turn.state = { ...turn.state, wallet: release(turn.state.wallet, reservation.id) }
+  }
+}
+
+/** One turn. Throws only on a defect; the caller then keeps the old state and freezes. */
+export function turn(
+  state: NodeState,
+  setup: NodeSetup,
+  inputs: readonly NodeInput[],
+  ctx: TurnContext,
+): TurnResult {
+  const current = openTurn(state, setup, ctx)
+  if (!state.started) start(current)
+  for (const input of inputs) handle(current, input)
+  return closeTurn(current, state.stored ? state : undefined)
+}
+
+function handle(current: Turn, input: NodeInput): void {
+  switch (input.type) {
+    case 'peerConnected':
+      return peerConnected(current, input.connection, input.nodeId, input.address)
+    case 'peerMessage':
+      return peerMessage(current, input.connection, input.bytes)
+    case 'peerDisconnected':
+      return peerGone(current, input.connection, input.reason)
+    case 'esploraResponse':
+      return chainInput(current, { type: 'response', id: input.id, result: input.result })
+    case 'tick':
+      tickPeers(current)
+      tickOpenings(current)
+      tickPayments(current)
+      return chainInput(current, { type: 'tick' })
+    case 'command': {
+      const result = dispatch(current, input.command)
+      current.effects.push({ type: 'reply', id: input.id, result })
+    }
+  }
+}

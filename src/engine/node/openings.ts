@@ -1,0 +1,260 @@
+import { fromHex, toHex, utf8 } from '../base/bytes.ts'
+import type { Msat, Sat } from '../base/units.ts'
+import {
+  acceptOpening,
+  type OpeningContext,
+  type OpeningEffect,
+  type OpeningTransition,
+  openingMessage,
+  provideFunding,
+  startOpening,
+} from '../channel/opening.ts'
+import type { Fault } from '../channel/types.ts'
+import { FORMATS, formatNamed, formatOfChannelType } from '../commitment/formats.ts'
+import { channelIdOf } from '../wire/channel-id.ts'
+import { featureBits, negotiated } from '../wire/features.ts'
+import type { AcceptChannel, FundingCreated, FundingSigned, OpenChannel } from '../wire/messages.ts'
+import type { ApiFailure } from './commands.ts'
+import { addChannel, channelContext, performChannelEffects } from './channels.ts'
+import { ourFeatures, sendTo } from './peers.ts'
+import { emit, feerateFor, omit, type PendingOpening, type Turn } from './state.ts'
+import { buildFundingFor, commitFunding, freshScript, releaseFunding } from './wallet.ts'
+
+/** Openings: between a peer's messages, the wallet's coins and the channel that comes of it. */
+
+/** An opening that makes no progress for this long is given up, so that its coins are free again. */
+const OPENING_TIMEOUT_MS = 60_000
+/** Openings by others that we answer at a time: each costs keys and memory, none costs them money. */
+const MAX_INBOUND_OPENINGS = 8
+
+function openingContext(turn: Turn, nodeId: string, salt: Uint8Array, formatName: string): OpeningContext {
+  const theirs = turn.state.peers[nodeId]?.features ?? new Uint8Array(0)
+  return {
+    ...channelContext(turn, { peer: nodeId, salt, formatName }),
+    policy: turn.setup.policy,
+    upfrontShutdown: negotiated(ourFeatures(turn), theirs, 'option_upfront_shutdown_script'),
+  }
+}
+
+/** The best format that both sides know; undefined when the peer lacks even static_remotekey. */
+function chooseFormat(turn: Turn, nodeId: string): string | undefined {
+  const theirs = turn.state.peers[nodeId]?.features ?? new Uint8Array(0)
+  const ours = ourFeatures(turn)
+  const usable = (name: string): boolean => {
+    const format = formatNamed(name)
+    if (format.lcpTlvs) return negotiated(ours, theirs, 'lcp')
+    return negotiated(ours, theirs, format.anchors ? 'option_anchors' : 'option_static_remotekey')
+  }
+  return turn.setup.formats.find(usable)
+}
+
+export interface OpenCommand {
+  readonly nodeId: string
+  readonly amountSat: Sat
+  readonly pushMsat: Msat
+  readonly feeratePerKw?: number
+}
+
+/** Starts an opening of ours; the answer is its id or why not. */
+export function beginOpening(
+  turn: Turn,
+  command: OpenCommand,
+): { ok: true; id: string } | { ok: false; error: ApiFailure } {
+  const peer = turn.state.peers[command.nodeId]
+  const fail = (
+    code: string,
+    message: string,
+    data?: ApiFailure['data'],
+  ): { ok: false; error: ApiFailure } => ({
+    ok: false,
+    error: { code, message, ...(data === undefined ? {} : { data }) },
+  })
+  if (peer === undefined || peer.phase !== 'ready')
+    return fail('peerNotConnected', 'The peer is not connected.')
+  const formatName = chooseFormat(turn, command.nodeId)
+  if (formatName === undefined) return fail('peerIncompatible', 'The peer supports no channel type of ours.')
+  const salt = turn.entropy.bytes(32)
+  const fundingFeeratePerKw = command.feeratePerKw ?? feerateFor(turn.state, turn.setup, 6)
+  const started = startOpening(
+    {
+      peer: command.nodeId,
+      salt,
+      formatName,
+      fundingSat: command.amountSat,
+      pushMsat: command.pushMsat,
+      shutdownScript: freshScript(turn),
+    },
+    openingContext(turn, command.nodeId, salt, formatName),
+  )
+  if (!started.ok) {
+    const { minFundingSat, maxFundingSat } = turn.setup.policy
+    return fail(started.error, 'A channel of this size cannot be opened.', {
+      minimumSat: String(minFundingSat),
+      maximumSat: String(maxFundingSat),
+    })
+  }
+  const opening = started.value.opening
+  if (opening === undefined) throw new Error('invariant: an opening was started')
+  const id = opening.temporaryId
+  // Coins are looked at before the peer is bothered; they are reserved once the script is known.
+  const problem = buildFundingFor(
+    turn,
+    `probe-${id}`,
+    placeholderScript(),
+    command.amountSat,
+    fundingFeeratePerKw,
+  )
+  releaseFunding(turn, `probe-${id}`)
+  if ('code' in problem) return { ok: false, error: problem }
+  setOpening(turn, id, { opening, fundingFeeratePerKw, inbound: false })
+  for (const effect of started.value.effects) {
+    if (effect.type === 'send') sendTo(turn, command.nodeId, effect.message)
+  }
+  return { ok: true, id }
+}
+
+/** A funding output's script has this form and weight whatever the keys. */
+const placeholderScript = (): Uint8Array => Uint8Array.of(0x00, 0x20, ...new Uint8Array(32))
+
+function setOpening(turn: Turn, id: string, pending: PendingOpening): void {
+  turn.state = { ...turn.state, openings: { ...turn.state.openings, [id]: pending } }
+}
+
+/** Ends an opening: coins are free again, the peer is told unless it knows. */
+export function dropOpening(turn: Turn, id: string, error: ApiFailure, tell = true): void {
+  const pending = turn.state.openings[id]
+  if (pending === undefined) return
+  turn.state = { ...turn.state, openings: omit(turn.state.openings, id) }
+  releaseFunding(turn, `funding-${id}`)
+  if (tell) {
+    sendTo(turn, pending.opening.peer, {
+      type: 'error',
+      channelId: fromHex(pending.opening.temporaryId),
+      data: utf8(error.message),
+    })
+  }
+  if (!pending.inbound) emit(turn, { type: 'openingFailed', openingId: id, error })
+}
+
+export function receiveOpeningMessage(
+  turn: Turn,
+  nodeId: string,
+  message: OpenChannel | AcceptChannel | FundingCreated | FundingSigned,
+): void {
+  if (message.type === 'open_channel') return receiveOpen(turn, nodeId, message)
+  const id =
+    message.type === 'funding_signed'
+      ? openingOfChannel(turn, nodeId, toHex(message.channelId))
+      : toHex(message.temporaryChannelId)
+  const pending = id === undefined ? undefined : turn.state.openings[id]
+  if (id === undefined || pending === undefined || pending.opening.peer !== nodeId) {
+    const channelId = message.type === 'funding_signed' ? message.channelId : message.temporaryChannelId
+    return sendTo(turn, nodeId, { type: 'error', channelId, data: utf8('unknown channel') })
+  }
+  const { opening } = pending
+  const ctx = openingContext(turn, nodeId, opening.salt, opening.formatName)
+  const outcome = openingMessage(opening, message, ctx)
+  if (!outcome.ok) return failOpening(turn, id, outcome.error)
+  take(turn, id, pending, outcome.value)
+}
+
+/** The opening whose funding outpoint gives this channel id. */
+function openingOfChannel(turn: Turn, nodeId: string, channelId: string): string | undefined {
+  return Object.entries(turn.state.openings).find(
+    ([, { opening }]) =>
+      opening.peer === nodeId &&
+      opening.funding !== undefined &&
+      toHex(channelIdOf(opening.funding.outpoint)) === channelId,
+  )?.[0]
+}
+
+const failOpening = (turn: Turn, id: string, fault: Fault): void =>
+  dropOpening(turn, id, { code: 'openRefused', message: fault.text, data: { fault: fault.code } })
+
+function take(turn: Turn, id: string, pending: PendingOpening, transition: OpeningTransition): void {
+  const nodeId = pending.opening.peer
+  const { channel, opening } = transition
+  if (channel !== undefined) {
+    if (turn.state.channels[channel.id] !== undefined) {
+      return dropOpening(turn, id, {
+        code: 'openRefused',
+        message: 'this funding output is a channel already',
+      })
+    }
+    turn.state = { ...turn.state, openings: omit(turn.state.openings, id) }
+    // The reservation becomes a transaction of the wallet's in the very turn that may broadcast it.
+    if (!pending.inbound) commitFunding(turn, `funding-${id}`, channel)
+    addChannel(turn, channel)
+    performChannelEffects(
+      turn,
+      channel,
+      transition.effects.filter((e) => e.type !== 'needFunding'),
+    )
+    emit(turn, {
+      type: 'openingPending',
+      openingId: id,
+      channelId: channel.id,
+      fundingTxid: channel.funding.outpoint.txid,
+    })
+    return
+  }
+  if (opening !== undefined) setOpening(turn, id, { ...pending, opening })
+  for (const effect of transition.effects) openingEffect(turn, id, nodeId, effect)
+}
+
+function openingEffect(turn: Turn, id: string, nodeId: string, effect: OpeningEffect): void {
+  if (effect.type === 'send') return sendTo(turn, nodeId, effect.message)
+  if (effect.type !== 'needFunding') return
+  const pending = turn.state.openings[id]
+  if (pending === undefined) return
+  emit(turn, { type: 'openingNegotiated', openingId: id })
+  const built = buildFundingFor(
+    turn,
+    `funding-${id}`,
+    effect.script,
+    effect.amountSat,
+    pending.fundingFeeratePerKw,
+  )
+  if ('code' in built) return dropOpening(turn, id, built)
+  const { opening } = pending
+  const ctx = openingContext(turn, nodeId, opening.salt, opening.formatName)
+  const outcome = provideFunding(opening, built.tx, built.vout, ctx)
+  if (!outcome.ok) return failOpening(turn, id, outcome.error)
+  take(turn, id, pending, outcome.value)
+}
+
+function receiveOpen(turn: Turn, nodeId: string, message: OpenChannel): void {
+  const refuse = (text: string) =>
+    sendTo(turn, nodeId, { type: 'error', channelId: message.temporaryChannelId, data: utf8(text) })
+  if (!turn.setup.acceptChannels) return refuse('this node accepts no channels')
+  const id = toHex(message.temporaryChannelId)
+  const inbound = Object.values(turn.state.openings).filter((o) => o.inbound)
+  if (turn.state.openings[id] !== undefined || inbound.length >= MAX_INBOUND_OPENINGS)
+    return refuse('too many openings')
+  const format = formatOfChannelType(featureBits(message.channelType ?? new Uint8Array(0)))
+  if (format === undefined || !turn.setup.formats.includes(format.name) || !FORMATS.includes(format)) {
+    return refuse('unsupported channel_type')
+  }
+  const salt = turn.entropy.bytes(32)
+  const outcome = acceptOpening(
+    message,
+    { peer: nodeId, salt, formatName: format.name, shutdownScript: freshScript(turn) },
+    openingContext(turn, nodeId, salt, format.name),
+  )
+  if (!outcome.ok) return refuse(outcome.error.text)
+  if (outcome.value.opening === undefined) return
+  setOpening(turn, id, { opening: outcome.value.opening, fundingFeeratePerKw: 0, inbound: true })
+  for (const effect of outcome.value.effects) openingEffect(turn, id, nodeId, effect)
+}
+
+/** Gives up what has stalled. */
+export function tickOpenings(turn: Turn): void {
+  for (const [id, { opening }] of Object.entries(turn.state.openings)) {
+    if (turn.now - opening.startedAt > OPENING_TIMEOUT_MS) {
+      dropOpening(turn, id, {
+        code: 'openTimedOut',
+        message: 'The peer did not finish opening the channel in time.',
+      })
+    }
+  }
+}

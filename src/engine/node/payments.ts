@@ -1,0 +1,193 @@
+import { toHex } from '../base/bytes.ts'
+import { err, ok, type Result } from '../base/result.ts'
+import { type Msat, toMsat } from '../base/units.ts'
+import { addProblem, spendableMsat } from '../channel/limits.ts'
+import { balanceOf, cautiousView, totalMsat } from '../channel/log.ts'
+import type { AddUpdate, Channel, RemoveUpdate } from '../channel/types.ts'
+import { htlcSettled as invoiceSettled, receiveHtlc } from '../payment/incoming.ts'
+import { createInvoice, type InvoiceRecord } from '../payment/invoice-record.ts'
+import {
+  type HtlcPlace,
+  onFulfilled,
+  onRefused,
+  onRemoved,
+  onTimeout,
+  type PayContext,
+  resume,
+  startPayment,
+} from '../payment/outgoing.ts'
+import { dueAt, paymentOfToken, type PaymentRecord, type PaymentTurn } from '../payment/payment-record.ts'
+import type { ChannelCandidate } from '../payment/types.ts'
+import { channelInput } from './channels.ts'
+import type { ApiFailure } from './commands.ts'
+import { emit, heightOf, type NodeState, type Turn } from './state.ts'
+
+/** Payments and invoices in the node's turns: between the payment machine and the channels. */
+
+/** Whether a channel can take an HTLC now, and if not, why. */
+export function candidateState(channel: Channel, closed: boolean): ChannelCandidate['state'] {
+  if (closed || channel.closing !== undefined || channel.failure !== undefined) return 'closing'
+  if (!channel.readySent || !channel.readyReceived) return 'opening'
+  return channel.link === 'online' ? 'usable' : 'offline'
+}
+
+function candidates(state: NodeState): readonly ChannelCandidate[] {
+  return Object.values(state.channels).map((channel) => {
+    const view = cautiousView(channel)
+    return {
+      channelId: channel.id,
+      peer: channel.peer,
+      state: candidateState(channel, state.closes[channel.id] !== undefined),
+      spendableMsat: spendableMsat(channel),
+      problem: (amountMsat: Msat) => addProblem(channel, amountMsat),
+      balanceMsat: balanceOf(view, channel.role),
+      reserveMsat: toMsat(channel.remote.channelReserveSat),
+      inFlightMsat: totalMsat(view.htlcs.filter((htlc) => htlc.offerer === channel.role)),
+    }
+  })
+}
+
+const payContext = (turn: Turn): PayContext => ({
+  now: turn.now,
+  height: heightOf(turn.state),
+  entropy: turn.entropy,
+  channels: candidates(turn.state),
+})
+
+function take(turn: Turn, result: PaymentTurn): void {
+  const { record } = result
+  turn.state = { ...turn.state, payments: { ...turn.state.payments, [record.paymentHash]: record } }
+  for (const effect of result.effects) {
+    if (effect.type === 'offer')
+      channelInput(turn, effect.channelId, { type: 'propose', proposal: effect.add })
+    else if (effect.type === 'withdraw')
+      channelInput(turn, effect.channelId, { type: 'withdraw', token: effect.token })
+    else emit(turn, effect.event)
+  }
+}
+
+/** Starts a payment; the answer is its hash or why not. */
+export function pay(
+  turn: Turn,
+  invoice: string,
+  amountMsat: Msat | undefined,
+  timeoutSeconds: number,
+): Result<string, ApiFailure> {
+  const started = startPayment(invoice, amountMsat, {
+    ...payContext(turn),
+    network: turn.setup.network,
+    ourNodeId: turn.setup.nodeId,
+    timeoutSeconds,
+    known: (hash) => turn.state.payments[hash],
+  })
+  if (!started.ok) return err(started.error)
+  take(turn, started.value)
+  return ok(started.value.record.paymentHash)
+}
+
+const paymentOf = (turn: Turn, token: string | undefined): PaymentRecord | undefined => {
+  const hash = token === undefined ? undefined : paymentOfToken(token)
+  return hash === undefined ? undefined : turn.state.payments[hash]
+}
+
+/** The preimage of an offered HTLC is here. */
+export function paymentSettled(turn: Turn, token: string | undefined, preimage: Uint8Array): void {
+  const record = paymentOf(turn, token)
+  if (record !== undefined) take(turn, onFulfilled(record, preimage, turn.now))
+}
+
+/** The removal of an offered HTLC is locked in. */
+export function paymentRemoved(turn: Turn, token: string | undefined, removal: RemoveUpdate): void {
+  const record = paymentOf(turn, token)
+  if (record !== undefined && token !== undefined)
+    take(turn, onRemoved(record, token, removal, payContext(turn)))
+}
+
+/** An add never entered the log. */
+export function paymentRefused(turn: Turn, token: string | undefined, reason: string): void {
+  const record = paymentOf(turn, token)
+  if (record !== undefined && token !== undefined)
+    take(turn, onRefused(record, token, reason, payContext(turn)))
+}
+
+/** A received HTLC is locked in: settled, or failed back. Nobody else is asked today: nothing is forwarded. */
+export function htlcReceived(turn: Turn, channelId: string, add: AddUpdate): void {
+  const outcome = receiveHtlc(
+    (hash) => turn.state.invoices[hash],
+    { ...add, channelId },
+    { now: turn.now, height: heightOf(turn.state), nodeSecret: turn.setup.nodeSecret },
+  )
+  if (outcome.invoice !== undefined) putInvoice(turn, outcome.invoice)
+  for (const { channelId: id, removal } of outcome.removals) {
+    channelInput(turn, id, { type: 'propose', proposal: removal })
+  }
+}
+
+/** Our removal of a received HTLC is locked in: what it paid counts. */
+export function htlcSettled(
+  turn: Turn,
+  channelId: string,
+  id: bigint,
+  paymentHash: Uint8Array,
+  fulfilled: boolean,
+): void {
+  const record = turn.state.invoices[toHex(paymentHash)]
+  if (record === undefined) return
+  const next = invoiceSettled(record, { channelId, id, fulfilled }, turn.now)
+  if (next === record) return
+  putInvoice(turn, next)
+  if (next.settledAt !== undefined && next.receivedMsat !== undefined) {
+    emit(turn, { type: 'invoicePaid', paymentHash: next.paymentHash, amountMsat: next.receivedMsat })
+  }
+}
+
+function putInvoice(turn: Turn, record: InvoiceRecord): void {
+  turn.state = { ...turn.state, invoices: { ...turn.state.invoices, [record.paymentHash]: record } }
+}
+
+/** A new invoice of ours; the answer is its hash. */
+export function addInvoice(
+  turn: Turn,
+  invoice: { readonly amountMsat?: Msat; readonly description: string; readonly expirySeconds: number },
+): Result<string, ApiFailure> {
+  const created = createInvoice(invoice, {
+    now: turn.now,
+    network: turn.setup.network,
+    nodeSecret: turn.setup.nodeSecret,
+    entropy: turn.entropy,
+  })
+  if (!created.ok) return err(created.error)
+  putInvoice(turn, created.value)
+  return ok(created.value.paymentHash)
+}
+
+/** Where an attempt's HTLC is, asked of the channels. */
+function placeOf(state: NodeState, channelId: string, token: string): HtlcPlace {
+  const channel = state.channels[channelId]
+  if (channel === undefined) return 'unknown'
+  if (channel.outbox.some((p) => p.type === 'add' && p.token === token)) return 'waiting'
+  const inLog = channel.logs[channel.role].entries.some((e) => e.type === 'add' && e.token === token)
+  const live = channel.base.htlcs.some((htlc) => htlc.token === token)
+  if (inLog || live) return 'offered'
+  return state.closes[channelId] === undefined ? 'gone' : 'unknown'
+}
+
+/** Payments whose time is up. */
+export function tickPayments(turn: Turn): void {
+  for (const record of Object.values(turn.state.payments)) {
+    const due = dueAt(record)
+    if (due === undefined || due > turn.now) continue
+    take(
+      turn,
+      onTimeout(record, (channelId, token) => placeOf(turn.state, channelId, token), turn.now),
+    )
+  }
+}
+
+/** After loading: payments that a broken write would have left hanging. */
+export function resumePayments(turn: Turn): void {
+  for (const record of Object.values(turn.state.payments)) {
+    const resumed = resume(record, (channelId, token) => placeOf(turn.state, channelId, token), turn.now)
+    if (resumed.record !== record) take(turn, resumed)
+  }
+}

@@ -1,0 +1,122 @@
+import type { NetworkName } from '../bitcoin/network.ts'
+import type { FeeEstimate } from '../chain/esplora.ts'
+import type { ChainHealth, ChainState } from '../chain/types.ts'
+import type { Opening } from '../channel/opening.ts'
+import type { ChannelPolicy } from '../channel/policy.ts'
+import type { Channel } from '../channel/types.ts'
+import type { Entropy } from '../crypto/entropy.ts'
+import type { OnchainState } from '../onchain/types.ts'
+import type { InvoiceRecord } from '../payment/invoice-record.ts'
+import type { PaymentRecord } from '../payment/payment-record.ts'
+import type { NodeKeys, WalletKeys } from '../wallet/keys.ts'
+import type { WalletState } from '../wallet/types.ts'
+import type { NodeEvent } from './commands.ts'
+import type { ConnectionId, NodeEffect, RecordWrite } from './ports.ts'
+
+/** What the node is given once and never stores: keys, network, terms. Secrets live in closures of the key objects. */
+export interface NodeSetup {
+  readonly network: NetworkName
+  readonly walletKeys: WalletKeys
+  readonly nodeKeys: NodeKeys
+  readonly nodeId: string
+  /** 32 bytes */
+  readonly nodeSecret: Uint8Array
+  readonly policy: ChannelPolicy
+  /** Formats that may be negotiated, best first. */
+  readonly formats: readonly string[]
+  /** Whether peers may open channels to us. */
+  readonly acceptChannels: boolean
+  /** Esplora servers to begin with, until the user chooses. */
+  readonly servers: readonly string[]
+  /** Feerate for commitments and transactions while servers have no estimate, sat per 1000 weight. */
+  readonly fallbackFeeratePerKw: number
+}
+
+export interface PeerState {
+  readonly nodeId: string
+  readonly connection: ConnectionId
+  /** `init`: ours is sent, the peer's awaited. */
+  readonly phase: 'init' | 'ready'
+  readonly inbound: boolean
+  /** The peer's features, once its init is here. */
+  readonly features: Uint8Array
+  /** ms since 1970 of the last message, and of a ping that is not answered yet. */
+  readonly lastHeard: number
+  readonly pingedAt?: number
+}
+
+/** An opening with what the wallet needs for it. */
+export interface PendingOpening {
+  readonly opening: Opening
+  readonly fundingFeeratePerKw: number
+  readonly inbound: boolean
+}
+
+/** Everything the node knows. Plain readonly data; only `channels` … `preferences` are stored. */
+export interface NodeState {
+  readonly channels: Readonly<Record<string, Channel>>
+  /** The on-chain machines of closed channels, by channel id. */
+  readonly closes: Readonly<Record<string, OnchainState>>
+  readonly wallet: WalletState
+  readonly chain: ChainState
+  /** By payment hash in hex. */
+  readonly invoices: Readonly<Record<string, InvoiceRecord>>
+  readonly payments: Readonly<Record<string, PaymentRecord>>
+  /** Where peers with channels were last reached, by node id. */
+  readonly peerAddresses: Readonly<Record<string, string>>
+  readonly preferences: Readonly<Record<string, string>>
+
+  // not stored
+  /** Whether the first turn has been taken: it sets going what was loaded. */
+  readonly started: boolean
+  /** Whether the store holds this wallet; a new one is written whole. */
+  readonly stored: boolean
+  readonly peers: Readonly<Record<string, PeerState>>
+  readonly connections: Readonly<Record<ConnectionId, string>>
+  readonly openings: Readonly<Record<string, PendingOpening>>
+  readonly fees: readonly FeeEstimate[]
+  readonly health?: ChainHealth
+  /** Confirmations of funding transactions, by channel id. */
+  readonly fundingDepths: Readonly<Record<string, number>>
+}
+
+/** One turn under way: the state is replaced, never changed in place; effects and records gather until the end. */
+export interface Turn {
+  state: NodeState
+  readonly setup: NodeSetup
+  readonly now: number
+  readonly entropy: Entropy
+  readonly effects: NodeEffect[]
+  /** Messages by connection, in order. */
+  readonly outbox: Map<ConnectionId, Uint8Array[]>
+  readonly extraWrites: RecordWrite[]
+  /** Channels that may have something to say at the end of the turn. */
+  readonly dirty: Set<string>
+  readonly hangUps: Map<ConnectionId, string>
+}
+
+export const emit = (turn: Turn, event: NodeEvent): void => {
+  turn.effects.push({ type: 'event', event })
+}
+
+/** Height of the best verified block. */
+export const heightOf = (state: NodeState): number => state.chain.headers.tip.height
+
+/** A copy without one key. */
+export function omit<T>(record: Readonly<Record<string, T>>, key: string): Readonly<Record<string, T>> {
+  if (!Object.hasOwn(record, key)) return record
+  const { [key]: _, ...rest } = record
+  return rest
+}
+
+/** sat per 1000 weight for confirmation within about this many blocks. */
+export function feerateFor(state: NodeState, setup: NodeSetup, targetBlocks: number): number {
+  let best: FeeEstimate | undefined
+  for (const estimate of state.fees) {
+    if (estimate.blocks <= targetBlocks && (best === undefined || estimate.blocks > best.blocks)) {
+      best = estimate
+    }
+  }
+  const rate = best?.satPerKw ?? setup.fallbackFeeratePerKw
+  return Math.max(253, Math.min(Math.ceil(rate), 250_000))
+}
