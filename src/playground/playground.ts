@@ -7,7 +7,6 @@ import { type App, startApp } from './app.ts'
 import { type Bitcoind, startBitcoind } from './bitcoind.ts'
 import { createEsplora, type Esplora } from './esplora.ts'
 import { createHandler } from './http.ts'
-import { startLil } from './lil.ts'
 import { takeFolder } from './lock.ts'
 import { createMiner, type Miner } from './miner.ts'
 import { startPeer } from './peer.ts'
@@ -84,6 +83,9 @@ export async function startPlayground(options: PlaygroundOptions): Promise<Playg
     const appStarting: Promise<App | undefined> =
       options.app === false ? Promise.resolve(undefined) : startApp()
     appStarting.catch(() => {})
+    // LDK is a large module: it loads while the chain starts.
+    const lilLoading = import('./lil.ts')
+    lilLoading.catch(() => {})
 
     const bitcoind = await startBitcoind({ dataDir: join(dataDir, 'chain') })
     ends.push(() => bitcoind.stop())
@@ -128,6 +130,7 @@ export async function startPlayground(options: PlaygroundOptions): Promise<Playg
     // A server waits for connections that were upgraded: the gateway ends those first.
     ends.push(() => gateway.drain(0))
 
+    const { startLil } = await lilLoading
     const lil = await startLil({ dataDir: join(dataDir, 'lil'), rpc, miner, port: PEER_PORTS.lil })
     ends.push(() => lil.stop())
     peers.push(lil)

@@ -1,5 +1,5 @@
 import { type Confirm, Option_ThirtyTwoBytesZ_Some, TwoTuple_usizeTransactionZ } from 'lightningdevkit'
-import type { LdkChain } from './types.ts'
+import type { LdkChain, LdkTip } from './types.ts'
 import { displayed, unhex } from './wasm.ts'
 
 interface CoreBlock {
@@ -7,13 +7,8 @@ interface CoreBlock {
   readonly tx: readonly { readonly txid: string; readonly hex: string }[]
 }
 
-export interface Tip {
-  readonly hash: string
-  readonly height: number
-}
-
 export interface Follower {
-  readonly tip: () => Tip
+  readonly tip: () => LdkTip
   /** Resolves once LDK knows every block that bitcoind knew when this was called. */
   sync(): Promise<void>
   /** Follows new blocks until `stop`. */
@@ -26,7 +21,7 @@ export function createFollower(options: {
   readonly chain: LdkChain
   readonly listeners: readonly Confirm[]
   /** The last block that LDK has seen. */
-  readonly from: Tip
+  readonly from: LdkTip
   /** Called after each block with its raw transactions. */
   readonly onBlock: (height: number, transactions: readonly { txid: string; hex: string }[]) => void
   /** Called when LDK is up to date. */

@@ -1,79 +1,25 @@
 import { createHash, randomBytes } from 'node:crypto'
 import * as ldk from 'lightningdevkit'
+import { buildParts, MANAGER } from './build.ts'
 import { describeChannel, failureReason, plainEvent } from './describe.ts'
-import { createFollower, type Tip } from './follower.ts'
-import { createReserve } from './reserve.ts'
-import { broadcaster, feeEstimator, logger, userConfig } from './services.ts'
+import { createFollower } from './follower.ts'
+import { DEFAULT_FEERATE, userConfig } from './services.ts'
 import { createSockets } from './sockets.ts'
-import { fileStore, kvStore, memoryStore } from './store.ts'
-import type { ClaimPolicy, LdkChannel, LdkEvent, LdkOptions, PaymentResult } from './types.ts'
-import { displayed, hex, internal, loadLdk, unhex, words } from './wasm.ts'
+import { fileStore, memoryStore } from './store.ts'
+import type { ClaimPolicy, LdkEvent, LdkNode, LdkOptions, PaymentResult } from './types.ts'
+import { hex, loadLdk, unhex, words } from './wasm.ts'
 
 /** Coins that pay for closing anchor channels, asked of the funder once. */
 const RESERVE_COINS = 4
 const RESERVE_SAT = 50_000n
-const MANAGER = ['manager', '', 'manager']
 const PAYMENT_TIMEOUT_MS = 60_000
 
-export interface LdkInvoice {
-  readonly bolt11: string
-  readonly paymentHash: string
-}
-export interface OpenOptions {
-  readonly announced?: boolean
-}
-
-/** A third-party Lightning node (LDK 0.1) over real TCP, on a real bitcoind, in this process. */
-export interface LdkNode {
-  /** 33 bytes as hex. */
-  readonly nodeId: string
-  /** All events since the start, oldest first. */
-  readonly events: readonly LdkEvent[]
-  listen(port?: number, host?: string): Promise<number>
-  /** Connects and shakes hands; resolves when both `init` messages are through. */
-  connect(peer: string, host: string, port: number): Promise<void>
-  disconnect(peer: string): void
-  peers(): readonly string[]
-  /** Opens a channel; resolves with its id when the funding transaction is broadcast. */
-  openChannel(peer: string, sat: bigint, pushMsat?: bigint, options?: OpenOptions): Promise<string>
-  listChannels(): readonly LdkChannel[]
-  createInvoice(
-    amountMsat: bigint | undefined,
-    description: string,
-    options?: { readonly expirySeconds?: number; readonly paymentHash?: string },
-  ): LdkInvoice
-  /** Pays a BOLT 11 invoice; `amountMsat` when the invoice names none. Never rejects. */
-  payInvoice(bolt11: string, amountMsat?: bigint): Promise<PaymentResult>
-  /** Pays without an invoice (keysend). Never rejects. */
-  keysend(peer: string, amountMsat: bigint): Promise<PaymentResult>
-  /** Claims a payment that the policy `hold` kept; `preimage` where the invoice was made for a given hash. */
-  claim(paymentHash: string, preimage?: string): void
-  fail(paymentHash: string): void
-  setPolicy(policy: ClaimPolicy): void
-  /** Starts a cooperative close. */
-  closeChannel(channelId: string): void
-  forceClose(channelId: string): void
-  /** The first event (of those after index `after`) that matches, past or to come. */
-  waitFor<T extends LdkEvent['type']>(
-    type: T,
-    match?: (event: Extract<LdkEvent, { type: T }>) => boolean,
-    options?: { readonly after?: number; readonly timeoutMs?: number },
-  ): Promise<Extract<LdkEvent, { type: T }>>
-  /** Resolves when the condition holds; it is looked at after everything that happens. */
-  until(condition: () => boolean, what: string, timeoutMs?: number): Promise<void>
-  /** Resolves when LDK has seen every block that bitcoind has. */
-  sync(): Promise<void>
-  readonly tip: () => Tip
-  /** Balances that are on their way out of closed channels, as LDK names them. */
-  claimable(): readonly { readonly type: string; readonly amountSat: bigint }[]
-  stop(): Promise<void>
-}
-
+/** Starts an LDK node: reads its state or begins anew, follows the chain, answers `listen` and `connect`. */
 export async function createLdkNode(options: LdkOptions): Promise<LdkNode> {
   await loadLdk()
   const { chain, funder } = options
   const store = options.dataDir === undefined ? memoryStore() : fileStore(options.dataDir)
-  const feerate = options.feerate ?? 500
+  const feerate = options.feerate ?? DEFAULT_FEERATE
   const events: LdkEvent[] = []
   const watchers = new Set<() => void>()
   const payments = new Map<string, (result: PaymentResult) => void>()
@@ -90,143 +36,8 @@ export async function createLdkNode(options: LdkOptions): Promise<LdkNode> {
     changed()
   }
 
-  // LDK holds objects made from JavaScript weakly: everything below stays reachable through these constants.
-  const fees = feeEstimator(feerate)
-  const log = logger(options.log)
-  const sender = broadcaster(chain, emit)
-  const kv = kvStore(store)
-  const now = Date.now()
-  const keys = ldk.KeysManager.constructor_new(
-    options.seed,
-    BigInt(Math.floor(now / 1000)),
-    (now % 1000) * 1e6,
-  )
-  const entropy = keys.as_EntropySource()
-  const signer = keys.as_NodeSigner()
-  const signers = keys.as_SignerProvider()
-  const spender = keys.as_OutputSpender()
-  const persister = ldk.MonitorUpdatingPersister.constructor_new(
-    kv,
-    log,
-    100n,
-    entropy,
-    signers,
-    sender,
-    fees,
-  )
-  const persist = persister.as_Persist()
-  const monitors = ldk.ChainMonitor.constructor_new(
-    ldk.Option_FilterZ.constructor_none(),
-    sender,
-    log,
-    fees,
-    persist,
-  )
-  const watch = monitors.as_Watch()
-  const graph = ldk.NetworkGraph.constructor_new(ldk.Network.LDKNetwork_Regtest, log)
-  const gossip = ldk.P2PGossipSync.constructor_new(graph, ldk.Option_UtxoLookupZ.constructor_none(), log)
-  const scorer = ldk.ProbabilisticScorer.constructor_new(
-    ldk.ProbabilisticScoringDecayParameters.constructor_default(),
-    graph,
-    log,
-  )
-  const score = ldk.MultiThreadedLockableScore.constructor_new(scorer.as_Score())
-  const router = ldk.DefaultRouter.constructor_new(
-    graph,
-    log,
-    entropy,
-    score.as_LockableScore(),
-    ldk.ProbabilisticScoringFeeParameters.constructor_default(),
-  )
-  const messages = ldk.DefaultMessageRouter.constructor_new(graph, entropy)
-  const config = userConfig(options)
-  const anchorKey = keys.get_node_secret_key().map((byte, i) => byte ^ (i === 0 ? 1 : 0))
-  const reserve = createReserve(anchorKey, store)
-  const wallet = ldk.Wallet.constructor_new(reserve.source, log)
-  const bumper = ldk.BumpTransactionEventHandler.constructor_new(
-    sender,
-    wallet.as_CoinSelectionSource(),
-    signers,
-    log,
-  )
-
-  const { manager, from } = await load()
-
-  async function load(): Promise<{ manager: ldk.ChannelManager; from: Tip }> {
-    const saved = store.read(MANAGER)
-    if (!saved) {
-      const hash = await chain.call<string>('getbestblockhash')
-      const { height } = await chain.call<{ height: number }>('getblockheader', hash)
-      const best = ldk.BestBlock.constructor_new(internal(hash), height)
-      const fresh = ldk.ChannelManager.constructor_new(
-        fees,
-        watch,
-        sender,
-        router.as_Router(),
-        messages.as_MessageRouter(),
-        log,
-        entropy,
-        signer,
-        signers,
-        config,
-        ldk.ChainParameters.constructor_new(ldk.Network.LDKNetwork_Regtest, best),
-        Math.floor(now / 1000),
-      )
-      return { manager: fresh, from: { hash, height } }
-    }
-    const read = persister.read_all_channel_monitors_with_updates()
-    if (!(read instanceof ldk.Result_CVec_C2Tuple_ThirtyTwoBytesChannelMonitorZZIOErrorZ_OK))
-      throw new Error(`LDK cannot read its monitors in ${options.dataDir}`)
-    const list = read.res.map((pair) => pair.get_b())
-    const restored = ldk.UtilMethods.constructor_C2Tuple_ThirtyTwoBytesChannelManagerZ_read(
-      saved,
-      entropy,
-      signer,
-      signers,
-      fees,
-      watch,
-      sender,
-      router.as_Router(),
-      messages.as_MessageRouter(),
-      log,
-      config,
-      list,
-    )
-    if (!(restored instanceof ldk.Result_C2Tuple_ThirtyTwoBytesChannelManagerZDecodeErrorZ_OK))
-      throw new Error(`LDK cannot read its state in ${options.dataDir}`)
-    const manager_ = restored.res.get_b()
-    for (const monitor of list) watch.watch_channel(monitor.get_funding_txo().get_a(), monitor)
-    // Whoever lags furthest behind decides from where blocks are given again; repeating some is harmless.
-    const bests = [manager_.current_best_block(), ...list.map((monitor) => monitor.current_best_block())]
-    const oldest = bests.reduce((a, b) => (b.get_height() < a.get_height() ? b : a))
-    return {
-      manager: manager_,
-      from: { hash: displayed(oldest.get_block_hash()), height: oldest.get_height() },
-    }
-  }
-
-  const ignoring = ldk.IgnoringMessageHandler.constructor_new()
-  const onions = ldk.OnionMessenger.constructor_new(
-    entropy,
-    signer,
-    log,
-    manager.as_NodeIdLookUp(),
-    messages.as_MessageRouter(),
-    manager.as_OffersMessageHandler(),
-    manager.as_AsyncPaymentsMessageHandler(),
-    manager.as_DNSResolverMessageHandler(),
-    ignoring.as_CustomOnionMessageHandler(),
-  )
-  const peers = ldk.PeerManager.constructor_new(
-    manager.as_ChannelMessageHandler(),
-    gossip.as_RoutingMessageHandler(),
-    onions.as_OnionMessageHandler(),
-    ignoring.as_CustomMessageHandler(),
-    Math.floor(now / 1000),
-    randomBytes(32),
-    log,
-    signer,
-  )
+  const parts = await buildParts(options, store, emit)
+  const { manager, monitors, peers, onions, spender, bumper, reserve, from } = parts
   const nodeId = hex(manager.get_our_node_id())
 
   // ---- the loop: LDK says what happened, until nothing more does ----
@@ -241,6 +52,30 @@ export async function createLdkNode(options: LdkOptions): Promise<LdkNode> {
   const providers = [manager.as_EventsProvider(), monitors.as_EventsProvider(), onions.as_EventsProvider()]
   let driving = false
   let again = false
+
+  let saving: NodeJS.Immediate | undefined
+  /**
+   * The manager is written once for all that one turn brought: it grows with every payment in flight. A store that
+   * dies with the process needs it only at `stop`.
+   */
+  function saveSoon(): void {
+    if (options.dataDir === undefined) return
+    saving ??= setImmediate(() => {
+      saving = undefined
+      if (!stopped) store.write(MANAGER, manager.write())
+    })
+  }
+
+  let poked = false
+  /** Drives at the end of this turn, so that many calls in a row make one batch. */
+  function poke(): void {
+    if (poked) return
+    poked = true
+    queueMicrotask(() => {
+      poked = false
+      drive()
+    })
+  }
 
   function drive(): void {
     if (stopped) return
@@ -265,7 +100,7 @@ export async function createLdkNode(options: LdkOptions): Promise<LdkNode> {
         }
         peers.process_events()
       }
-      if (manager.get_and_clear_needs_persistence()) store.write(MANAGER, manager.write())
+      if (manager.get_and_clear_needs_persistence()) saveSoon()
     } catch (error) {
       emit({
         type: 'fault',
@@ -417,7 +252,7 @@ export async function createLdkNode(options: LdkOptions): Promise<LdkNode> {
       })
       const refused = send()
       if (refused !== undefined) settle(key, { ok: false, reason: refused })
-      drive()
+      poke()
     })
   }
 
@@ -431,7 +266,7 @@ export async function createLdkNode(options: LdkOptions): Promise<LdkNode> {
     },
     disconnect(peer) {
       peers.disconnect_by_node_id(unhex(peer))
-      drive()
+      poke()
     },
     peers: () => peers.list_peers().map((details) => hex(details.get_counterparty_node_id())),
     openChannel(peer, sat, pushMsat = 0n, open = {}) {
@@ -444,7 +279,7 @@ export async function createLdkNode(options: LdkOptions): Promise<LdkNode> {
       const opened = new Promise<string>((resolve, reject) => {
         opens.set(hex(result.res.get_a()), { resolve, reject })
       })
-      drive()
+      poke()
       return opened
     },
     listChannels: () => manager.list_channels().map(describeChannel),
@@ -467,7 +302,7 @@ export async function createLdkNode(options: LdkOptions): Promise<LdkNode> {
       if (!(result instanceof ldk.Result_Bolt11InvoiceSignOrCreationErrorZ_OK))
         throw new Error('LDK makes no invoice')
       const made = { bolt11: result.res.to_str(), paymentHash: hex(result.res.payment_hash()) }
-      drive()
+      poke()
       return made
     },
     payInvoice(bolt11, amountMsat) {
@@ -523,11 +358,11 @@ export async function createLdkNode(options: LdkOptions): Promise<LdkNode> {
       const known = preimage === undefined ? held.get(paymentHash) : unhex(preimage)
       if (!known) throw new Error(`no preimage for ${paymentHash}`)
       manager.claim_funds(known)
-      drive()
+      poke()
     },
     fail(paymentHash) {
       manager.fail_htlc_backwards(unhex(paymentHash))
-      drive()
+      poke()
     },
     setPolicy(next) {
       policy = next
@@ -536,7 +371,7 @@ export async function createLdkNode(options: LdkOptions): Promise<LdkNode> {
       const details = channel(channelId)
       const result = manager.close_channel(details.get_channel_id(), details.get_counterparty().get_node_id())
       if (result instanceof ldk.Result_NoneAPIErrorZ_Err) throw new Error(words(result.err))
-      drive()
+      poke()
     },
     forceClose(channelId) {
       const details = channel(channelId)
@@ -546,7 +381,7 @@ export async function createLdkNode(options: LdkOptions): Promise<LdkNode> {
         'force closed by the test',
       )
       if (result instanceof ldk.Result_NoneAPIErrorZ_Err) throw new Error(words(result.err))
-      drive()
+      poke()
     },
     async waitFor<T extends LdkEvent['type']>(
       type: T,
@@ -600,6 +435,7 @@ export async function createLdkNode(options: LdkOptions): Promise<LdkNode> {
       drive()
       stopped = true
       clearInterval(clock)
+      clearImmediate(saving)
       follower.stop()
       await sockets.close()
       store.write(MANAGER, manager.write())

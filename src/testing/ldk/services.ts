@@ -13,6 +13,9 @@ import { hex } from './wasm.ts'
 /** The lowest feerate of the protocol, sat per 1000 weight (BOLT 2 §feerate: 253). */
 const FLOOR = 253
 
+/** Where the options name none, sat per 1000 weight. */
+export const DEFAULT_FEERATE = 500
+
 /** A fixed feerate with LDK's floors below and its ceilings well above. */
 export function feeEstimator(feerate: number): FeeEstimator {
   const floors = new Set<ConfirmationTarget>([

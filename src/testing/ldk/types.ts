@@ -105,3 +105,63 @@ export type LdkEvent =
 export type PaymentResult =
   | { readonly ok: true; readonly preimage: string; readonly feeMsat: bigint }
   | { readonly ok: false; readonly reason: string }
+
+/** A block by hash (display order) and height. */
+export interface LdkTip {
+  readonly hash: string
+  readonly height: number
+}
+
+export interface LdkInvoice {
+  readonly bolt11: string
+  readonly paymentHash: string
+}
+export interface OpenOptions {
+  readonly announced?: boolean
+}
+
+/** A third-party Lightning node (LDK 0.1) over real TCP, on a real bitcoind, in this process. */
+export interface LdkNode {
+  /** 33 bytes as hex. */
+  readonly nodeId: string
+  /** All events since the start, oldest first. */
+  readonly events: readonly LdkEvent[]
+  listen(port?: number, host?: string): Promise<number>
+  /** Connects and shakes hands; resolves when both `init` messages are through. */
+  connect(peer: string, host: string, port: number): Promise<void>
+  disconnect(peer: string): void
+  peers(): readonly string[]
+  /** Opens a channel; resolves with its id when the funding transaction is broadcast. */
+  openChannel(peer: string, sat: bigint, pushMsat?: bigint, options?: OpenOptions): Promise<string>
+  listChannels(): readonly LdkChannel[]
+  createInvoice(
+    amountMsat: bigint | undefined,
+    description: string,
+    options?: { readonly expirySeconds?: number; readonly paymentHash?: string },
+  ): LdkInvoice
+  /** Pays a BOLT 11 invoice; `amountMsat` when the invoice names none. Never rejects. */
+  payInvoice(bolt11: string, amountMsat?: bigint): Promise<PaymentResult>
+  /** Pays without an invoice (keysend). Never rejects. */
+  keysend(peer: string, amountMsat: bigint): Promise<PaymentResult>
+  /** Claims a payment that the policy `hold` kept; `preimage` where the invoice was made for a given hash. */
+  claim(paymentHash: string, preimage?: string): void
+  fail(paymentHash: string): void
+  setPolicy(policy: ClaimPolicy): void
+  /** Starts a cooperative close. */
+  closeChannel(channelId: string): void
+  forceClose(channelId: string): void
+  /** The first event (of those after index `after`) that matches, past or to come. */
+  waitFor<T extends LdkEvent['type']>(
+    type: T,
+    match?: (event: Extract<LdkEvent, { type: T }>) => boolean,
+    options?: { readonly after?: number; readonly timeoutMs?: number },
+  ): Promise<Extract<LdkEvent, { type: T }>>
+  /** Resolves when the condition holds; it is looked at after everything that happens. */
+  until(condition: () => boolean, what: string, timeoutMs?: number): Promise<void>
+  /** Resolves when LDK has seen every block that bitcoind has. */
+  sync(): Promise<void>
+  readonly tip: () => LdkTip
+  /** Balances that are on their way out of closed channels, as LDK names them. */
+  claimable(): readonly { readonly type: string; readonly amountSat: bigint }[]
+  stop(): Promise<void>
+}
