@@ -12,7 +12,7 @@ import type { HtlcRemoval, IncomingHtlc } from './types.ts'
 export interface ReceiveContext {
   /** ms since 1970 */
   readonly now: number
-  /** Height of the best verified block; 0 when none is known. */
+  /** Height of the best verified block; 0 while the chain is not known or not caught up with. */
   readonly height: number
   /** Our node's secret, 32 bytes. */
   readonly nodeSecret: Uint8Array

@@ -27,7 +27,7 @@ const KEPT_ATTEMPTS = 10
 export interface PayContext {
   /** ms since 1970 */
   readonly now: number
-  /** Height of the best verified block; 0 when none is known. */
+  /** Height of the best verified block; 0 while the chain is not known or not caught up with. */
   readonly height: number
   readonly entropy: Entropy
   /** All our channels. */
