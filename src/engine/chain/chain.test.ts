@@ -47,6 +47,47 @@ describe('headers', () => {
   })
 })
 
+describe('deep forks', () => {
+  test.each([11, 25, 60])('a branch that left %i blocks ago is followed back to its foot', (depth) => {
+    const { node, a } = setup(100)
+    const d = new Driver({ a })
+    d.run(3_000)
+    node.reorg(depth, depth + 3)
+    d.run(3_000)
+    expect(d.state.headers.tip.hash).toBe(node.tip.hash)
+    expect(d.of('reorg')).toEqual([{ type: 'reorg', forkHeight: 100 - depth, disconnected: depth }])
+  })
+
+  test('a server that changes its chain while its branch is read is asked again', () => {
+    const { node, a } = setup(100)
+    const d = new Driver({ a })
+    d.run(3_000)
+    const stale = new FakeEsplora(node.fork())
+    node.reorg(25, 26)
+    let wrong = 2
+    a.fault = (r) => (r.kind === 'blocks' && r.height !== null && wrong-- > 0 ? stale.answer(r) : undefined)
+    d.run(10_000)
+    expect(wrong).toBeLessThanOrEqual(0)
+    expect(d.state.headers.tip.hash).toBe(node.tip.hash)
+    expect(d.alarms().filter((k) => k === 'serverLies')).toEqual([])
+  })
+
+  test('two servers on two chains: the one with more work, whoever has it', () => {
+    const { node, a, b } = setup(50)
+    const d = new Driver({ a, b })
+    d.run(3_000)
+    const other = node.fork()
+    b.node = other
+    other.reorg(12, 14)
+    d.run(6_000)
+    expect(d.state.headers.tip.hash).toBe(other.tip.hash)
+    node.mine(5)
+    d.run(6_000)
+    expect(d.state.headers.tip.hash).toBe(node.tip.hash)
+    expect(d.of('reorg').map((e) => e.disconnected)).toEqual([12, 14])
+  })
+})
+
 describe('confirmations', () => {
   test('depth by depth, and confirmed once at its depth with a proof', () => {
     const { node, a, b } = setup()

@@ -411,6 +411,24 @@ describe('coming back', () => {
     expect(d.last('spent', 's')?.confirmed?.height).toBe(32)
   })
 
+  test('as long as spends have not been looked at, a wallet’s history waits', () => {
+    const { node, a } = setup()
+    const tx = funding()
+    node.mine(1, [tx])
+    const d = new Driver({ a })
+    d.input(watchSpend(tx))
+    d.input({ type: 'watchScripts', token: 'w', scriptPubKeys: [SCRIPT] })
+    d.run(5_000)
+    a.fault = (r) => (r.kind === 'outspend' ? 'silence' : undefined)
+    d.sleep(600_000)
+    const before = a.count('history')
+    d.run(7_000)
+    expect(a.count('history')).toBe(before)
+    // Not for ever, though.
+    d.run(120_000)
+    expect(a.count('history')).toBeGreaterThan(before)
+  })
+
   test('unanswered questions from before a sleep are asked again', () => {
     const { node, a } = setup()
     const d = new Driver({ a })
