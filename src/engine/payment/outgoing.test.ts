@@ -373,6 +373,22 @@ describe('an attempt that fails', () => {
     }
   })
 
+  it('changes nothing about a payment whose preimage is known, or that another HTLC may still make', () => {
+    const ctx = startContext({ channels: two })
+    const { record } = started({ channels: two })
+    const { token } = attemptOf(record, 1)
+    const paid = onFulfilled(record, INVOICE.preimage, NOW).record
+    const after = onRemoved(paid, token, failedWith(paid, TEMPORARY), ctx)
+    expect(after.record).toMatchObject({ state: 'succeeded', attempts: [{ state: 'failed' }] })
+    expect(eventsOf(after.effects)).toEqual(['paymentAttemptFailed'])
+
+    const other: Attempt = { ...attemptOf(record, 1), n: 2, token: `${token}x` }
+    const both = { ...record, attempts: [...record.attempts, other], nextAttempt: 3 }
+    const half = onRemoved(both, token, failedWith(both, { name: 'permanent_node_failure' }), ctx)
+    expect(half.record.state).toBe('pending')
+    expect(eventsOf(half.effects)).toEqual(['paymentAttemptFailed'])
+  })
+
   it('as malformed ends the payment: no other onion would be read', () => {
     const ctx = startContext({ channels: two })
     const { record } = started({ channels: two })
