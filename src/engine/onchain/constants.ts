@@ -1,0 +1,22 @@
+/**
+ * Depth (1: in the tip) at which a transaction counts as irrevocable: HTLCs are failed upstream and the close is reported as done.
+ * Six blocks is what exchanges and channel openings go by; no reorganisation that deep has been seen on mainnet since 2013, and one
+ * costs more than any channel holds. It must stay well below the difference of expiries that forwarding keeps.
+ */
+export const IRREVOCABLE_DEPTH = 6
+
+/**
+ * Depth at which a close is forgotten: BOLT 5 §General Nomenclature. Until then everything is still watched and every claim can be
+ * made anew, so that even a reorganisation beyond `IRREVOCABLE_DEPTH` takes nothing from us.
+ */
+export const FORGET_DEPTH = 100
+
+/** The least that every node relays, 1 sat a virtual byte rounded up; what costs more than its worth even then is given up. */
+export const FLOOR_FEERATE_PER_KW = 253
+
+/** An unconfirmed claim that others may contest is replaced by one that pays more after this many blocks; others wait longer. */
+export const URGENT_BUMP_BLOCKS = 2
+export const BUMP_BLOCKS = 12
+
+/** Inputs of one claim: far below the relay limit of 400,000 weight, and counts stay in one byte. */
+export const MAX_CLAIM_INPUTS = 200
