@@ -160,13 +160,13 @@ const VIEWS: readonly View[] = [
   },
   {
     name: 'opening',
-    scene: 'running&pace=150',
+    scene: 'running&pace=400',
     hash: '/channels/open',
     then: async (page) => {
       await page.getByRole('button', { name: /^ben/ }).click()
       await field(page, 'Amount').fill('250000')
       await button(page, 'Open channel').click()
-      await page.getByText('1 of 3 confirmations').first().waitFor()
+      await page.locator('.step-now', { hasText: '1 of 3' }).waitFor()
     },
   },
   {
@@ -267,6 +267,8 @@ async function main(): Promise<void> {
     for (const scheme of schemes) {
       const context = await browser.newContext({
         viewport: size,
+        isMobile: size.name === 'phone',
+        hasTouch: size.name === 'phone',
         colorScheme: scheme,
         reducedMotion: 'reduce',
         deviceScaleFactor: size.name === 'phone' ? 2 : 1,

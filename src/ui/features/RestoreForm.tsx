@@ -36,8 +36,10 @@ export default function RestoreForm({ settings, choice, onCancel }: RestoreFormP
   const hint =
     words.length === 0
       ? t.welcome.wordsHint
-      : countFits && problems.length === 0
-        ? t.welcome.wordsGood(words.length)
+      : countFits
+        ? problems.length === 0
+          ? t.welcome.wordsGood(words.length)
+          : t.welcome.wordsBad(words.length, problems.length)
         : t.welcome.wordCount(words.length)
   return (
     <form

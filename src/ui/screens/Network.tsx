@@ -1,7 +1,8 @@
 import { type ReactNode, useState } from 'react'
 import type { Peer } from '../../contract/schemas.ts'
 import { useAction, useNow } from '../state/hooks.ts'
-import { client, useNode, useSession } from '../state/session.ts'
+import { useNames } from '../state/names.ts'
+import { client, useNode } from '../state/session.ts'
 import { formatSat, shorten } from '../text/amounts.ts'
 import { t } from '../text/en.ts'
 import { formatSpan } from '../text/times.ts'
@@ -89,10 +90,9 @@ function Servers(): ReactNode {
 }
 
 function PeerLine({ peer }: { readonly peer: Peer }): ReactNode {
-  const offered = useSession((s) => s.defaults.peers)
+  const name = useNames().known(peer.nodeId)
   const now = useNow(1000)
   const drop = useAction(() => client().disconnectPeer({ nodeId: peer.nodeId }))
-  const name = offered.find((candidate) => candidate.nodeId === peer.nodeId)?.name
   const state =
     peer.state === 'waiting' && peer.retryAt !== undefined
       ? t.network.retryIn(formatSpan(new Date(peer.retryAt).getTime() - now))

@@ -84,6 +84,7 @@ export default function Send(): ReactNode {
             value={text}
             onText={change}
             problem={problem}
+            settled={payable?.kind === 'invoice' || payable?.kind === 'address'}
             hint={soft ? t.send.incomplete : t.send.hint}
           />
         }

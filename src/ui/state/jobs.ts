@@ -47,10 +47,17 @@ export interface ClosingJob {
 interface Jobs {
   readonly payment: PaymentJob | undefined
   readonly opening: OpeningJob | undefined
+  /** What was typed for an opening that failed, to begin the next try with. */
+  readonly draft: Input<'openChannel'> | undefined
   readonly closing: Readonly<Record<string, ClosingJob>>
 }
 
-export const jobs = createStore<Jobs>()(() => ({ payment: undefined, opening: undefined, closing: {} }))
+export const jobs = createStore<Jobs>()(() => ({
+  payment: undefined,
+  opening: undefined,
+  draft: undefined,
+  closing: {},
+}))
 
 export function useJobs<T>(select: (jobs: Jobs) => T): T {
   return useStore(jobs, select)
@@ -144,8 +151,10 @@ export async function open(input: Input<'openChannel'>): Promise<void> {
   }
 }
 
+/** Forgets an opening; what a failed one was asked to do stays as the draft of the next. */
 export function dismissOpening(): void {
-  jobs.setState({ opening: undefined })
+  const { opening } = jobs.getState()
+  jobs.setState({ opening: undefined, draft: opening?.error === undefined ? undefined : opening.input })
 }
 
 /** Closes a channel and follows it until the closing transaction is confirmed. */

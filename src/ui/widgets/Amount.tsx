@@ -29,7 +29,7 @@ export function Amount({ msat, sat, signed, hidden, unit = true, className }: Am
           {fraction === undefined ? null : <span className="amount-fraction">.{fraction}</span>}
         </>
       )}
-      {unit ? <span className="unit"> {t.app.sat}</span> : null}
+      {unit && hidden !== true ? <span className="unit"> {t.app.sat}</span> : null}
     </span>
   )
 }

@@ -51,7 +51,7 @@ export function CopyShare({
     navigator.share({ title, text }).catch(() => undefined)
   }
   return (
-    <div className="buttons">
+    <div className="buttons buttons-even">
       <Button
         icon={copied ? <Check aria-hidden="true" /> : <Copy aria-hidden="true" />}
         onClick={() => copy(text)}

@@ -1,7 +1,7 @@
 import { type ReactNode, useState } from 'react'
 import type { Channel } from '../../../contract/schemas.ts'
 import { type ClosingJob, useJobs } from '../../state/jobs.ts'
-import { useSession } from '../../state/session.ts'
+import { useNames } from '../../state/names.ts'
 import { shorten } from '../../text/amounts.ts'
 import { t } from '../../text/en.ts'
 import { formatExact } from '../../text/times.ts'
@@ -15,7 +15,7 @@ import { Waiting } from '../../widgets/Waiting.tsx'
 import { CapacityBar } from './ChannelList.tsx'
 import { CloseDialog } from './CloseDialog.tsx'
 import { ClosingOutputs } from './ClosingOutputs.tsx'
-import { isLive, nameOf, partsOf, statusOf } from './figures.ts'
+import { isLive, partsOf, statusOf } from './figures.ts'
 
 /** How a closing that was asked for here goes on. */
 function Closing({ job }: { readonly job: ClosingJob | undefined }): ReactNode {
@@ -28,16 +28,16 @@ function Closing({ job }: { readonly job: ClosingJob | undefined }): ReactNode {
 
 /** Everything about one channel: an instrument, not a picture. */
 export function ChannelDetail({ channel }: { readonly channel: Channel }): ReactNode {
-  const offered = useSession((s) => s.defaults.peers)
+  const names = useNames()
   const job = useJobs((j) => j.closing[channel.channelId])
   const [asking, setAsking] = useState<'close' | 'force'>()
   const canClose = channel.status === 'open'
   const canForce =
     channel.status !== 'closed' && channel.status !== 'forceClosing' && channel.status !== 'opening'
   return (
-    <article className="channel-detail" aria-label={nameOf(channel, offered)}>
+    <article className="channel-detail" aria-label={names.of(channel.peer)}>
       <header className="channel-head">
-        <h2>{nameOf(channel, offered)}</h2>
+        <h2>{names.of(channel.peer)}</h2>
         <p className={channel.status === 'failed' ? 'trouble' : 'quiet'} role="status">
           {statusOf(channel)}
         </p>

@@ -1,11 +1,11 @@
 import type { ReactNode } from 'react'
 import { Link } from 'wouter'
 import type { Channel } from '../../../contract/schemas.ts'
-import { useSession } from '../../state/session.ts'
+import { useNames } from '../../state/names.ts'
 import { t } from '../../text/en.ts'
 import { Amount } from '../../widgets/Amount.tsx'
 import { Bar } from '../../widgets/Bar.tsx'
-import { isLive, nameOf, partsOf, statusOf } from './figures.ts'
+import { isLive, partsOf, statusOf } from './figures.ts'
 
 /** A channel's bar, with words for those who do not see it. */
 export function CapacityBar({ channel }: { readonly channel: Channel }): ReactNode {
@@ -13,7 +13,17 @@ export function CapacityBar({ channel }: { readonly channel: Channel }): ReactNo
 }
 
 function Row({ channel, selected }: { readonly channel: Channel; readonly selected: boolean }): ReactNode {
-  const offered = useSession((s) => s.defaults.peers)
+  const names = useNames()
+  const figures =
+    channel.status === 'open'
+      ? [
+          { label: t.channels.spendable, msat: channel.spendableMsat },
+          { label: t.channels.receivable, msat: channel.receivableMsat },
+        ]
+      : [
+          { label: t.channels.yours, msat: channel.localMsat },
+          { label: t.channels.theirs, msat: channel.remoteMsat },
+        ]
   const good = channel.status === 'open' && channel.connected
   return (
     <li>
@@ -24,20 +34,17 @@ function Row({ channel, selected }: { readonly channel: Channel; readonly select
       >
         <span className="channel-name">
           <span className={`dot ${good ? 'dot-good' : channel.status === 'failed' ? 'dot-bad' : ''}`} />
-          {nameOf(channel, offered)}
+          {names.of(channel.peer)}
         </span>
         <span className="channel-status">{statusOf(channel)}</span>
         {isLive(channel) ? (
           <>
             <CapacityBar channel={channel} />
-            <span className="channel-figure">
-              <span className="quiet">{t.channels.spendable}</span>{' '}
-              <Amount msat={channel.spendableMsat} unit={false} />
-            </span>
-            <span className="channel-figure">
-              <span className="quiet">{t.channels.receivable}</span>{' '}
-              <Amount msat={channel.receivableMsat} unit={false} />
-            </span>
+            {figures.map(({ label, msat }) => (
+              <span key={label} className="channel-figure">
+                <span className="quiet">{label}</span> <Amount msat={msat} unit={false} />
+              </span>
+            ))}
           </>
         ) : null}
       </Link>

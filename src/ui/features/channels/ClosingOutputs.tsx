@@ -22,7 +22,11 @@ export function ClosingOutputs({ outputs }: { readonly outputs: readonly Closing
           const blocks = (output.spendableAtHeight ?? height) - height
           return (
             <li key={`${output.kind}-${index}`} className="output">
-              <span>{t.channels.outputKinds[output.kind]}</span>
+              <span>
+                {output.state === 'notOurs' && (output.kind === 'toLocal' || output.kind === 'toRemote')
+                  ? t.channels.outputTheirs
+                  : t.channels.outputKinds[output.kind]}
+              </span>
               <Amount sat={output.amountSat} />
               <span className="quiet">
                 {t.channels.outputStates[output.state]}

@@ -21,8 +21,9 @@ export function OpenChannel(): ReactNode {
 function OpenForm(): ReactNode {
   const offered = useSession((s) => s.defaults.peers)
   const available = useNode((node) => onchainMsat(node.balances))
-  const [peer, setPeer] = useState('')
-  const [typed, setTyped] = useState('')
+  const draft = useJobs((j) => j.draft)
+  const [peer, setPeer] = useState(draft?.peer ?? '')
+  const [typed, setTyped] = useState(draft?.amountSat ?? '')
   const { rate, control } = useFeeChoice()
   const parsed = parseSats(typed, 0)
   const start = () => {

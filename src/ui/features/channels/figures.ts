@@ -1,11 +1,15 @@
 import type { Channel } from '../../../contract/schemas.ts'
-import { shorten } from '../../text/amounts.ts'
 import { t } from '../../text/en.ts'
-import type { OfferedPeer } from '../../state/session.ts'
 import type { Part } from '../../widgets/Bar.tsx'
 
 /** A channel's capacity as the parts people ask about. They add up to it, whatever the node counts where. */
 export function partsOf(channel: Channel): readonly Part[] {
+  if (channel.status !== 'open') {
+    return [
+      { kind: 'reserve', msat: BigInt(channel.localMsat), label: t.channels.yours },
+      { kind: 'theirs', msat: BigInt(channel.remoteMsat), label: t.channels.theirs },
+    ]
+  }
   const capacity = BigInt(channel.capacitySat) * 1000n
   const local = BigInt(channel.localMsat)
   const spendable = smaller(BigInt(channel.spendableMsat), local)
@@ -21,15 +25,6 @@ export function partsOf(channel: Channel): readonly Part[] {
 }
 
 const smaller = (a: bigint, b: bigint) => (a < b ? a : b)
-
-/** Who is at the other end, as people know them. */
-export function nameOf(channel: Channel, offered: readonly OfferedPeer[]): string {
-  return (
-    offered.find((peer) => peer.nodeId === channel.peer)?.name ??
-    channel.peerAlias ??
-    shorten(channel.peer, 8, 6)
-  )
-}
 
 /** Its state in a few words. */
 export function statusOf(channel: Channel): string {

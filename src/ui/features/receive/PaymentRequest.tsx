@@ -124,6 +124,9 @@ export function PaymentRequest({
             </p>
           )}
           {request.note === '' ? null : <p className="quiet">{request.note}</p>}
+          <p className="pulse-line" role="status">
+            {t.receive.waiting}
+          </p>
         </div>
       }
       second={
@@ -137,11 +140,8 @@ export function PaymentRequest({
               onChoose={setForm}
             />
           )}
-          <p className="payload mono">{text}</p>
           <CopyShare text={text} title={t.receive.shareTitle} />
-          <p className="pulse-line" role="status">
-            {t.receive.waiting}
-          </p>
+          <p className="payload mono">{text}</p>
           <p className="quiet">
             {request.invoice === undefined
               ? t.receive.onlyAddress

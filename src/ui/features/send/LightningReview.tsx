@@ -1,7 +1,8 @@
 import { type ReactNode, useState } from 'react'
 import { useNow } from '../../state/hooks.ts'
 import { pay } from '../../state/jobs.ts'
-import { useNode, useSession } from '../../state/session.ts'
+import { useNames } from '../../state/names.ts'
+import { useNode } from '../../state/session.ts'
 import { formatMsat, parseSats, shorten } from '../../text/amounts.ts'
 import { t } from '../../text/en.ts'
 import { amountProblem } from '../../text/problems.ts'
@@ -10,7 +11,7 @@ import { Amount } from '../../widgets/Amount.tsx'
 import { Button } from '../../widgets/Button.tsx'
 import { Facts } from '../../widgets/Facts.tsx'
 import { AmountField } from '../../widgets/Field.tsx'
-import { feeLimitMsat, type InvoicePayable, isDirect, peerName } from './payable.ts'
+import { feeLimitMsat, type InvoicePayable, isDirect } from './payable.ts'
 
 interface LightningReviewProps {
   readonly payable: InvoicePayable
@@ -21,7 +22,7 @@ interface LightningReviewProps {
 /** An invoice before it is paid: how much, to whom, at what fee, for how long. */
 export function LightningReview({ payable, onChain }: LightningReviewProps): ReactNode {
   const channels = useNode((node) => node.channels)
-  const offered = useSession((s) => s.defaults.peers)
+  const names = useNames()
   const spendable = useNode((node) => BigInt(node.balances.spendableMsat))
   const now = useNow(1000)
   const [typed, setTyped] = useState('')
@@ -38,9 +39,7 @@ export function LightningReview({ payable, onChain }: LightningReviewProps): Rea
       : amount !== undefined && amount > spendable
         ? t.send.tooMuch(formatMsat(spendable))
         : undefined
-  const name =
-    offered.find((peer) => peer.nodeId === payable.destination)?.name ??
-    peerName(channels, payable.destination)
+  const name = names.known(payable.destination)
   const start = () => {
     if (amount === undefined) return
     void pay(

@@ -11,10 +11,12 @@ interface PayableFieldProps {
   readonly onText: (text: string) => void
   readonly problem: string | undefined
   readonly hint: ReactNode
+  /** Whether the text is read already: the other ways in are out of the way then. */
+  readonly settled: boolean
 }
 
 /** The one field that takes anything payable: typed, pasted, from a picture, from the camera. */
-export function PayableField({ value, onText, problem, hint }: PayableFieldProps): ReactNode {
+export function PayableField({ value, onText, problem, hint, settled }: PayableFieldProps): ReactNode {
   const picker = useRef<HTMLInputElement>(null)
   const [scanning, setScanning] = useState(false)
   const [trouble, setTrouble] = useState<string>()
@@ -55,9 +57,9 @@ export function PayableField({ value, onText, problem, hint }: PayableFieldProps
           void readImage(image)
         }}
         problem={trouble ?? problem}
-        hint={hint}
+        hint={settled ? undefined : hint}
       />
-      <div className="buttons">
+      <div className="buttons buttons-even buttons-compact" hidden={settled}>
         <Button icon={<ClipboardPaste aria-hidden="true" />} onClick={() => void paste()}>
           {t.send.paste}
         </Button>

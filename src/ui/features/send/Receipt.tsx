@@ -1,7 +1,8 @@
 import type { ReactNode } from 'react'
 import type { Payment } from '../../../contract/schemas.ts'
 import { type PaymentJob, useJobs } from '../../state/jobs.ts'
-import { useNode, useSession } from '../../state/session.ts'
+import { useNames } from '../../state/names.ts'
+import { useNode } from '../../state/session.ts'
 import { shorten } from '../../text/amounts.ts'
 import { t } from '../../text/en.ts'
 import { formatExact, formatTook } from '../../text/times.ts'
@@ -13,13 +14,10 @@ import { Facts } from '../../widgets/Facts.tsx'
 import { Mark } from '../../widgets/Mark.tsx'
 import { Trouble } from '../../widgets/Trouble.tsx'
 import type { Sent } from './OnchainReview.tsx'
-import { peerName } from './payable.ts'
 
 /** A node's name and key. */
 function Destination({ nodeId }: { readonly nodeId: string }): ReactNode {
-  const channels = useNode((node) => node.channels)
-  const offered = useSession((s) => s.defaults.peers)
-  const name = offered.find((peer) => peer.nodeId === nodeId)?.name ?? peerName(channels, nodeId)
+  const name = useNames().known(nodeId)
   return (
     <>
       {name === undefined ? null : <span>{name} </span>}
@@ -45,11 +43,12 @@ export function PaymentProgress({
   readonly onRetry: () => void
 }): ReactNode {
   const job = useJobs((j) => j.payment)
+  const names = useNames()
   const channels = useNode((node) => node.channels)
   if (job === undefined) return null
   const via = (channelId: string) => {
     const channel = channels.find((candidate) => candidate.channelId === channelId)
-    return channel === undefined ? shorten(channelId) : (channel.peerAlias ?? shorten(channel.peer))
+    return channel === undefined ? shorten(channelId) : names.of(channel.peer)
   }
   const title = {
     running: t.send.paying,

@@ -46,8 +46,3 @@ export function feeLimitMsat(amountMsat: bigint): bigint {
 export function isDirect(channels: readonly Channel[], destination: string): boolean {
   return channels.some((channel) => channel.status === 'open' && channel.peer === destination)
 }
-
-/** A peer as people know it: its name, else the ends of its key. */
-export function peerName(channels: readonly Channel[], nodeId: string): string | undefined {
-  return channels.find((channel) => channel.peer === nodeId)?.peerAlias
-}
