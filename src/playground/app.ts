@@ -83,6 +83,16 @@ export async function startApp(): Promise<App> {
     root: ROOT,
     appType: 'spa',
     logLevel: 'error',
+    plugins: [
+      {
+        // Nothing here reloads by itself, so the page's own client has nobody to connect to.
+        name: 'playground-without-reload',
+        transform: (code, id) =>
+          id.includes('/vite/dist/client/client.mjs')
+            ? code.replace('transport.connect(createHMRHandler(handleMessage))', 'undefined')
+            : undefined,
+      },
+    ],
     server: { middlewareMode: true, hmr: false, ws: false, watch: null },
   })
   return {

@@ -17,7 +17,8 @@ export interface HttpParts {
   readonly gateway: Gateway
   readonly miner: Miner
   readonly peers: () => readonly PlaygroundPeer[]
-  readonly app: () => App | undefined
+  /** The app as soon as it can be served; requests wait for it. */
+  readonly app: () => Promise<App> | undefined
   /** `http://localhost:port` */
   readonly url: () => string
 }
@@ -209,8 +210,9 @@ export function createHandler(
       send(response, 200, 'image/svg+xml', encodeQR(wanted.toUpperCase(), 'svg', { ecc: 'low' }))
     } else if (!gateway.request(request, response)) {
       const app = parts.app()
-      if (app) app.handle(request, response)
-      else send(response, 503, 'text/plain', 'starting\n')
+      const absent = (): void => send(response, 503, 'text/plain', 'the app is not here\n')
+      if (app) app.then(({ handle }) => handle(request, response), absent)
+      else absent()
     }
   }
 }

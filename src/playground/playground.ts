@@ -79,10 +79,6 @@ export async function startPlayground(options: PlaygroundOptions): Promise<Playg
       for (const name of ['chain', 'miner', 'lil', ...OWN_PEERS])
         rmSync(join(dataDir, name), { recursive: true, force: true })
 
-    // The app takes longest and needs nothing of the others.
-    const appStarting: Promise<App | undefined> =
-      options.app === false ? Promise.resolve(undefined) : startApp()
-    appStarting.catch(() => {})
     // LDK is a large module: it loads while the chain starts.
     const lilLoading = import('./lil.ts')
     lilLoading.catch(() => {})
@@ -105,7 +101,7 @@ export async function startPlayground(options: PlaygroundOptions): Promise<Playg
       limits: { dialsPerMinute: 6_000, connectionsPerClient: 500 },
     })
     const peers: PlaygroundPeer[] = []
-    let app: App | undefined
+    let app: Promise<App> | undefined
     let url = ''
     const http = createServer(
       createHandler({ esplora, gateway, miner, peers: () => peers, app: () => app, url: () => url }),
@@ -161,10 +157,12 @@ export async function startPlayground(options: PlaygroundOptions): Promise<Playg
       ends.push(() => Promise.resolve(miner.stop()))
     }
 
-    app = await appStarting
-    if (app) {
-      const running = app
-      ends.push(() => running.close())
+    if (options.app !== false) {
+      // Vite takes longer than all the rest: nobody waits for it but the first page.
+      app = startApp()
+      app.catch((error: unknown) => options.onCrash?.(`the app does not start: ${String(error)}`))
+      const starting = app
+      ends.push(async () => (await starting).close())
     }
     return { url, bitcoind, miner, esplora, peers, stop }
   } catch (error) {
