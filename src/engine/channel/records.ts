@@ -37,7 +37,11 @@ export function channelWrites(prev: Channel | undefined, next: Channel | undefin
     const core = {
       ...rest,
       logs: {
-        opener: { start: logs.opener.start, count: logs.opener.entries.length, nextHtlcId: logs.opener.nextHtlcId },
+        opener: {
+          start: logs.opener.start,
+          count: logs.opener.entries.length,
+          nextHtlcId: logs.opener.nextHtlcId,
+        },
         accepter: {
           start: logs.accepter.start,
           count: logs.accepter.entries.length,
@@ -55,7 +59,8 @@ export function channelWrites(prev: Channel | undefined, next: Channel | undefin
     const entryAt = (log: typeof after, index: number): Update | undefined =>
       log === undefined || index < log.start ? undefined : log.entries[index - log.start]
     before?.entries.forEach((_, i) => {
-      if (entryAt(after, start + i) === undefined) writes.push({ key: logKey(id, role, start + i), value: null })
+      if (entryAt(after, start + i) === undefined)
+        writes.push({ key: logKey(id, role, start + i), value: null })
     })
     after?.entries.forEach((entry, i) => {
       const index = after.start + i
@@ -77,7 +82,9 @@ type StoredCore = Omit<Channel, 'link' | 'logs'> & {
 }
 
 /** The channels that records hold. An error names the record that is missing or of a later version: nothing is guessed. */
-export function loadChannels(records: ReadonlyMap<string, Uint8Array>): Result<Readonly<Record<string, Channel>>> {
+export function loadChannels(
+  records: ReadonlyMap<string, Uint8Array>,
+): Result<Readonly<Record<string, Channel>>> {
   const channels: Record<string, Channel> = {}
   for (const [key, bytes] of records) {
     if (!key.startsWith('channel/')) continue

@@ -49,7 +49,7 @@ export function step(channel: Channel, input: ChannelInput, ctx: ChannelContext)
     case 'message':
       return receive(channel, input.message, ctx)
     case 'propose':
-      return still(enqueue(channel, input.proposal))
+      return ok(enqueue(channel, input.proposal))
     case 'withdraw':
       return still({
         ...channel,
@@ -101,17 +101,24 @@ function connected(channel: Channel, ctx: ChannelContext): Outcome {
 }
 
 /** Removals are remembered until they are in the log; a second one for the same HTLC is dropped; the newest fee wins. */
-function enqueue(channel: Channel, proposal: Proposal): Channel {
-  if (channel.failure !== undefined && proposal.type === 'add') return channel
-  if (proposal.type === 'fee') {
-    return { ...channel, outbox: [...channel.outbox.filter((p) => p.type !== 'fee'), proposal] }
+function enqueue(channel: Channel, proposal: Proposal): Transition {
+  const queued = (outbox: readonly Proposal[]): Transition => ({
+    channel: { ...channel, outbox: [...outbox, proposal] },
+    effects: [],
+  })
+  if (proposal.type === 'fee') return queued(channel.outbox.filter((p) => p.type !== 'fee'))
+  if (proposal.type === 'add') {
+    if (channel.failure === undefined) return queued(channel.outbox)
+    const token = proposal.token === undefined ? {} : { token: proposal.token }
+    return {
+      channel,
+      effects: [{ type: 'event', event: { type: 'addRefused', reason: 'channelFailed', ...token } }],
+    }
   }
-  if (proposal.type !== 'add') {
-    const them = otherRole(channel.role)
-    const live = lockedInHtlc(channel, them, proposal.id) !== undefined
-    if (!live || isBeingRemoved(channel, them, proposal.id)) return channel
-  }
-  return { ...channel, outbox: [...channel.outbox, proposal] }
+  const them = otherRole(channel.role)
+  const live = lockedInHtlc(channel, them, proposal.id) !== undefined
+  if (!live || isBeingRemoved(channel, them, proposal.id)) return { channel, effects: [] }
+  return queued(channel.outbox)
 }
 
 const errorMessage = (channel: Channel, text: string): ChannelEffect => ({

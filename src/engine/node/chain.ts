@@ -10,13 +10,17 @@ import { walletHistory } from './wallet.ts'
 
 /**
  * The chain in the node's turns. Watches carry tokens that say whose they are:
- * `wallet`, `funding/<channel>`, `spend/<channel>`, `tx/<txid>` (a broadcast kept up), `close/<channel>/…` (the on-chain machine's).
+ * `wallet`, `funding/<channel>`, `spend/<channel>`, `tx/<txid>` (a broadcast kept up), `onchain/<channel>/…` (the on-chain machine's).
  */
 
 /** One input to the chain machine; its requests go to the shell, its events to their owners. */
 export function chainInput(turn: Turn, input: ChainInput): void {
   const result = chainStep(turn.state.chain, input, { now: turn.now })
-  turn.state = { ...turn.state, chain: result.state }
+  turn.state = {
+    ...turn.state,
+    chain: result.state,
+    ...(result.state.health?.synced === true ? { syncedAt: turn.now } : {}),
+  }
   for (const effect of result.effects) {
     if (effect.type === 'request') {
       turn.effects.push({ type: 'esplora', id: effect.id, server: effect.server, request: effect.request })
@@ -101,7 +105,7 @@ type WatchEvent = Extract<ChainEvent, { type: 'depth' | 'confirmed' | 'unconfirm
 
 function watchEvent(turn: Turn, event: WatchEvent): void {
   const [owner, id = ''] = event.token.split('/')
-  if (owner === 'close') return closeChainEvent(turn, id, event)
+  if (owner === 'onchain') return closeChainEvent(turn, id, event)
   if (owner === 'tx') {
     // Confirmed: no need to send it again. After a reorg its owner watches and sends it anew.
     if (event.type === 'confirmed') unwatch(turn, event.token)

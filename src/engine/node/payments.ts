@@ -47,11 +47,23 @@ function candidates(state: NodeState): readonly ChannelCandidate[] {
   })
 }
 
+/** So long after servers last agreed with our tip its height still judges expiries: time to fetch a new block, not to sleep. */
+const TRUST_HEIGHT_MS = 60_000
+
+/**
+ * The height by which expiries are judged; 0, which is none, until servers have agreed lately that our tip is the tip. After days
+ * offline an HTLC that has expired would look fine by the stored tip, and its preimage be given away.
+ */
+const trustedHeight = ({ state, now }: Turn): number =>
+  state.syncedAt !== undefined && now - state.syncedAt <= TRUST_HEIGHT_MS ? heightOf(state) : 0
+
 const payContext = (turn: Turn): PayContext => ({
   now: turn.now,
-  height: heightOf(turn.state),
+  height: trustedHeight(turn),
   entropy: turn.entropy,
-  channels: candidates(turn.state),
+  get channels() {
+    return candidates(turn.state)
+  },
 })
 
 function take(turn: Turn, result: PaymentTurn): void {
@@ -110,12 +122,28 @@ export function paymentRefused(turn: Turn, token: string | undefined, reason: st
     take(turn, onRefused(record, token, reason, payContext(turn)))
 }
 
+/** A preimage came from the chain: proof of payment wherever it is found. */
+export function settleOnChain(turn: Turn, paymentHash: string, preimage: Uint8Array): void {
+  const record = turn.state.payments[paymentHash]
+  if (record !== undefined) take(turn, onFulfilled(record, preimage, turn.now))
+}
+
+/** An offered HTLC is over on chain without a preimage, for good: its attempts in that channel have failed. */
+export function failOnChain(turn: Turn, channelId: string, paymentHash: string): void {
+  const record = turn.state.payments[paymentHash]
+  if (record === undefined) return
+  for (const attempt of record.attempts) {
+    if (attempt.channelId !== channelId || attempt.state !== 'pending') continue
+    paymentRefused(turn, attempt.token, 'timedOutOnChain')
+  }
+}
+
 /** A received HTLC is locked in: settled, or failed back. Nobody else is asked today: nothing is forwarded. */
 export function htlcReceived(turn: Turn, channelId: string, add: AddUpdate): void {
   const outcome = receiveHtlc(
     (hash) => turn.state.invoices[hash],
     { ...add, channelId },
-    { now: turn.now, height: heightOf(turn.state), nodeSecret: turn.setup.nodeSecret },
+    { now: turn.now, height: trustedHeight(turn), nodeSecret: turn.setup.nodeSecret },
   )
   if (outcome.invoice !== undefined) putInvoice(turn, outcome.invoice)
   for (const { channelId: id, removal } of outcome.removals) {

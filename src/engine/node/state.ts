@@ -76,6 +76,8 @@ export interface NodeState {
   readonly openings: Readonly<Record<string, PendingOpening>>
   readonly fees: readonly FeeEstimate[]
   readonly health?: ChainHealth
+  /** ms since 1970: when servers last agreed with our tip. */
+  readonly syncedAt?: number
   /** Confirmations of funding transactions, by channel id. */
   readonly fundingDepths: Readonly<Record<string, number>>
 }

@@ -7,7 +7,7 @@ import type { Tx } from '../bitcoin/types.ts'
 import type { ScriptTx } from '../chain/types.ts'
 import type { Channel } from '../channel/types.ts'
 import { type BumpError, bumpFee } from '../wallet/bump.ts'
-import { applyScriptHistory, newAddress, rescan, watchedScripts } from '../wallet/coins.ts'
+import { applyScriptHistory, newAddress, noteTransaction, rescan, watchedScripts } from '../wallet/coins.ts'
 import { commit, release } from '../wallet/reservations.ts'
 import { buildFunding, buildSend, DEFAULT_POLICY, maxSpendable, type SpendContext } from '../wallet/spend.ts'
 import { signSpend } from '../wallet/sign.ts'
@@ -234,4 +234,17 @@ export function rescanWallet(turn: Turn): void {
   turn.state = { ...turn.state, wallet: change.state }
   watchWallet(turn, watchedScripts(change.state))
   emit(turn, { type: 'walletChanged' })
+}
+
+/** Names the transaction that closed a channel in the wallet's list, where it pays us directly. */
+export function noteClose(turn: Turn, tx: Tx, channelId: string): void {
+  const nowSec = Math.floor(turn.now / 1000)
+  take(
+    turn,
+    noteTransaction(turn.state.wallet, turn.setup.walletKeys, tx, {
+      kind: 'close',
+      label: channelId,
+      nowSec,
+    }),
+  )
 }

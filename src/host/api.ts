@@ -1,0 +1,515 @@
+import { ApiError, type ErrorCode } from '../contract/errors.ts'
+import type { Output } from '../contract/procedures.ts'
+import type { Handlers } from '../contract/rpc.ts'
+import type { AppState } from '../contract/schemas.ts'
+import { toHex } from '../engine/base/bytes.ts'
+import { sat } from '../engine/base/units.ts'
+import { addressFromScript } from '../engine/bitcoin/address.ts'
+import { NETWORKS } from '../engine/bitcoin/network.ts'
+import { expiresAt, isExpired } from '../engine/invoice/types.ts'
+import { parsePayable } from '../engine/invoice/payable.ts'
+import type { CommandResult, NodeEvent } from '../engine/node/commands.ts'
+import { feerateFor } from '../engine/node/state.ts'
+import { previewSend } from '../engine/node/wallet.ts'
+import { formatPeerAddress, parsePeerAddress } from './peer-address.ts'
+import {
+  projectChannel,
+  projectCoins,
+  projectInvoice,
+  projectPayment,
+  projectPeers,
+  projectTransactions,
+  readMsat,
+} from './project.ts'
+import { eventStream, latest } from './streams.ts'
+import type { HostControl, Running } from './wallet-host.ts'
+
+/** The contract's procedures over a wallet host. Input was validated at the boundary; here it gets its meaning. */
+
+const fail = (code: ErrorCode, message: string, data?: Record<string, string | number | boolean>): never => {
+  throw new ApiError({ code, message, ...(data === undefined ? {} : { data }) })
+}
+
+const perKw = (satPerVb: number): number => Math.ceil(satPerVb * 250)
+const DEFAULT_EXPIRY_SECONDS = 86_400
+const DEFAULT_TIMEOUT_SECONDS = 60
+/** How long an opening waits for the peer to be connected. */
+const CONNECT_WITHIN_MS = 20_000
+
+function expectResult<T extends CommandResult['type']>(
+  result: CommandResult,
+  type: T,
+): Extract<CommandResult, { type: T }> {
+  if (result.type !== type) throw new Error(`invariant: ${type} expected`)
+  return result as Extract<CommandResult, { type: T }>
+}
+
+export function createHandlers(host: HostControl): Handlers {
+  const node = (): Running => {
+    const running = host.running()
+    if (running === undefined) throw new ApiError({ code: 'noWallet', message: 'There is no wallet yet.' })
+    return running
+  }
+  const state = () => node().loop.status().state
+
+  /** Resolves once the peer's init is here; dials when it is not connected. */
+  async function ensurePeer(text: string): Promise<string> {
+    const running = node()
+    const bare = text.trim().toLowerCase()
+    const known = /^0[23][0-9a-f]{64}$/.test(bare) ? state().peerAddresses[bare] : undefined
+    if (/^0[23][0-9a-f]{64}$/.test(bare) && state().peers[bare]?.phase === 'ready') return bare
+    const parsed = parsePeerAddress(known ?? text)
+    if (!parsed.ok) throw new ApiError(parsed.error)
+    const { nodeId } = parsed.value
+    if (nodeId === running.setup.nodeId)
+      return fail('peerAddressInvalid', 'This is the wallet’s own address.')
+    if (state().peers[nodeId]?.phase === 'ready') return nodeId
+    const ready = new Promise<void>((resolve, reject) => {
+      const done = running.loop.subscribe((event) => {
+        if (event.type === 'peerReady' && event.nodeId === nodeId) {
+          done()
+          resolve()
+        } else if (event.type === 'peerRefused' && event.nodeId === nodeId) {
+          done()
+          reject(new ApiError({ code: event.error.code as ErrorCode, message: event.error.message }))
+        }
+      })
+      host.after(CONNECT_WITHIN_MS, () => {
+        done()
+        reject(new ApiError({ code: 'peerUnreachable', message: 'The peer did not answer in time.' }))
+      })
+    })
+    await running.loop.command({ type: 'connectPeer', nodeId, address: formatPeerAddress(parsed.value) })
+    try {
+      await Promise.race([ready, running.peers.whenConnected(nodeId).then(() => ready)])
+    } catch (thrown) {
+      ready.catch(() => {})
+      // A peer without channels that cannot be reached is not dialled for ever.
+      const needed = Object.values(state().channels).some((channel) => channel.peer === nodeId)
+      if (!needed) await running.loop.command({ type: 'disconnectPeer', nodeId })
+      throw thrown
+    }
+    return nodeId
+  }
+
+  return {
+    getInfo: async () => {
+      const now = host.state()
+      return {
+        version: now.version,
+        phase: now.phase,
+        network: now.network,
+        ...(now.nodeId === undefined ? {} : { nodeId: now.nodeId }),
+        height: now.chain.height,
+        blockHash: now.chain.blockHash,
+        synced: now.chain.synced,
+        peers: now.peers.filter((peer) => peer.state === 'connected').length,
+        channels: now.channels.length,
+      }
+    },
+    getState: (_input, signal) => latest<AppState>(host.state, host.onChange, signal),
+    createWallet: async (input) => {
+      const words = host.newWords(input.words ?? 12)
+      await host.create({
+        network: input.network ?? host.defaults.network,
+        words,
+        passphrase: input.passphrase ?? '',
+        servers: input.servers ?? host.defaults.servers,
+        gateway: input.gateway ?? host.defaults.gateway,
+      })
+      return { words: words.split(' ') }
+    },
+    restoreWallet: async (input) => {
+      await host.create({
+        network: input.network ?? host.defaults.network,
+        words: input.words,
+        passphrase: input.passphrase ?? '',
+        servers: input.servers ?? host.defaults.servers,
+        gateway: input.gateway ?? host.defaults.gateway,
+      })
+      await node().loop.command({ type: 'setPreference', name: 'wordsConfirmed', value: 'true' })
+      return {}
+    },
+    showWords: async () => ({ words: [...(host.words() ?? fail('noWallet', 'There is no wallet yet.'))] }),
+    confirmWords: async () => {
+      await node().loop.command({ type: 'setPreference', name: 'wordsConfirmed', value: 'true' })
+      return {}
+    },
+    updateSettings: async (input) => {
+      if (input.servers !== undefined) {
+        for (const url of input.servers) {
+          if (!/^https?:\/\/[^\s]+$/.test(url))
+            fail('invalidInput', 'A server’s address starts with https:// (or http://).')
+        }
+        const servers = input.servers.map((url) => url.replace(/\/+$/, ''))
+        await node().loop.command({ type: 'setServers', servers })
+      }
+      if (input.gateway !== undefined) {
+        if (!/^wss?:\/\/[^\s]+$/.test(input.gateway))
+          fail('invalidInput', 'A gateway’s address starts with wss:// (or ws://).')
+        await host.setGateway(input.gateway.replace(/\/+$/, ''))
+      }
+      if (input.storagePersisted !== undefined) {
+        await node().loop.command({
+          type: 'setPreference',
+          name: 'storagePersisted',
+          value: String(input.storagePersisted),
+        })
+      }
+      return {}
+    },
+
+    connectPeer: async (input) => ({ nodeId: await ensurePeer(input.address) }),
+    disconnectPeer: async (input) => {
+      await node().loop.command({ type: 'disconnectPeer', nodeId: input.nodeId })
+      return {}
+    },
+    listPeers: async () => projectPeers(state(), node().peers.status()),
+
+    openChannel: (input, signal) => openChannel(input, signal),
+    closeChannel: (input, signal) => closeChannel(input, signal),
+    listChannels: async () =>
+      Object.values(state().channels).map((channel) => projectChannel(state(), channel)),
+    pendingChannels: async () =>
+      Object.values(state().channels)
+        .map((channel) => projectChannel(state(), channel))
+        .filter((channel) => channel.status !== 'open' && channel.status !== 'closed'),
+
+    addInvoice: async (input) => {
+      const result = await node().loop.command({
+        type: 'addInvoice',
+        ...(input.amountMsat === undefined ? {} : { amountMsat: readMsat(input.amountMsat) }),
+        description: input.description ?? '',
+        expirySeconds: input.expirySeconds ?? DEFAULT_EXPIRY_SECONDS,
+      })
+      const record = state().invoices[expectResult(result, 'invoice').paymentHash]
+      if (record === undefined) throw new Error('invariant: the invoice is stored')
+      return projectInvoice(record, host.now())
+    },
+    decode: async (input) => decode(input.text),
+    listInvoices: async () =>
+      Object.values(state().invoices)
+        .map((record) => projectInvoice(record, host.now()))
+        .sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1)),
+    subscribeInvoices: async function* (input, signal) {
+      const events = eventStream(node().loop, signal)
+      if (input.paymentHash !== undefined) {
+        const record = state().invoices[input.paymentHash]
+        if (record !== undefined) yield projectInvoice(record, host.now())
+      }
+      for await (const event of events) {
+        if (event.type !== 'invoicePaid') continue
+        if (input.paymentHash !== undefined && event.paymentHash !== input.paymentHash) continue
+        const record = state().invoices[event.paymentHash]
+        if (record !== undefined) yield projectInvoice(record, host.now())
+      }
+    },
+    sendPayment: (input, signal) => sendPayment(input, signal),
+    listPayments: async () =>
+      Object.values(state().payments)
+        .map(projectPayment)
+        .sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1)),
+
+    estimateFee: async (input) => ({
+      satPerVb: Math.round(feerateFor(state(), node().setup, input.targetBlocks ?? 6) / 2.5) / 100,
+    }),
+    walletBalance: async () => {
+      const { balances } = host.state()
+      return {
+        confirmedSat: balances.onchainConfirmedSat,
+        unconfirmedSat: balances.onchainUnconfirmedSat,
+        reservedSat: balances.onchainReservedSat,
+        totalSat: String(
+          BigInt(balances.onchainConfirmedSat) +
+            BigInt(balances.onchainUnconfirmedSat) +
+            BigInt(balances.onchainReservedSat),
+        ),
+      }
+    },
+    channelBalance: async () => {
+      const open = host.state().channels.filter((channel) => channel.status === 'open')
+      const sum = (pick: (channel: (typeof open)[number]) => string): string =>
+        String(open.reduce((total, channel) => total + BigInt(pick(channel)), 0n))
+      return {
+        localMsat: sum((c) => c.localMsat),
+        remoteMsat: sum((c) => c.remoteMsat),
+        spendableMsat: sum((c) => c.spendableMsat),
+        receivableMsat: sum((c) => c.receivableMsat),
+      }
+    },
+    newAddress: async () => {
+      const result = await node().loop.command({ type: 'newAddress' })
+      return { address: expectResult(result, 'address').address }
+    },
+    previewSend: async (input) => {
+      const preview = previewSend(state(), node().setup, {
+        address: input.address,
+        amountSat: input.amountSat === 'max' ? 'max' : sat(BigInt(input.amountSat)),
+        ...(input.feeSatPerVb === undefined ? {} : { feeratePerKw: perKw(input.feeSatPerVb) }),
+      })
+      if (!preview.ok) {
+        const { code, message, data } = preview.error
+        throw new ApiError({ code: code as ErrorCode, message, ...(data === undefined ? {} : { data }) })
+      }
+      return {
+        amountSat: String(preview.value.amountSat),
+        feeSat: String(preview.value.feeSat),
+        satPerVb: Math.round(preview.value.feeratePerKw / 2.5) / 100,
+      }
+    },
+    sendCoins: async (input) => {
+      const result = await node().loop.command({
+        type: 'sendCoins',
+        address: input.address,
+        amountSat: input.amountSat === 'max' ? 'max' : sat(BigInt(input.amountSat)),
+        ...(input.feeSatPerVb === undefined ? {} : { feeratePerKw: perKw(input.feeSatPerVb) }),
+      })
+      const sent = expectResult(result, 'sent')
+      return { txid: sent.txid, amountSat: String(sent.amountSat), feeSat: String(sent.feeSat) }
+    },
+    bumpFee: async (input) => {
+      const result = await node().loop.command({
+        type: 'bumpFee',
+        txid: input.txid,
+        feeratePerKw: perKw(input.feeSatPerVb),
+      })
+      const sent = expectResult(result, 'sent')
+      return { txid: sent.txid, feeSat: String(sent.feeSat) }
+    },
+    listCoins: async () => projectCoins(state(), node().setup),
+    listTransactions: async () => projectTransactions(state()),
+    rescan: async () => {
+      await node().loop.command({ type: 'rescan' })
+      return {}
+    },
+    refresh: async () => {
+      await node().loop.command({ type: 'refresh' })
+      return {}
+    },
+    subscribeEvents: async function* (_input, signal) {
+      for await (const event of eventStream(node().loop, signal)) {
+        const { type, ...data } = event
+        yield { time: new Date(host.now()).toISOString(), type, data: flatten(data) }
+      }
+    },
+    exportLogs: async () => ({ text: host.log.text() }),
+  }
+
+  function decode(text: string): Output<'decode'> {
+    const network = host.running()?.setup.network ?? host.defaults.network
+    const parsed = parsePayable(text, NETWORKS[network])
+    if (!parsed.ok) {
+      const { error } = parsed
+      if (error.code === 'wrongNetwork') return fail('invoiceWrongNetwork', 'This is for another network.')
+      if (error.code === 'invoice' && error.invoice?.code === 'unknownRequiredFeature') {
+        return fail('invoiceUnsupported', 'The invoice demands a feature that this wallet does not have.')
+      }
+      return fail('invoiceMalformed', 'This is nothing that can be paid.', { reason: error.code })
+    }
+    const payable = parsed.value
+    if (payable.kind === 'unsupported') return { kind: 'unsupported', what: payable.what }
+    const lightning = payable.kind === 'invoice' ? payable : payable.lightning
+    if (lightning !== undefined) {
+      const { invoice } = lightning
+      if (invoice.network !== network)
+        return fail('invoiceWrongNetwork', 'The invoice is for another network.')
+      const onchain = payable.kind === 'bitcoin' ? payable.onchain : undefined
+      const fallback = onchain?.address
+      return {
+        kind: 'invoice',
+        invoice: lightning.text,
+        paymentHash: toHex(invoice.paymentHash),
+        destination: toHex(invoice.payee),
+        ...(invoice.amountMsat === undefined ? {} : { amountMsat: String(invoice.amountMsat) }),
+        description: invoice.description ?? '',
+        createdAt: new Date(invoice.timestamp * 1000).toISOString(),
+        expiresAt: new Date(expiresAt(invoice) * 1000).toISOString(),
+        expired: isExpired(invoice, Math.floor(host.now() / 1000)),
+        ...(fallback === undefined ? {} : { fallbackAddress: fallback }),
+      }
+    }
+    if (payable.kind !== 'bitcoin' || payable.onchain === undefined) {
+      return fail('invoiceMalformed', 'This is nothing that can be paid.')
+    }
+    const { onchain, amountSat, label, message } = payable
+    return {
+      kind: 'address',
+      address: onchain.address ?? addressFromScript(onchain.script, NETWORKS[network]) ?? '',
+      ...(amountSat === undefined ? {} : { amountSat: String(amountSat) }),
+      ...(label === undefined ? {} : { label }),
+      ...(message === undefined ? {} : { message }),
+    }
+  }
+
+  async function* openChannel(
+    input: {
+      peer: string
+      amountSat: string
+      pushMsat?: string | undefined
+      feeSatPerVb?: number | undefined
+    },
+    signal: AbortSignal,
+  ): AsyncGenerator<Output<'openChannel'>> {
+    const running = node()
+    yield { status: 'connecting' }
+    const nodeId = await ensurePeer(input.peer)
+    const events = eventStream(running.loop, signal)
+    const result = await running.loop.command({
+      type: 'openChannel',
+      nodeId,
+      amountSat: sat(BigInt(input.amountSat)),
+      pushMsat: readMsat(input.pushMsat ?? '0'),
+      ...(input.feeSatPerVb === undefined ? {} : { feeratePerKw: perKw(input.feeSatPerVb) }),
+    })
+    const { openingId } = expectResult(result, 'opening')
+    yield { status: 'negotiating' }
+    let channelId: string | undefined
+    let told = -1
+    for await (const event of events) {
+      if (event.type === 'openingFailed' && event.openingId === openingId) {
+        const { code, message, data } = event.error
+        throw new ApiError({ code: code as ErrorCode, message, ...(data === undefined ? {} : { data }) })
+      }
+      if (event.type === 'openingPending' && event.openingId === openingId) {
+        channelId = event.channelId
+        yield { status: 'pending', channelId, fundingTxid: event.fundingTxid }
+      }
+      if (channelId === undefined) continue
+      const channel = state().channels[channelId]
+      if (channel === undefined) return fail('channelFailed', 'The channel is gone.')
+      if (channel.failure !== undefined) return fail('channelFailed', channel.failure.reason)
+      if (channel.readySent && channel.readyReceived) {
+        yield { status: 'open', channelId }
+        return
+      }
+      const view = projectChannel(state(), channel)
+      if (view.confirmations !== told) {
+        told = view.confirmations
+        yield {
+          status: 'confirming',
+          channelId,
+          confirmations: view.confirmations,
+          confirmationsNeeded: view.confirmationsNeeded,
+        }
+      }
+    }
+  }
+
+  async function* closeChannel(
+    input: {
+      channelId: string
+      force?: boolean | undefined
+      address?: string | undefined
+      feeSatPerVb?: number | undefined
+    },
+    signal: AbortSignal,
+  ): AsyncGenerator<Output<'closeChannel'>> {
+    if (input.address !== undefined) {
+      fail(
+        'notAvailable',
+        'A channel’s balance returns to this wallet; it committed to that when it was opened.',
+      )
+    }
+    const running = node()
+    const events = eventStream(running.loop, signal)
+    await running.loop.command({
+      type: 'closeChannel',
+      channelId: input.channelId,
+      force: input.force ?? false,
+      ...(input.feeSatPerVb === undefined ? {} : { feeratePerKw: perKw(input.feeSatPerVb) }),
+    })
+    yield { status: 'negotiating' }
+    let txid: string | undefined
+    const closeTx = (): { txid: string; confirmed: boolean } | undefined => {
+      const close = state().closes[input.channelId]
+      if (close?.close !== undefined) {
+        const spend = Object.values(close.spends).find((s) => s.txid === close.close?.txid)
+        return {
+          txid: close.close.txid,
+          confirmed: spend?.confirmed !== undefined && spend.confirmed !== null,
+        }
+      }
+      return undefined
+    }
+    for await (const event of events) {
+      if (event.type === 'channelClosing' && event.channelId === input.channelId && event.txid !== txid) {
+        txid = event.txid
+        yield { status: 'broadcast', txid }
+      }
+      const seen = closeTx()
+      if (seen === undefined) continue
+      if (seen.txid !== txid) {
+        txid = seen.txid
+        yield { status: 'broadcast', txid }
+      }
+      if (seen.confirmed) {
+        yield { status: 'confirmed', txid }
+        return
+      }
+    }
+  }
+
+  async function* sendPayment(
+    input: {
+      invoice: string
+      amountMsat?: string | undefined
+      timeoutSeconds?: number | undefined
+    },
+    signal: AbortSignal,
+  ): AsyncGenerator<Output<'sendPayment'>> {
+    const running = node()
+    const events = eventStream(running.loop, signal)
+    const result = await running.loop.command({
+      type: 'sendPayment',
+      invoice: input.invoice,
+      ...(input.amountMsat === undefined ? {} : { amountMsat: readMsat(input.amountMsat) }),
+      timeoutSeconds: input.timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS,
+    })
+    const { paymentHash } = expectResult(result, 'payment')
+    for await (const event of events) {
+      if (!('paymentHash' in event) || event.paymentHash !== paymentHash) continue
+      switch (event.type) {
+        case 'paymentAttempt':
+          yield {
+            status: 'attempting',
+            attempt: event.attempt,
+            channelId: event.channelId,
+            amountMsat: String(event.amountMsat),
+          }
+          break
+        case 'paymentAttemptFailed':
+          yield {
+            status: 'attemptFailed',
+            attempt: event.attempt,
+            channelId: event.channelId,
+            error: event.error,
+          }
+          break
+        case 'paymentSucceeded':
+          yield {
+            status: 'succeeded',
+            preimage: event.preimage,
+            amountMsat: String(event.amountMsat),
+            feeMsat: String(event.feeMsat),
+          }
+          return
+        case 'paymentFailed':
+          yield { status: 'failed', error: event.error }
+          return
+        default:
+      }
+    }
+  }
+}
+
+/** Event fields as the contract's flat values. */
+function flatten(data: Omit<NodeEvent, 'type'>): Record<string, string | number | boolean> {
+  const flat: Record<string, string | number | boolean> = {}
+  for (const [key, value] of Object.entries(data)) {
+    if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
+      flat[key] = value
+    else if (typeof value === 'bigint') flat[key] = String(value)
+    else if (typeof value === 'object' && value !== null && 'code' in value) flat[key] = String(value.code)
+  }
+  return flat
+}

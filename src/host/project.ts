@@ -1,0 +1,432 @@
+import type {
+  AppState,
+  Balances,
+  Channel as ApiChannel,
+  ClosingOutput,
+  Notice,
+  Peer,
+  Transaction,
+} from '../contract/schemas.ts'
+import { type Msat, msat, toSatFloor } from '../engine/base/units.ts'
+import { addressFromScript } from '../engine/bitcoin/address.ts'
+import { NETWORKS } from '../engine/bitcoin/network.ts'
+import { receivableMsat, spendableMsat } from '../engine/channel/limits.ts'
+import { balanceOf, cautiousView, totalMsat, viewAt } from '../engine/channel/log.ts'
+import type { Channel } from '../engine/channel/types.ts'
+import { otherRole } from '../engine/commitment/types.ts'
+import { feerateFor, heightOf, type NodeSetup, type NodeState } from '../engine/node/state.ts'
+import { closingOutputs } from '../engine/onchain/project.ts'
+import type { OnchainState } from '../engine/onchain/types.ts'
+import { invoiceState, type InvoiceRecord } from '../engine/payment/invoice-record.ts'
+import type { PaymentRecord } from '../engine/payment/payment-record.ts'
+import { listTransactions } from '../engine/wallet/history.ts'
+import { balanceOf as walletBalanceOf, isMature, listCoins as walletCoins } from '../engine/wallet/ledger.ts'
+import { featureName, featureBits } from '../engine/wire/features.ts'
+import { formatShortChannelId } from '../engine/wire/short-channel-id.ts'
+import type { PeerStatus } from './peers.ts'
+
+/** From the engine's state to what the API shows: pure, exact, amounts as decimal strings. */
+
+const iso = (ms: number): string => new Date(ms).toISOString()
+
+const ACTIVITY_LENGTH = 200
+
+/** A channel's status in the contract's words. */
+export function channelStatus(channel: Channel, close: OnchainState | undefined): ApiChannel['status'] {
+  if (close?.close !== undefined) {
+    if (close.close.kind === 'mutual') {
+      const spend = Object.values(close.spends).find((s) => s.txid === close.close?.txid)
+      return spend?.confirmed ? 'closed' : 'closing'
+    }
+    const outputs = closingOutputs(close)
+    const open = outputs.some((o) => o.state === 'waiting' || o.state === 'sweeping')
+    return open ? 'forceClosing' : 'closed'
+  }
+  if (channel.failure !== undefined) return close === undefined ? 'failed' : 'forceClosing'
+  if (channel.closing !== undefined) return 'closing'
+  return channel.readySent && channel.readyReceived ? 'open' : 'confirming'
+}
+
+export function projectClosing(close: OnchainState): ClosingOutput[] {
+  return closingOutputs(close).map((output) => ({
+    kind: output.kind,
+    amountSat: String(output.amountSat),
+    state: output.state,
+    ...(output.spendableAtHeight === undefined ? {} : { spendableAtHeight: output.spendableAtHeight }),
+    ...(output.sweepTxid === undefined ? {} : { sweepTxid: output.sweepTxid }),
+  }))
+}
+
+const depthOf = (state: NodeState, channel: Channel): number => {
+  const { confirmedHeight } = channel.funding
+  const height = heightOf(state)
+  if (confirmedHeight !== undefined) return Math.max(0, height - confirmedHeight + 1)
+  return state.fundingDepths[channel.id] ?? 0
+}
+
+export function projectChannel(state: NodeState, channel: Channel): ApiChannel {
+  const close = state.closes[channel.id]
+  const view = viewAt(channel, channel.localTip.indexes)
+  const cautious = cautiousView(channel)
+  const us = channel.role
+  const status = channelStatus(channel, close)
+  const open = status === 'open'
+  const offered = cautious.htlcs.filter((htlc) => htlc.offerer === us)
+  const received = cautious.htlcs.filter((htlc) => htlc.offerer !== us)
+  const kind = close?.close?.kind
+  const closedBy =
+    kind === undefined ? undefined : kind === 'mutual' ? 'mutual' : kind === 'local' ? 'local' : 'remote'
+  const reason = channel.failure?.reason
+  return {
+    channelId: channel.id,
+    peer: channel.peer,
+    connected: channel.link !== 'offline',
+    status,
+    format: channel.formatName,
+    role: channel.role,
+    capacitySat: String(channel.funding.sat),
+    localMsat: String(balanceOf(view, us)),
+    remoteMsat: String(balanceOf(view, otherRole(us))),
+    spendableMsat: String(open ? spendableMsat(channel) : 0n),
+    receivableMsat: String(open ? receivableMsat(channel) : 0n),
+    localReserveSat: String(channel.remote.channelReserveSat),
+    remoteReserveSat: String(channel.local.channelReserveSat),
+    inFlightOutMsat: String(totalMsat(offered)),
+    inFlightInMsat: String(totalMsat(received)),
+    htlcs: cautious.htlcs.length,
+    feeratePerKw: view.feeratePerKw,
+    fundingTxid: channel.funding.outpoint.txid,
+    fundingVout: channel.funding.outpoint.vout,
+    ...(channel.funding.shortChannelId === undefined
+      ? {}
+      : { shortChannelId: formatShortChannelId(channel.funding.shortChannelId) }),
+    confirmations: depthOf(state, channel),
+    confirmationsNeeded: channel.funding.minimumDepth,
+    ...(close?.close === undefined ? {} : { closeTxid: close.close.txid }),
+    ...(closedBy === undefined ? {} : { closedBy }),
+    closingOutputs: close === undefined ? [] : projectClosing(close),
+    ...(reason === undefined ? {} : { reason }),
+    localCommitmentNumber: channel.localTip.number,
+    remoteCommitmentNumber: (channel.remotePending.at(-1) ?? channel.remoteTail).number,
+    createdAt: iso(channel.createdAt),
+  }
+}
+
+/** Peers as connections see them, with what their init said. */
+export function projectPeers(state: NodeState, statuses: readonly PeerStatus[]): Peer[] {
+  return statuses.map((status) => ({
+    nodeId: status.nodeId,
+    ...(status.address === undefined ? {} : { address: status.address }),
+    state: status.state,
+    ...(status.retryAt === undefined ? {} : { retryAt: iso(status.retryAt) }),
+    ...(status.lastError === undefined ? {} : { lastError: status.lastError.message }),
+    inbound: status.inbound,
+    features: featureBits(state.peers[status.nodeId]?.features ?? new Uint8Array(0)).map(
+      (bit) => featureName(bit) ?? String(bit),
+    ),
+  }))
+}
+
+export function projectBalances(state: NodeState): Balances {
+  let spendable = 0n
+  let lightning = 0n
+  let receivable = 0n
+  let closing = 0n
+  let opening = 0n
+  for (const channel of Object.values(state.channels)) {
+    const close = state.closes[channel.id]
+    const status = channelStatus(channel, close)
+    const balance = balanceOf(viewAt(channel, channel.localTip.indexes), channel.role)
+    if (status === 'open') {
+      lightning += balance
+      spendable += spendableMsat(channel)
+      receivable += receivableMsat(channel)
+    } else if (status === 'confirming') opening += toSatFloor(balance)
+    else if (close?.close !== undefined) {
+      for (const output of closingOutputs(close)) {
+        if (output.state === 'waiting' || output.state === 'sweeping') closing += output.amountSat
+      }
+    } else if (status !== 'closed') closing += toSatFloor(balance)
+  }
+  const coins = walletBalanceOf(state.wallet, heightOf(state))
+  const onchain = coins.confirmedSat + coins.trustedSat
+  return {
+    spendableMsat: String(spendable),
+    lightningMsat: String(lightning),
+    receivableMsat: String(receivable),
+    onchainConfirmedSat: String(coins.confirmedSat),
+    onchainUnconfirmedSat: String(coins.trustedSat + coins.untrustedSat),
+    onchainReservedSat: String(coins.reservedSat),
+    closingSat: String(closing),
+    openingSat: String(opening),
+    totalMsat: String(spendable + onchain * 1000n),
+  }
+}
+
+export function projectInvoice(record: InvoiceRecord, now: number) {
+  return {
+    paymentHash: record.paymentHash,
+    invoice: record.bolt11,
+    ...(record.amountMsat === undefined ? {} : { amountMsat: String(record.amountMsat) }),
+    description: record.description,
+    state: invoiceState(record, now),
+    createdAt: iso(record.createdAt),
+    expiresAt: iso(record.expiresAt),
+    ...(record.paidAt === undefined ? {} : { paidAt: iso(record.paidAt) }),
+    ...(record.receivedMsat === undefined ? {} : { receivedMsat: String(record.receivedMsat) }),
+  }
+}
+
+const hex = (bytes: Uint8Array): string => Array.from(bytes, (b) => b.toString(16).padStart(2, '0')).join('')
+
+export function projectPayment(record: PaymentRecord) {
+  return {
+    paymentHash: record.paymentHash,
+    invoice: record.bolt11,
+    destination: record.destination,
+    description: record.description,
+    amountMsat: String(record.amountMsat),
+    feeMsat: String(record.feeMsat),
+    state: record.state,
+    ...(record.preimage === undefined ? {} : { preimage: hex(record.preimage) }),
+    ...(record.error === undefined ? {} : { error: record.error }),
+    attempts: record.attempts.length,
+    createdAt: iso(record.createdAt),
+    ...(record.endedAt === undefined ? {} : { settledAt: iso(record.endedAt) }),
+  }
+}
+
+const LABELS = {
+  receive: 'received',
+  send: 'sent',
+  funding: 'channelOpen',
+  close: 'channelClose',
+  sweep: 'sweep',
+} as const
+
+export function projectTransactions(state: NodeState): Transaction[] {
+  const height = heightOf(state)
+  return listTransactions(state.wallet)
+    .filter((tx) => tx.status !== 'replaced')
+    .map((tx) => ({
+      txid: tx.txid,
+      amountSat: String(tx.netSat),
+      ...(tx.feeSat === null ? {} : { feeSat: String(tx.feeSat) }),
+      ...(tx.height === null ? {} : { height: tx.height }),
+      confirmations: tx.height === null ? 0 : Math.max(0, height - tx.height + 1),
+      label: LABELS[tx.kind],
+      canBump: tx.own && tx.height === null && tx.kind === 'send',
+      time: iso(tx.timeSec * 1000),
+    }))
+}
+
+export function projectCoins(state: NodeState, setup: NodeSetup) {
+  const height = heightOf(state)
+  return walletCoins(state.wallet).map((coin) => {
+    const confirmed = coin.height !== null
+    const kind =
+      coin.reservedFor !== null
+        ? ('reserved' as const)
+        : !confirmed
+          ? ('unconfirmed' as const)
+          : isMature(coin, height)
+            ? ('spendable' as const)
+            : ('immature' as const)
+    return {
+      txid: coin.outpoint.txid,
+      vout: coin.outpoint.vout,
+      amountSat: String(coin.valueSat),
+      address: addressFromScript(coin.script, NETWORKS[setup.network]) ?? '',
+      confirmations: coin.height === null ? 0 : Math.max(0, height - coin.height + 1),
+      state: kind,
+    }
+  })
+}
+
+function projectActivity(state: NodeState): AppState['activity'] {
+  const lines: AppState['activity'] = []
+  for (const record of Object.values(state.payments)) {
+    lines.push({
+      id: `payment/${record.paymentHash}`,
+      kind: 'lightningSent',
+      state: record.state === 'pending' ? 'pending' : record.state === 'succeeded' ? 'done' : 'failed',
+      amountMsat: String(-record.amountMsat),
+      feeMsat: String(record.feeMsat),
+      note: record.description,
+      time: iso(record.endedAt ?? record.createdAt),
+      paymentHash: record.paymentHash,
+      ...(record.error === undefined ? {} : { error: record.error }),
+    })
+  }
+  for (const record of Object.values(state.invoices)) {
+    if (record.state !== 'paid') continue
+    lines.push({
+      id: `invoice/${record.paymentHash}`,
+      kind: 'lightningReceived',
+      state: record.settledAt === undefined ? 'pending' : 'done',
+      amountMsat: String(record.receivedMsat ?? 0n),
+      note: record.description,
+      time: iso(record.paidAt ?? record.createdAt),
+      paymentHash: record.paymentHash,
+    })
+  }
+  for (const tx of listTransactions(state.wallet)) {
+    if (tx.status === 'replaced') continue
+    const kind =
+      tx.kind === 'funding'
+        ? ('channelOpen' as const)
+        : tx.kind === 'close' || tx.kind === 'sweep'
+          ? ('channelClose' as const)
+          : tx.netSat >= 0n
+            ? ('onchainReceived' as const)
+            : ('onchainSent' as const)
+    lines.push({
+      id: `tx/${tx.txid}`,
+      kind,
+      state: tx.height === null ? 'pending' : 'done',
+      amountMsat: String(tx.netSat * 1000n),
+      ...(tx.feeSat === null || tx.netSat >= 0n ? {} : { feeMsat: String(tx.feeSat * 1000n) }),
+      note: '',
+      time: iso(tx.timeSec * 1000),
+      txid: tx.txid,
+      ...(tx.kind === 'funding' && /^[0-9a-f]{64}$/.test(tx.label) ? { channelId: tx.label } : {}),
+    })
+  }
+  return lines.sort((a, b) => (a.time < b.time ? 1 : a.time > b.time ? -1 : 0)).slice(0, ACTIVITY_LENGTH)
+}
+
+/** What a person should know, most urgent first. */
+function projectNotices(state: NodeState, extra: readonly Notice[]): Notice[] {
+  const notices: Notice[] = [...extra]
+  for (const channel of Object.values(state.channels)) {
+    const close = state.closes[channel.id]
+    const status = channelStatus(channel, close)
+    if (status === 'failed') {
+      notices.push({
+        id: `failed/${channel.id}`,
+        urgency: 'urgent',
+        code: 'channelFailed',
+        message: channel.failure?.reason ?? 'The channel failed.',
+        channelId: channel.id,
+      })
+    } else if (status === 'forceClosing') {
+      const theirs = close?.close !== undefined && close.close.kind !== 'local'
+      notices.push({
+        id: `closing/${channel.id}`,
+        urgency: 'warning',
+        code: theirs ? 'peerForceClosed' : 'closingWaits',
+        message: channel.failure?.reason ?? 'A channel is being closed on chain.',
+        channelId: channel.id,
+      })
+    }
+  }
+  if (state.preferences.wordsConfirmed !== 'true') {
+    notices.push({
+      id: 'backUpWords',
+      urgency: 'warning',
+      code: 'backUpWords',
+      message: 'Write down the recovery words: without them a lost device means lost coins.',
+    })
+  }
+  const order = { urgent: 0, warning: 1, info: 2 }
+  return notices.sort((a, b) => order[a.urgency] - order[b.urgency])
+}
+
+const SERVER_STATES = {
+  new: 'trying',
+  ok: 'ok',
+  behind: 'trying',
+  failing: 'backingOff',
+  rateLimited: 'backingOff',
+  lying: 'lying',
+} as const
+
+const perVb = (perKw: number): number => Math.round(perKw / 2.5) / 100
+
+export interface Around {
+  readonly phase: AppState['phase']
+  readonly version: string
+  readonly peers: readonly PeerStatus[]
+  readonly notices: readonly Notice[]
+  readonly gateway: string
+  readonly error?: AppState['error']
+}
+
+/** The whole of what screens need. */
+export function projectState(state: NodeState, setup: NodeSetup, around: Around): AppState {
+  const health = state.health
+  const rate = (blocks: number) => perVb(feerateFor(state, setup, blocks))
+  return {
+    phase: around.phase,
+    ...(around.error === undefined ? {} : { error: around.error }),
+    network: setup.network,
+    nodeId: setup.nodeId,
+    version: around.version,
+    chain: {
+      height: heightOf(state),
+      blockHash: state.chain.headers.tip.hash,
+      synced: health?.synced ?? false,
+      headersVerified: health?.headersVerified ?? 0,
+      progress: health?.progress ?? 0,
+      servers: state.chain.servers.map((server) => ({
+        url: server.url,
+        state: SERVER_STATES[server.status],
+        ...(server.tip === null ? {} : { height: server.tip.height }),
+        ...(server.lastError === null ? {} : { lastError: server.lastError }),
+      })),
+    },
+    feeSatPerVb: { fast: rate(2), normal: rate(6), slow: rate(24) },
+    balances: projectBalances(state),
+    channels: Object.values(state.channels)
+      .map((channel) => projectChannel(state, channel))
+      .sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1)),
+    peers: projectPeers(state, around.peers),
+    activity: projectActivity(state),
+    notices: projectNotices(state, around.notices),
+    settings: {
+      gateway: around.gateway,
+      servers: state.chain.servers.map((server) => server.url),
+      wordsConfirmed: state.preferences.wordsConfirmed === 'true',
+      storagePersisted: state.preferences.storagePersisted === 'true',
+    },
+  }
+}
+
+/** The state before there is a wallet. */
+export function emptyState(
+  around: Around & { network: AppState['network']; servers: readonly string[] },
+): AppState {
+  const zero = '0'
+  return {
+    phase: around.phase,
+    ...(around.error === undefined ? {} : { error: around.error }),
+    network: around.network,
+    version: around.version,
+    chain: { height: 0, blockHash: '', synced: false, headersVerified: 0, progress: 0, servers: [] },
+    feeSatPerVb: { fast: 1, normal: 1, slow: 1 },
+    balances: {
+      spendableMsat: zero,
+      lightningMsat: zero,
+      receivableMsat: zero,
+      onchainConfirmedSat: zero,
+      onchainUnconfirmedSat: zero,
+      onchainReservedSat: zero,
+      closingSat: zero,
+      openingSat: zero,
+      totalMsat: zero,
+    },
+    channels: [],
+    peers: [],
+    activity: [],
+    notices: [],
+    settings: {
+      gateway: around.gateway,
+      servers: [...around.servers],
+      wordsConfirmed: false,
+      storagePersisted: false,
+    },
+  }
+}
+
+/** Millisatoshi from the contract's decimal string. */
+export const readMsat = (text: string): Msat => msat(BigInt(text))

@@ -1,0 +1,75 @@
+import type { NodeEvent } from '../engine/node/commands.ts'
+
+/** Async iterables over callbacks. Both stop, and let go of their source, when `signal` fires or the consumer leaves. */
+
+/** The newest value now and after every change; values in between are skipped, so a slow consumer is never behind. */
+export async function* latest<T>(
+  read: () => T,
+  onChange: (listener: () => void) => () => void,
+  signal: AbortSignal,
+): AsyncGenerator<T> {
+  let changed = true
+  let wake: (() => void) | undefined
+  const stir = () => {
+    changed = true
+    wake?.()
+  }
+  const leave = onChange(stir)
+  signal.addEventListener('abort', stir, { once: true })
+  try {
+    while (!signal.aborted) {
+      if (changed) {
+        changed = false
+        yield read()
+      } else {
+        await new Promise<void>((resolve) => {
+          wake = resolve
+        })
+      }
+    }
+  } finally {
+    leave()
+    signal.removeEventListener('abort', stir)
+  }
+}
+
+/** All events from the moment of the call on, in order. More than `limit` unread ones end the stream: its consumer has stopped. */
+export function eventStream(
+  source: { subscribe(listener: (event: NodeEvent) => void): () => void },
+  signal: AbortSignal,
+  limit = 100_000,
+): AsyncIterable<NodeEvent> {
+  const events: NodeEvent[] = []
+  let ended = false
+  let wake: (() => void) | undefined
+  const end = () => {
+    ended = true
+    leave()
+    wake?.()
+  }
+  const leave = source.subscribe((event) => {
+    events.push(event)
+    if (events.length > limit) end()
+    wake?.()
+  })
+  if (signal.aborted) end()
+  signal.addEventListener('abort', end, { once: true })
+  return {
+    [Symbol.asyncIterator]: () => ({
+      async next() {
+        for (;;) {
+          const value = events.shift()
+          if (value !== undefined) return { done: false, value }
+          if (ended) return { done: true, value: undefined }
+          await new Promise<void>((resolve) => {
+            wake = resolve
+          })
+        }
+      },
+      return() {
+        end()
+        return Promise.resolve({ done: true, value: undefined })
+      },
+    }),
+  }
+}

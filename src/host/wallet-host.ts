@@ -1,0 +1,300 @@
+import { ApiError, type ApiErrorData } from '../contract/errors.ts'
+import type { Handlers } from '../contract/rpc.ts'
+import type { AppState } from '../contract/schemas.ts'
+import { toHex } from '../engine/base/bytes.ts'
+import { type NetworkName, NETWORKS } from '../engine/bitcoin/network.ts'
+import { publicKey } from '../engine/crypto/curve.ts'
+import { entropyFrom } from '../engine/crypto/entropy.ts'
+import { loadNode, turn } from '../engine/node/node.ts'
+import type { Store } from '../engine/node/ports.ts'
+import type { NodeSetup, NodeState } from '../engine/node/state.ts'
+import { type ChannelPolicy, DEFAULT_POLICY } from '../engine/channel/policy.ts'
+import { decodeRecord, encodeRecord } from '../engine/records/codec.ts'
+import { nodeKeys, walletKeys } from '../engine/wallet/keys.ts'
+import { newWords, parseWords, seedFromWords, type WordsError } from '../engine/wallet/words.ts'
+import { createHandlers } from './api.ts'
+import { createLog, type Log } from './log.ts'
+import { createLoop, type Loop } from './loop.ts'
+import { createPeers, type Peers } from './peers.ts'
+import type { Clock, EsploraPort } from './ports.ts'
+import { emptyState, projectState } from './project.ts'
+import type { Dial } from './socket.ts'
+
+/** A wallet on its machine: from an empty store to a running node, and the API over it. The same in a browser and in Node. */
+
+export const VERSION = '0.1.0'
+const SEED_VERSION = 1
+const SEED_KEY = 'seed'
+/** While states come faster than this, only the newest is told. */
+const STATE_GAP_MS = 40
+
+/** What is there besides the machine: the place's defaults, which the user may change. */
+export interface Defaults {
+  readonly network: NetworkName
+  readonly servers: readonly string[]
+  /** WebSocket base of the gateway; empty for nodes that dial TCP themselves. */
+  readonly gateway: string
+}
+
+export interface HostPorts {
+  readonly store: Store
+  readonly esplora: EsploraPort
+  readonly clock: Clock
+  readonly entropy: () => Uint8Array
+  /** Dials peers, through `gateway()` where the machine has no sockets. */
+  readonly dialer: (gateway: () => string) => Dial
+  readonly defaults: Defaults
+  readonly policy?: Partial<ChannelPolicy>
+  readonly formats?: readonly string[]
+  readonly acceptChannels?: boolean
+}
+
+/** A running wallet's parts, for the API. */
+export interface Running {
+  readonly loop: Loop<NodeState>
+  readonly peers: Peers
+  readonly setup: NodeSetup
+}
+
+export interface WalletHost {
+  readonly handlers: Handlers
+  /** Undefined until there is a wallet. */
+  running(): Running | undefined
+  /** Stops after the turn under way. */
+  stop(): Promise<void>
+}
+
+interface Seed {
+  readonly words: string
+  readonly passphrase: string
+  readonly network: NetworkName
+  readonly gateway: string
+  readonly servers: readonly string[]
+}
+
+/** What the handlers need of the host. */
+export interface HostControl {
+  readonly log: Log
+  readonly defaults: Defaults
+  /** ms since 1970 */
+  now(): number
+  after(ms: number, task: () => void): () => void
+  running(): Running | undefined
+  state(): AppState
+  /** Called on every change of `state`; returns the way out. */
+  onChange(listener: () => void): () => void
+  create(options: {
+    readonly network: NetworkName
+    readonly words: string
+    readonly passphrase: string
+    readonly servers: readonly string[]
+    readonly gateway: string
+  }): Promise<void>
+  newWords(count: 12 | 24): string
+  words(): readonly string[] | undefined
+  gateway(): string
+  setGateway(url: string): Promise<void>
+}
+
+const wordsFailure = (error: WordsError): ApiErrorData => {
+  switch (error.code) {
+    case 'words_unknown':
+      return {
+        code: 'wordsUnknown',
+        message: `Not in the word list: ${error.words.map((w) => w.position).join(', ')}.`,
+        data: {
+          positions: error.words.map((w) => w.position).join(','),
+          suggestions: error.words.map((w) => w.suggestions.join('/')).join(','),
+        },
+      }
+    case 'words_checksum':
+      return {
+        code: 'wordsChecksum',
+        message: 'The words do not belong together: one is wrong or in the wrong place.',
+      }
+    default:
+      return { code: 'wordsCount', message: 'Recovery words come in twelves or twenty-fours.' }
+  }
+}
+
+/** Reads a store and starts what it holds; with an empty one waits for `createWallet` or `restoreWallet`. */
+export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
+  const log = createLog(ports.clock)
+  const listeners = new Set<() => void>()
+  let running: Running | undefined
+  let seed: Seed | undefined
+  let broken: ApiErrorData | undefined
+
+  const changed = () => {
+    for (const listener of listeners) listener()
+  }
+
+  function begin(from: Seed, records: ReadonlyMap<string, Uint8Array>): void {
+    const network = NETWORKS[from.network]
+    const bytes = seedFromWords(from.words.split(' '), from.passphrase)
+    const keys = nodeKeys(bytes, network)
+    const nodeSecret = keys.identity()
+    const setup: NodeSetup = {
+      network: from.network,
+      walletKeys: walletKeys(bytes, network),
+      nodeKeys: keys,
+      nodeId: toHex(publicKey(nodeSecret)),
+      nodeSecret,
+      policy: { ...DEFAULT_POLICY, ...ports.policy },
+      formats: ports.formats ?? ['anchors_zero_fee_htlc_tx', 'static_remotekey'],
+      acceptChannels: ports.acceptChannels ?? true,
+      servers: from.servers,
+      fallbackFeeratePerKw: from.network === 'regtest' ? 1000 : 2500,
+    }
+    const loaded = loadNode(records, setup)
+    if (!loaded.ok) {
+      broken = { code: 'storageFailed', message: `The stored wallet cannot be read: ${loaded.error}` }
+      log.add('error', broken.message)
+      return
+    }
+    const loop: Loop<NodeState> = createLoop(loaded.value, {
+      turn: (state, inputs, context) => turn(state, setup, inputs, context),
+      store: ports.store,
+      peers: {
+        send: (connection, messages) => peers.send(connection, messages),
+        hangUp: (connection, reason) => peers.hangUp(connection, reason),
+        keepConnected: (nodeId, address) => peers.keepConnected(nodeId, address),
+        letGo: (nodeId) => peers.letGo(nodeId),
+        shutDown: (reason) => peers.shutDown(reason),
+        consumed: (inputs) => peers.consumed(inputs),
+      },
+      esplora: ports.esplora,
+      clock: ports.clock,
+      entropy: ports.entropy,
+      onDefect: (error) =>
+        log.add('error', error instanceof Error ? `${error.message}\n${error.stack ?? ''}` : String(error)),
+    })
+    const peers = createPeers({
+      dial: ports.dialer(() => seed?.gateway ?? ports.defaults.gateway),
+      clock: ports.clock,
+      localSecret: nodeSecret,
+      localNodeId: setup.nodeId,
+      entropy: ports.entropy,
+      emit: (input) => loop.push(input),
+    })
+    running = { loop, peers, setup }
+    loop.onState(changed)
+    loop.subscribe((event) =>
+      log.add(
+        'info',
+        JSON.stringify(event, (_, v) => (typeof v === 'bigint' ? String(v) : v)),
+      ),
+    )
+    peers.onChange(changed)
+    loop.start()
+  }
+
+  async function writeSeed(next: Seed): Promise<void> {
+    await ports.store.commit([{ key: SEED_KEY, value: encodeRecord(SEED_VERSION, next) }])
+    seed = next
+  }
+
+  const records = await ports.store.load()
+  const stored = records.get(SEED_KEY)
+  if (stored !== undefined) {
+    const decoded = decodeRecord(stored)
+    if (decoded.ok && decoded.value.version === SEED_VERSION) {
+      seed = decoded.value.value as Seed
+      begin(seed, records)
+    } else broken = { code: 'storageFailed', message: 'The stored wallet was written by another version.' }
+  }
+
+  function state(): AppState {
+    const around = {
+      version: VERSION,
+      peers: running?.peers.status() ?? [],
+      notices: [],
+      gateway: seed?.gateway ?? ports.defaults.gateway,
+    }
+    if (running === undefined) {
+      return emptyState({
+        ...around,
+        phase: broken === undefined ? 'noWallet' : 'frozen',
+        ...(broken === undefined ? {} : { error: broken }),
+        network: ports.defaults.network,
+        servers: ports.defaults.servers,
+      })
+    }
+    const status = running.loop.status()
+    return projectState(status.state, running.setup, {
+      ...around,
+      phase: status.phase === 'running' ? 'running' : 'frozen',
+      ...(status.error === undefined ? {} : { error: status.error }),
+    })
+  }
+
+  const control: HostControl = {
+    log,
+    defaults: ports.defaults,
+    now: () => ports.clock.now(),
+    after: (ms, task) => ports.clock.after(ms, task),
+    running: () => running,
+    state,
+    onChange(listener) {
+      let last = Number.NEGATIVE_INFINITY
+      let cancel: (() => void) | undefined
+      const told = () => {
+        if (cancel !== undefined) return
+        const wait = last + STATE_GAP_MS - ports.clock.now()
+        const tell = () => {
+          cancel = undefined
+          last = ports.clock.now()
+          listener()
+        }
+        if (wait <= 0) tell()
+        else cancel = ports.clock.after(wait, tell)
+      }
+      listeners.add(told)
+      return () => {
+        listeners.delete(told)
+        cancel?.()
+      }
+    },
+    async create(options) {
+      if (running !== undefined || seed !== undefined) {
+        throw new ApiError({ code: 'walletExists', message: 'There is a wallet already.' })
+      }
+      // HTLC outputs and justice on chain come with a later version; until then real money would be at risk.
+      if (options.network === 'bitcoin') {
+        throw new ApiError({
+          code: 'mainnetRefused',
+          message: 'Mainnet is refused until contested closes are enforced on chain.',
+        })
+      }
+      const parsed = parseWords(options.words)
+      if (!parsed.ok) throw new ApiError(wordsFailure(parsed.error))
+      const next: Seed = {
+        words: parsed.value.join(' '),
+        passphrase: options.passphrase,
+        network: options.network,
+        gateway: options.gateway,
+        servers: options.servers,
+      }
+      await writeSeed(next)
+      begin(next, new Map())
+      changed()
+    },
+    newWords: (count) => newWords(entropyFrom(ports.entropy()), count).join(' '),
+    words: () => seed?.words.split(' '),
+    gateway: () => seed?.gateway ?? ports.defaults.gateway,
+    async setGateway(url) {
+      if (seed !== undefined) await writeSeed({ ...seed, gateway: url })
+      running?.peers.online()
+      changed()
+    },
+  }
+
+  return {
+    handlers: createHandlers(control),
+    running: () => running,
+    async stop() {
+      await running?.loop.stop()
+      await ports.store.close()
+    },
+  }
+}
