@@ -206,14 +206,22 @@ export function createMiner(options: MinerOptions): Miner {
     build: (payees) => alone(() => pay(payees)),
     send,
     auto(everyMs = 10_000, after = 6) {
+      let busy = false
       timer ??= setInterval(() => {
+        // One turn at a time: a second one would count the same mempool again.
+        if (busy) return
+        busy = true
         void (async () => {
           const pool = await rpc.call<{ size: number }>('getmempoolinfo')
           if (pool.size > 0) wanted = Math.max(wanted, after + 1)
           if (wanted === 0) return
           wanted--
           await mine(1)
-        })().catch(() => {})
+        })()
+          .catch(() => {})
+          .finally(() => {
+            busy = false
+          })
       }, everyMs)
     },
     want(blocks) {

@@ -1,7 +1,216 @@
-import type { StartPeer } from './peer-types.ts'
+import { randomBytes } from 'node:crypto'
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { WebSocket } from 'ws'
+import type { Client } from '../contract/procedures.ts'
+import { createClient, type Port, serve } from '../contract/rpc.ts'
+import { useCurve } from '../engine/crypto/curve.ts'
+import { loadWasmCurve } from '../host/curve-wasm.ts'
+import { createWebSocketDialer, type WebSocketConstructor } from '../host/dial-websocket.ts'
+import { createEsploraClient } from '../host/esplora/client.ts'
+import { createTcpDialer, listenTcp } from '../host/node/dial-tcp.node.ts'
+import { openFileStore } from '../host/node/store-file.node.ts'
+import { systemClock } from '../host/ports.ts'
+import { createWalletHost, type WalletHost } from '../host/wallet-host.ts'
+import type { PeerApi, PeerDeps, PlaygroundPeer, StartPeer } from './peer-types.ts'
 
-/**
- * Starts one of this project's own nodes, headless in Node. The slot for `ada` and `ben`: until it is filled the
- * playground runs with `lil` alone.
- */
-export const startPeer: StartPeer | undefined = undefined
+/** One of this project's own nodes, headless in Node: the browser's engine and shell over files and TCP. */
+
+let curve: Promise<void> | undefined
+
+/** Node's BigInt is slow; the WASM curve is loaded once a process. */
+const fastCurve = (): Promise<void> => {
+  curve ??= loadWasmCurve(randomBytes(32)).then(useCurve)
+  return curve
+}
+
+export interface HeadlessOptions {
+  readonly dataDir: string
+  /** TCP port for peers; 0 takes a free one. */
+  readonly port: number
+  readonly esploraUrl: string
+  /** Formats to negotiate, best first. */
+  readonly formats?: readonly string[]
+  readonly minimumDepth?: number
+}
+
+export interface Headless {
+  readonly host: WalletHost
+  readonly client: Client
+  readonly nodeId: string
+  readonly port: number
+  stop(): Promise<void>
+}
+
+/** A client of a host in the same process. */
+function localClient(host: WalletHost): Client {
+  let toServer: (message: unknown) => void = () => {}
+  let toClient: (message: unknown) => void = () => {}
+  const side = (
+    out: () => (message: unknown) => void,
+    set: (listener: (message: unknown) => void) => void,
+  ): Port => ({
+    // Structured like a message port: copied and later, so that neither side sees the other's objects.
+    post: (message) => {
+      const copy = structuredClone(message)
+      queueMicrotask(() => out()(copy))
+    },
+    listen: set,
+    close: () => {},
+  })
+  serve(
+    side(
+      () => toClient,
+      (listener) => {
+        toServer = listener
+      },
+    ),
+    host.handlers,
+  )
+  return createClient(
+    side(
+      () => toServer,
+      (listener) => {
+        toClient = listener
+      },
+    ),
+  )
+}
+
+/** Starts a headless node; its wallet is made on the first start and found again later. */
+export async function startHeadless(options: HeadlessOptions): Promise<Headless> {
+  await fastCurve()
+  await mkdir(options.dataDir, { recursive: true })
+  const store = await openFileStore(join(options.dataDir, 'store'))
+  const webSocket = createWebSocketDialer({
+    gateway: () => undefined,
+    WebSocket: WebSocket as unknown as WebSocketConstructor,
+  })
+  const esplora = createEsploraClient({ fetch: globalThis.fetch })
+  const host = await createWalletHost({
+    store,
+    esplora: { request: (server, request, signal) => esplora.request(server, request, signal) },
+    clock: systemClock,
+    entropy: () => Uint8Array.from(randomBytes(32)),
+    dialer: () => createTcpDialer(webSocket),
+    defaults: { network: 'regtest', servers: [options.esploraUrl], gateway: '' },
+    policy: { minimumDepth: options.minimumDepth ?? 1 },
+    ...(options.formats === undefined ? {} : { formats: options.formats }),
+  })
+  const client = localClient(host)
+  if (host.running() === undefined) await client.createWallet({})
+  // The playground's ports may change between runs.
+  await client.updateSettings({ servers: [options.esploraUrl] })
+  const running = host.running()
+  if (running === undefined) throw new Error('the node did not start')
+  const listener = await listenTcp({ port: options.port }, (socket) => running.peers.accept(socket))
+  return {
+    host,
+    client,
+    nodeId: running.setup.nodeId,
+    port: listener.port,
+    async stop() {
+      await listener.close()
+      await host.stop()
+    },
+  }
+}
+
+/** Resolves when `holds` is true of the node's state, now or after a change. */
+export async function untilState(
+  client: Client,
+  holds: (state: Awaited<ReturnType<typeof currentState>>) => boolean,
+): Promise<void> {
+  for await (const state of client.getState()) if (holds(state)) return
+}
+
+async function currentState(client: Client) {
+  for await (const state of client.getState()) return state
+  throw new Error('no state')
+}
+
+function apiOf(node: Headless, deps: PeerDeps): PeerApi {
+  const { client, host } = node
+  const paid = new Set<string>()
+  return {
+    async addInvoice(amountMsat, memo) {
+      const made = await client.addInvoice({
+        ...(amountMsat === undefined ? {} : { amountMsat: String(amountMsat) }),
+        description: memo,
+      })
+      return made.invoice
+    },
+    async payInvoice(bolt11) {
+      try {
+        for await (const update of client.sendPayment({ invoice: bolt11 })) {
+          if (update.status === 'succeeded') {
+            return { ok: true, preimage: update.preimage, feeMsat: BigInt(update.feeMsat) }
+          }
+          if (update.status === 'failed') return { ok: false, reason: update.error.message }
+        }
+        return { ok: false, reason: 'the node stopped' }
+      } catch (error) {
+        return { ok: false, reason: error instanceof Error ? error.message : String(error) }
+      }
+    },
+    isPaid(bolt11) {
+      if (paid.has(bolt11)) return true
+      const state = host.running()?.loop.status().state
+      const record = Object.values(state?.invoices ?? {}).find((invoice) => invoice.bolt11 === bolt11)
+      if (record?.state === 'paid') paid.add(bolt11)
+      return record?.state === 'paid'
+    },
+    channels() {
+      const state = host.running()?.loop.status().state
+      return Object.values(state?.channels ?? {}).map((channel) => ({
+        peer: channel.peer,
+        capacitySat: channel.funding.sat,
+        outboundMsat: 0n,
+        inboundMsat: 0n,
+        usable:
+          channel.link === 'online' &&
+          channel.readySent &&
+          channel.readyReceived &&
+          channel.failure === undefined,
+      }))
+    },
+    async openChannel(to, amountSat, pushMsat) {
+      await fundWallet(node, deps, amountSat)
+      const peer = to.host === undefined ? to.nodeId : `${to.nodeId}@${to.host}:${to.port}`
+      for await (const update of client.openChannel({
+        peer,
+        amountSat: String(amountSat),
+        pushMsat: String(pushMsat),
+      })) {
+        if (update.status === 'pending') return
+      }
+    },
+  }
+}
+
+/** Gives the wallet the coins that an opening needs, and waits until it sees them. */
+async function fundWallet({ client }: Headless, deps: PeerDeps, amountSat: bigint): Promise<void> {
+  const need = amountSat + 100_000n
+  const { confirmedSat } = await client.walletBalance()
+  if (BigInt(confirmedSat) >= need) return
+  const { address } = await client.newAddress()
+  await deps.fund(address, need)
+  await deps.mine(1)
+  await client.refresh()
+  await untilState(client, (state) => BigInt(state.balances.onchainConfirmedSat) >= need)
+}
+
+/** Starts `ada` or `ben` for the playground. */
+export const startPeer: StartPeer = async (name, deps): Promise<PlaygroundPeer> => {
+  const portFile = join(deps.dataDir, 'port')
+  const stored = Number(await readFile(portFile, 'utf8').catch(() => '0'))
+  const node = await startHeadless({
+    dataDir: deps.dataDir,
+    port: deps.port > 0 ? deps.port : stored,
+    esploraUrl: deps.esploraUrl,
+  })
+  // The port is kept so that peers find the node again after a restart.
+  await writeFile(`${portFile}.new`, String(node.port))
+  await rename(`${portFile}.new`, portFile)
+  return { name, nodeId: node.nodeId, port: node.port, api: apiOf(node, deps), stop: () => node.stop() }
+}
