@@ -2,11 +2,22 @@ import { equalBytes, toHex } from '../base/bytes.ts'
 import { invariant, unwrap } from '../base/result.ts'
 import { type Msat, msat, sat } from '../base/units.ts'
 import { p2wpkh, p2wpkhScriptCode, p2wsh } from '../bitcoin/script.ts'
-import { decodeTx, encodeTx, outputSumSat, sighashSegwitV0, txidOf, vsizeOf } from '../bitcoin/tx.ts'
+import {
+  decodeTx,
+  encodeTx,
+  outputSumSat,
+  SEQUENCE_RBF,
+  SIGHASH_ALL,
+  sighashSegwitV0,
+  txidOf,
+  vsizeOf,
+  withWitness,
+} from '../bitcoin/tx.ts'
 import { type OutPoint, outPointKey, type Tx, type TxOutput } from '../bitcoin/types.ts'
 import { buildCommitment, fundingScriptOf } from '../commitment/build.ts'
 import { type ChannelSigner, INITIAL_SIGNER_STATE } from '../commitment/signer.ts'
 import type { ClosingSnapshot, RevokedRecord } from '../commitment/snapshot.ts'
+import { weightFeeSat } from '../commitment/fees.ts'
 import { testChannel } from '../commitment/testing.ts'
 import {
   type BuiltCommitment,
@@ -17,11 +28,14 @@ import {
   type Role,
   type ViewHtlc,
 } from '../commitment/types.ts'
-import { publicKey, signatureFromDer, verifyEcdsa } from '../crypto/curve.ts'
+import { outputWeight } from '../commitment/weights.ts'
+import { scriptSignature } from '../commitment/witness.ts'
+import { publicKey, signatureFromDer, signEcdsa, verifyEcdsa } from '../crypto/curve.ts'
 import { sha256 } from '../crypto/hash.ts'
 import { emptySecretStore, receiverInsert } from '../revocation/secrets.ts'
 import { onchainStep, resumeOnchain } from './step.ts'
 import type {
+  FeePayer,
   OnchainContext,
   OnchainEffect,
   OnchainEvent,
@@ -314,6 +328,52 @@ export function scene(options: SceneOptions): Scene {
   }
 }
 
+/** Wallet coins for `FeePayer`: one a transaction, change back to the wallet. */
+export function testPayer(
+  coins: readonly { readonly outpoint: OutPoint; readonly valueSat: bigint }[],
+): FeePayer {
+  const held = new Map<string, (typeof coins)[number]>()
+  let next = 0
+  return {
+    attach: ({ token, tx, weight, feeratePerKw }) => {
+      const coin = held.get(token) ?? coins[next]
+      if (coin === undefined) return undefined
+      if (!held.has(token)) next += 1
+      held.set(token, coin)
+      const total = weight + 4 * 41 + 110 + outputWeight(WALLET_SCRIPT.length) + 4
+      const change = coin.valueSat - weightFeeSat(feeratePerKw, total) - 1n
+      if (change < 294n) return undefined
+      const input = {
+        outpoint: coin.outpoint,
+        scriptSig: new Uint8Array(0),
+        sequence: SEQUENCE_RBF,
+        witness: [],
+      }
+      const whole: Tx = {
+        ...tx,
+        inputs: [...tx.inputs, input],
+        outputs: [...tx.outputs, { valueSat: sat(change), script: WALLET_SCRIPT }],
+      }
+      const vin = whole.inputs.length - 1
+      return {
+        tx: whole,
+        sign: (unsigned) => {
+          const key = publicKey(WALLET_KEY)
+          const digest = sighashSegwitV0(
+            unsigned,
+            vin,
+            p2wpkhScriptCode(key),
+            sat(coin.valueSat),
+            SIGHASH_ALL,
+          )
+          const signature = scriptSignature(signEcdsa(digest, WALLET_KEY), SIGHASH_ALL)
+          return withWitness(unsigned, vin, [signature, key])
+        },
+      }
+    },
+  }
+}
+
 // ---- a node --------------------------------------------------------------------------------------------------------
 
 export interface Driver {
@@ -383,7 +443,7 @@ export function drive(
 
   async function report(): Promise<boolean> {
     let changed = false
-    for (const [token, watch] of [...watches]) {
+    for (const [token, watch] of watches) {
       const now = await chain.spendOf(watch.outpoint)
       const { reported } = watch
       if (now?.txid === reported?.txid && now?.confirmed?.blockHash === reported?.confirmed?.blockHash)
@@ -401,7 +461,7 @@ export function drive(
   }
 
   async function publish(): Promise<void> {
-    for (const tx of [...broadcasts.values()]) {
+    for (const tx of broadcasts.values()) {
       const txid = txidOf(tx)
       try {
         await chain.broadcast(tx)
