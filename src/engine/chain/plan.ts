@@ -166,9 +166,9 @@ function stands(p: Plan, check: Check | undefined, period: number): boolean {
 /** Looks up watched outputs; returns whether each has had an answer since we came (back). */
 function planSpends(p: Plan): boolean {
   const watches = Object.values(p.turn.state.watches).filter((w) => w.kind === 'spend')
-  const { spendPollMs, requestsPerHour } = p.turn.state.config
-  // Many watches share the allowance: about 300 look-ups an hour at each server.
-  const period = requestsPerHour > 0 ? Math.max(spendPollMs, watches.length * 12_000) : spendPollMs
+  const { spendPollMs, spendSpacingMs } = p.turn.state.config
+  // Many watches share what a server allows.
+  const period = Math.max(spendPollMs, watches.length * spendSpacingMs)
   let ready = true
   for (const watch of watches) {
     const answers = Object.values(watch.answers)
@@ -273,12 +273,10 @@ function planOld(p: Plan, entry: TxEntry, old: OldProof, priority: Priority): vo
 }
 
 function planHistories(p: Plan): void {
-  const { historyPollMs, requestsPerHour } = p.turn.state.config
+  const { historyPollMs, historySpacingMs } = p.turn.state.config
   for (const watch of Object.values(p.turn.state.watches)) {
     if (watch.kind !== 'scripts') continue
-    // About 360 look-ups an hour, all servers together.
-    const period =
-      requestsPerHour > 0 ? Math.max(historyPollMs, watch.scripts.length * 10_000) : historyPollMs
+    const period = Math.max(historyPollMs, watch.scripts.length * historySpacingMs)
     for (const script of watch.scripts) planHistory(p, watch.token, script, period)
   }
 }

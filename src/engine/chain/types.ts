@@ -13,6 +13,9 @@ export interface ChainConfig {
   /** Between looks at the mempool for a watched output, and for a wallet script. */
   readonly spendPollMs: number
   readonly historyPollMs: number
+  /** At least this much between looks for watched outputs at one server, and for scripts at all servers together: many take longer. */
+  readonly spendSpacingMs: number
+  readonly historySpacingMs: number
   readonly feePollMs: number
   /** Between repeats of a broadcast that is to be kept up. */
   readonly rebroadcastMs: number

@@ -1,11 +1,16 @@
 import { sat } from '../../base/units.ts'
-import { type BlockHeader, encodeHeader, hashHeader, meetsTarget } from '../../bitcoin/header.ts'
+import {
+  type BlockHeader,
+  decodeHeader,
+  encodeHeader,
+  hashHeader,
+  meetsTarget,
+} from '../../bitcoin/header.ts'
 import { POW_RULES } from '../../bitcoin/difficulty.ts'
 import { merkleRoot } from '../../bitcoin/merkle.ts'
 import { encodeTx, txidOf } from '../../bitcoin/tx.ts'
 import type { OutPoint, Tx, Txid } from '../../bitcoin/types.ts'
 import { CHECKPOINTS } from '../checkpoints.ts'
-import { decodeHeader } from '../../bitcoin/header.ts'
 import { unwrap } from '../../base/result.ts'
 
 /** A block of a chain that tests make up: real proof of work on regtest's limit, transactions without valid signatures. */

@@ -1,4 +1,4 @@
-import { equalBytes, fromHex, toHex } from '../../base/bytes.ts'
+import { fromHex, toHex } from '../../base/bytes.ts'
 import { merkleBranch } from '../../bitcoin/merkle.ts'
 import { decodeTx, encodeTx, txidOf } from '../../bitcoin/tx.ts'
 import type { Tx } from '../../bitcoin/types.ts'
@@ -7,7 +7,7 @@ import type { EsploraError, EsploraRequest, EsploraResult } from '../esplora.ts'
 import { type FakeBlock, type FakeNode, headerBytes } from './blocks.ts'
 
 /** Replaces an answer; undefined: the honest one. `silence`: never answers. */
-export type Fault = (request: EsploraRequest, honest: EsploraResult) => EsploraResult | 'silence' | undefined
+export type Fault = (request: EsploraRequest) => EsploraResult | 'silence' | undefined
 
 /** An Esplora server over a made-up node, as public ones behave, with faults on demand. */
 export class FakeEsplora {
@@ -28,8 +28,7 @@ export class FakeEsplora {
 
   answer(request: EsploraRequest): EsploraResult | 'silence' {
     this.log.push(request)
-    const honest = this.honest(request)
-    return this.fault?.(request, honest) ?? honest
+    return this.fault?.(request) ?? this.honest(request)
   }
 
   private honest(r: EsploraRequest): EsploraResult {
@@ -146,7 +145,3 @@ export const summary = (b: FakeBlock) => ({
   bits: b.header.bits,
   difficulty: 0,
 })
-
-/** Whether a transaction pays to a script. */
-export const paysTo = (tx: Tx, script: Uint8Array): boolean =>
-  tx.outputs.some((o) => equalBytes(o.script, script))
