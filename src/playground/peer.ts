@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { WebSocket } from 'ws'
 import type { Client } from '../contract/procedures.ts'
 import { createClient, type Port, serve } from '../contract/rpc.ts'
+import { receivableMsat, spendableMsat } from '../engine/channel/limits.ts'
 import { useCurve } from '../engine/crypto/curve.ts'
 import { loadWasmCurve } from '../host/curve-wasm.ts'
 import { createWebSocketDialer, type WebSocketConstructor } from '../host/dial-websocket.ts'
@@ -165,8 +166,8 @@ function apiOf(node: Headless, deps: PeerDeps): PeerApi {
       return Object.values(state?.channels ?? {}).map((channel) => ({
         peer: channel.peer,
         capacitySat: channel.funding.sat,
-        outboundMsat: 0n,
-        inboundMsat: 0n,
+        outboundMsat: spendableMsat(channel),
+        inboundMsat: receivableMsat(channel),
         usable:
           channel.link === 'online' &&
           channel.readySent &&

@@ -45,18 +45,18 @@ const OWN_PEERS = ['ada', 'ben'] as const
 const CHANNEL_SAT = 5_000_000n
 const STALE_TIP_SECONDS = 600
 
-/** Joins the peers: lil opens a channel to each of the others that it has none with. */
+/** Joins the peers: each opens a channel to those after it that it has none with. */
 async function joinPeers(peers: readonly PlaygroundPeer[], miner: Miner): Promise<void> {
-  const [lil, ...others] = peers
-  if (!lil || others.length === 0) return
-  let opened = false
-  for (const other of others) {
-    if (lil.api.channels().some((channel) => channel.peer === other.nodeId)) continue
-    const to = { nodeId: other.nodeId, host: '127.0.0.1', port: other.port }
-    await lil.api.openChannel(to, CHANNEL_SAT, CHANNEL_SAT * 500n, true)
-    opened = true
+  const openings: Promise<void>[] = []
+  for (const [i, peer] of peers.entries()) {
+    for (const other of peers.slice(i + 1)) {
+      if (peer.api.channels().some((channel) => channel.peer === other.nodeId)) continue
+      const to = { nodeId: other.nodeId, host: '127.0.0.1', port: other.port }
+      openings.push(peer.api.openChannel(to, CHANNEL_SAT, CHANNEL_SAT * 500n, true))
+    }
   }
-  if (opened) await miner.mine(6)
+  await Promise.all(openings)
+  if (openings.length > 0) await miner.mine(6)
 }
 
 /** Starts a whole network on this machine; resolves when it can be used. */

@@ -1,11 +1,13 @@
-import { encodeTx, txidOf } from '../bitcoin/tx.ts'
+import { equalBytes, fromHex, utf8 } from '../base/bytes.ts'
+import { decodeTx, encodeTx, txidOf } from '../bitcoin/tx.ts'
 import type { Tx } from '../bitcoin/types.ts'
 import { chainStep } from '../chain/step.ts'
 import type { ChainEvent, ChainInput } from '../chain/types.ts'
 import type { Channel } from '../channel/types.ts'
 import { closeChainEvent, closesTip, fundingSpent, fundingUnspent } from './closes.ts'
 import { channelInput } from './channels.ts'
-import { emit, feerateFor, type Turn } from './state.ts'
+import { sendTo } from './peers.ts'
+import { emit, feerateFor, omit, type Turn } from './state.ts'
 import { walletHistory } from './wallet.ts'
 
 /**
@@ -127,6 +129,15 @@ function fundingEvent(turn: Turn, id: string, event: WatchEvent): void {
     turn.dirty.add(id)
   } else if (event.type === 'confirmed') {
     const { height, index, depth } = event
+    if (!paysChannel(event.tx, channel)) {
+      // BOLT 2 §channel_ready: the accepter checks what confirmed. There is nothing in such a channel to broadcast for.
+      emit(turn, {
+        type: 'channelFailed',
+        channelId: id,
+        reason: 'The funding transaction does not pay the channel.',
+      })
+      return refuseFunding(turn, id)
+    }
     channelInput(turn, id, { type: 'fundingConfirmed', height, txIndex: index, depth })
   } else if (event.type === 'unconfirmed') {
     turn.state = { ...turn.state, fundingDepths: { ...turn.state.fundingDepths, [id]: 0 } }
@@ -134,6 +145,32 @@ function fundingEvent(turn: Turn, id: string, event: WatchEvent): void {
     const { tx } = channel.funding
     if (tx !== undefined) broadcast(turn, tx)
   }
+}
+
+/** Whether a proved transaction has the channel's output: script and amount, as `open_channel` promised. */
+function paysChannel(raw: Uint8Array, channel: Channel): boolean {
+  const tx = decodeTx(raw)
+  if (!tx.ok) return false
+  const output = tx.value.outputs[channel.funding.outpoint.vout]
+  return (
+    output !== undefined &&
+    output.valueSat === channel.funding.sat &&
+    equalBytes(output.script, channel.funding.script)
+  )
+}
+
+/** An opener lied about its funding transaction: the channel is told off and forgotten, since no coin of ours is in it. */
+function refuseFunding(turn: Turn, id: string): void {
+  const channel = turn.state.channels[id]
+  if (channel === undefined) return
+  sendTo(turn, channel.peer, {
+    type: 'error',
+    channelId: fromHex(id),
+    data: utf8('the funding output is not what open_channel promised'),
+  })
+  unwatch(turn, `funding/${id}`)
+  unwatch(turn, `spend/${id}`)
+  turn.state = { ...turn.state, channels: omit(turn.state.channels, id) }
 }
 
 function newTip(turn: Turn): void {
