@@ -1,7 +1,7 @@
 import { invariant } from '../base/result.ts'
 import { sat } from '../base/units.ts'
 import { dustLimitSat } from '../bitcoin/script.ts'
-import { sighashMidstate, txidOf, withWitness } from '../bitcoin/tx.ts'
+import { sighashMidstate, txidOf, weightOf, withWitness } from '../bitcoin/tx.ts'
 import type { Tx } from '../bitcoin/types.ts'
 import { weightFeeSat } from '../commitment/fees.ts'
 import { snapshotParams } from '../commitment/snapshot.ts'
@@ -12,8 +12,9 @@ import {
   outputWeight,
   TX_OVERHEAD_WEIGHT,
 } from '../commitment/weights.ts'
+import { coinsToken, feerateOf, planChild, raisedFeerate } from './bump.ts'
 import { buildSnapshotLocal } from './classify.ts'
-import { BUMP_BLOCKS, FLOOR_FEERATE_PER_KW, MAX_CLAIM_INPUTS, URGENT_BUMP_BLOCKS } from './constants.ts'
+import { MAX_CLAIM_INPUTS } from './constants.ts'
 import { isClaimable, type TrackedOutput } from './outputs.ts'
 import type { Claim, OnchainContext, OnchainState } from './types.ts'
 
@@ -127,8 +128,14 @@ function buildSecondStage(
   const weight = method.preimage === undefined ? htlcTimeoutWeight(format) : htlcSuccessWeight(format)
   // Never more than is saved: what the second stage costs, and then its sweep.
   if (weightFeeSat(feeratePerKw, 2 * weight) >= tracked.valueSat) return undefined
-  const coins = `onchain/${snapshot.channelId}/${tracked.key}`
-  const paid = ctx.feePayer?.attach({ token: coins, tx: output.secondStage, weight, feeratePerKw })
+  const coins = coinsToken(tracked)
+  const paid = ctx.feePayer?.attach({
+    token: coins,
+    tx: output.secondStage,
+    weight,
+    surplusSat: sat(0),
+    feeratePerKw,
+  })
   if (paid === undefined) return undefined
   const tx = sign(paid.sign(paid.tx))
   return { ...base, txid: txidOf(tx), tx, feeratePerKw, coins }
@@ -146,10 +153,6 @@ function groupOf(state: OnchainState, tracked: TrackedOutput): string {
   if (tracked.kind === 'toLocal' || tracked.parent !== undefined) return 'punish'
   return snapshotParams(state.snapshot).format.anchors ? tracked.key : 'contested'
 }
-
-/** A feerate for a claim: at least what every node relays. */
-const feerateOf = (contested: boolean, ctx: OnchainContext): number =>
-  Math.max(FLOOR_FEERATE_PER_KW, contested ? (ctx.urgentFeeratePerKw ?? ctx.feeratePerKw) : ctx.feeratePerKw)
 
 /** The claim of a group of outputs at a feerate; outputs that cost more than they bring are left for cheaper times. */
 function buildGroup(
@@ -195,12 +198,12 @@ function replacement(
 ): Claim | undefined {
   if (claim.fixedFee || outputs.some((o) => o.spend?.confirmed)) return undefined
   const contested = outputs.some((o) => o.contested)
-  if (state.height - claim.height < (contested ? URGENT_BUMP_BLOCKS : BUMP_BLOCKS)) return undefined
-  const wanted = feerateOf(contested, ctx)
-  // BIP 125 rule 4: the replacement pays for its own relay; a quarter more each time reaches any feerate in a day.
-  const least = Math.max(Math.ceil(claim.feeratePerKw * 1.25), claim.feeratePerKw + FLOOR_FEERATE_PER_KW)
-  if (wanted < least && !contested) return undefined
-  const [next, ...more] = buildGroup(state, outputs, Math.max(wanted, least), ctx)
+  const feeratePerKw = raisedFeerate(state, claim, contested, ctx)
+  if (feeratePerKw === undefined) return undefined
+  const [next, ...more] = buildGroup(state, outputs, feeratePerKw, ctx)
+  // Half of what is claimed is the most that an estimate may cost.
+  const worth = outputs.reduce((n, o) => n + o.valueSat, 0n)
+  if (weightFeeSat(feeratePerKw, weightOf(claim.tx)) * 2n > worth) return undefined
   // The same outputs or none: a smaller claim would leave the rest unclaimed.
   return next !== undefined && more.length === 0 && next.claims.length === claim.claims.length
     ? next
@@ -214,11 +217,18 @@ export function planClaims(
   ctx: OnchainContext,
 ): readonly Claim[] {
   const byKey = new Map(outputs.map((o) => [o.key, o]))
-  const alive = state.claims.filter((claim) => isAlive(state, claim, byKey))
+  const alive = state.claims.filter((claim) => claim.bumps === undefined && isAlive(state, claim, byKey))
   const claims = alive.map((claim) => {
     const claimed = claim.claims.flatMap((key) => byKey.get(key) ?? [])
     return replacement(state, claim, claimed, ctx) ?? claim
   })
+  const child = planChild(
+    state,
+    outputs,
+    ctx,
+    state.claims.find((c) => c.bumps !== undefined),
+  )
+  if (child !== undefined) claims.unshift(child)
   const covered = new Set(claims.flatMap((c) => c.claims))
   const groups = new Map<string, TrackedOutput[]>()
   for (const output of outputs) {

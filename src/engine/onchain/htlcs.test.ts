@@ -262,7 +262,7 @@ describe('second stages with anchors', () => {
     await mineAll(w, [d], 1)
     expect(d.state.claims).toHaveLength(1)
     const token = d.state.claims[0]?.coins
-    expect(token).toMatch(/^onchain\//)
+    expect(token).toMatch(/^claim:[0-9a-f]{64}:\d+$/)
     await mineAll(w, [d], 5)
     expect(d.released).toEqual([])
     await mineAll(w, [d], 1)

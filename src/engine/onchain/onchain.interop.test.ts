@@ -215,4 +215,35 @@ describe.each([STATIC_REMOTEKEY, ANCHORS, LCP])('$name, judged by Bitcoin Core',
       expect(types(honest.events).at(-1)).toBe('done')
     },
   )
+
+  it.runIf(format.anchors)(
+    'a commitment that pays too little is carried by a child on its anchor, and that is replaced',
+    async () => {
+      const w = await world(format, { htlcs: [] })
+      const commitment = w.s.signed('opener', 3n).tx
+      const coin = { outpoint: await fund(WALLET_SCRIPT, 50_000n), valueSat: 50_000n }
+      await miner.mine()
+      const height = await w.chain.height()
+      const ctx = { signer: w.s.signers.opener, feeratePerKw: 5_000, feePayer: testPayer([coin]) }
+      const d = drive(w.chain, createOnchain(w.s.snapshots.opener, height, ctx, commitment), ctx)
+      await d.sync()
+      interface Entry {
+        readonly ancestorsize: number
+        readonly fees: { readonly ancestor: number }
+      }
+      const feerate = async (): Promise<number> => {
+        const child = d.accepted.at(-1)
+        if (child === undefined || d.accepted.length < 2) throw new Error('a child')
+        const entry = await node.rpc.call<Entry>('getmempoolentry', txidOf(child))
+        return (entry.fees.ancestor * 1e8) / entry.ancestorsize
+      }
+      expect(await feerate()).toBeGreaterThanOrEqual(20)
+      d.input({ type: 'tip', height: height + 2 })
+      await d.sync()
+      expect(await feerate()).toBeGreaterThanOrEqual(25)
+      expect(d.refusals).toEqual([])
+      await d.mine(1)
+      expect(d.events.at(-1)).toMatchObject({ type: 'closeSeen', kind: 'local', height: height + 1 })
+    },
+  )
 })

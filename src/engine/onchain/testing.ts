@@ -335,13 +335,13 @@ export function testPayer(
   const held = new Map<string, (typeof coins)[number]>()
   let next = 0
   return {
-    attach: ({ token, tx, weight, feeratePerKw }) => {
+    attach: ({ token, tx, weight, surplusSat, feeratePerKw }) => {
       const coin = held.get(token) ?? coins[next]
       if (coin === undefined) return undefined
       if (!held.has(token)) next += 1
       held.set(token, coin)
       const total = weight + 4 * 41 + 110 + outputWeight(WALLET_SCRIPT.length) + 4
-      const change = coin.valueSat - weightFeeSat(feeratePerKw, total) - 1n
+      const change = coin.valueSat + surplusSat - weightFeeSat(feeratePerKw, total) - 1n
       if (change < 294n) return undefined
       const input = {
         outpoint: coin.outpoint,

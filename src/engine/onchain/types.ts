@@ -172,6 +172,8 @@ export interface Claim {
   readonly fixedFee?: true
   /** The reservation of the coins that pay the fee. */
   readonly coins?: string
+  /** The commitment of ours that it helps into a block; claims nothing but the anchor. */
+  readonly bumps?: Txid
 }
 
 /** One closed (or closing) channel on chain. Plain data, changed only by `onchainStep`. */
@@ -208,14 +210,18 @@ export interface PaidTx {
 /** The wallet, as far as claims need it: with anchors the peer's signatures leave second stages without a fee. */
 export interface FeePayer {
   /**
-   * Adds inputs and at most one output after those there are, so that the whole pays `feeratePerKw`, and reserves the coins under
-   * `token` (again with the same token: the earlier reservation is replaced). Undefined when coins do not suffice.
-   * @param weight of `tx` when its own inputs are signed
+   * Adds the wallet's inputs after those of `tx`, and at most one output of change after its outputs (one in any case when it has
+   * none), so that the whole pays `feeratePerKw` for its weight, `surplusSat` being there already. Reserves the coins under `token`;
+   * a reservation of that token is replaced, with the same coins as far as they suffice. Undefined, and nothing reserved or changed,
+   * when coins do not suffice.
+   * @param weight of `tx` by itself when its inputs are signed
+   * @param surplusSat what `tx` pays by itself; negative: what it has to pay for another besides
    */
   attach(request: {
     readonly token: string
     readonly tx: Tx
     readonly weight: number
+    readonly surplusSat: bigint
     readonly feeratePerKw: number
   }): PaidTx | undefined
 }
