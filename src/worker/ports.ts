@@ -1,0 +1,29 @@
+import type { Port } from '../contract/rpc.ts'
+
+/** What the worker needs of the browser, injected so that tests can be two tabs in one process. */
+
+export interface LockPort {
+  /**
+   * Waits for the lock, calls `hold` with it, and lets it go when `hold`'s promise settles; settles as that does. Rejects when
+   * `signal` fires before the lock is granted, or when it is taken away. A worker that dies loses its locks.
+   */
+  request(name: string, signal: AbortSignal, hold: () => Promise<void>): Promise<void>
+}
+
+/** Reaches all other tabs of this origin that opened it; never the sender itself. */
+export type ChannelPort = Port
+
+export const webLocks: LockPort = {
+  request: (name, signal, hold) => navigator.locks.request(name, { signal }, hold),
+}
+
+export function broadcastChannel(name: string): ChannelPort {
+  const channel = new BroadcastChannel(name)
+  return {
+    post: (message) => channel.postMessage(message),
+    listen: (listener) => {
+      channel.onmessage = (event: MessageEvent<unknown>) => listener(event.data)
+    },
+    close: () => channel.close(),
+  }
+}
