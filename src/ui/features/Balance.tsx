@@ -3,7 +3,7 @@ import type { ReactNode } from 'react'
 import type { Balances } from '../../contract/schemas.ts'
 import { prefs, usePrefs } from '../state/prefs.ts'
 import { useNode } from '../state/session.ts'
-import { formatSat } from '../text/amounts.ts'
+import { formatMsat, formatSat } from '../text/amounts.ts'
 import { t } from '../text/en.ts'
 import { Amount } from '../widgets/Amount.tsx'
 
@@ -16,6 +16,12 @@ export function arrivingSat(balances: Balances): bigint {
   const all = BigInt(balances.onchainConfirmedSat) + BigInt(balances.onchainUnconfirmedSat)
   const counted = onchainMsat(balances) / 1000n
   return all > counted ? all - counted : 0n
+}
+
+/** The largest figure on any screen still has to fit the smallest one. */
+function sizeOf(msat: string): string {
+  const { length } = formatMsat(msat)
+  return length > 15 ? 'balance-longest' : length > 11 ? 'balance-long' : ''
 }
 
 /** The figure of the app, its two parts, and what is on its way. A tap hides all of it. */
@@ -32,7 +38,7 @@ export function Balance(): ReactNode {
       <div role="status" aria-label={t.home.spendable}>
         <button
           type="button"
-          className="balance-total"
+          className={`balance-total ${sizeOf(balances.totalMsat)}`}
           aria-pressed={hidden}
           title={hidden ? t.home.show : t.home.hide}
           onClick={() => prefs.setState({ hidden: !hidden })}
@@ -40,20 +46,20 @@ export function Balance(): ReactNode {
           <Amount msat={balances.totalMsat} hidden={hidden} />
         </button>
       </div>
-      <dl className="balance-parts">
+      <div className="balance-parts">
         <div>
-          <dt>{t.home.lightningShort}</dt>
-          <dd role="status" aria-label={t.home.lightning}>
+          <span className="balance-name">{t.home.lightningShort}</span>
+          <div role="status" aria-label={t.home.lightning}>
             <Amount msat={balances.spendableMsat} hidden={hidden} />
-          </dd>
+          </div>
         </div>
         <div>
-          <dt>{t.home.onchainShort}</dt>
-          <dd role="status" aria-label={t.home.onchain}>
+          <span className="balance-name">{t.home.onchainShort}</span>
+          <div role="status" aria-label={t.home.onchain}>
             <Amount msat={onchainMsat(balances)} hidden={hidden} />
-          </dd>
+          </div>
         </div>
-      </dl>
+      </div>
       {pending.map(({ amount, words }) => (
         <p key={words('')} className="balance-pending">
           <Clock aria-hidden="true" />
