@@ -47,6 +47,12 @@ export interface Party {
   context: ChannelContext
 }
 
+/** One side of a channel, as comparisons need it. */
+export interface Side {
+  readonly name: string
+  readonly channel: Channel
+}
+
 let entropyCounter = 0
 
 function contextFor(name: string, formatName: string, height = 100): OpeningContext {
@@ -189,7 +195,7 @@ export function reconnect(a: Party, b: Party): void {
 }
 
 /** Both tails hold both whole logs, nothing outstanding, and both agree on what is live (lcp.md F). */
-export function settledProblem(a: Party, b: Party): string | undefined {
+export function settledProblem(a: Side, b: Side): string | undefined {
   for (const p of [a, b]) {
     const c = p.channel
     if (c.failure !== undefined) return `${p.name} failed: ${c.failure.code} ${c.failure.reason}`

@@ -1,0 +1,136 @@
+import { utf8 } from '../../engine/base/bytes.ts'
+import { unwrap } from '../../engine/base/result.ts'
+import { NETWORKS } from '../../engine/bitcoin/network.ts'
+import { chainConfig } from '../../engine/chain/config.ts'
+import type { EsploraRequest } from '../../engine/chain/esplora.ts'
+import type { ChainConfig } from '../../engine/chain/types.ts'
+import { DEFAULT_POLICY } from '../../engine/channel/policy.ts'
+import { publicKey } from '../../engine/crypto/curve.ts'
+import { sha256 } from '../../engine/crypto/hash.ts'
+import { toHex } from '../../engine/base/bytes.ts'
+import type { ApiFailure, CommandResult, NodeEvent } from '../../engine/node/commands.ts'
+import { loadNode } from '../../engine/node/node.ts'
+import type { RecordWrite } from '../../engine/node/ports.ts'
+import type { NodeSetup, NodeState } from '../../engine/node/state.ts'
+import { nodeKeys, walletKeys } from '../../engine/wallet/keys.ts'
+import { seedFromWords, wordsFromEntropy } from '../../engine/wallet/words.ts'
+
+/** One whole node of a simulation: engine, store, and what the shell would keep. */
+
+export const NAMES = ['ada', 'ben', 'cal'] as const
+export type Name = (typeof NAMES)[number]
+
+/** The one Esplora server of the simulated world. */
+export const SERVER = 'sim:chain'
+
+/** Polls are rare, so that a turn is about what the simulation does and not about looking at the clock. */
+export const SIM_CHAIN: ChainConfig = {
+  ...chainConfig('regtest'),
+  pollMs: 10_000,
+  fastPollMs: 10_000,
+  spendPollMs: 3_600_000,
+  historyPollMs: 3_600_000,
+  feePollMs: 600_000,
+  rebroadcastMs: 60_000,
+  quorum: 1,
+  maxInFlight: 1_000,
+}
+
+export interface NodeOptions {
+  readonly formats?: readonly string[]
+  readonly minimumDepth?: number
+  /** Points granted in lcp channels: each costs two proofs, so few in simulations. */
+  readonly window?: number
+}
+
+const keysByName = new Map<Name, Pick<NodeSetup, 'walletKeys' | 'nodeKeys' | 'nodeId' | 'nodeSecret'>>()
+
+/** Keys from real words, made once a process: stretching a seed takes longer than a short simulation. */
+function keysOf(name: Name): Pick<NodeSetup, 'walletKeys' | 'nodeKeys' | 'nodeId' | 'nodeSecret'> {
+  const known = keysByName.get(name)
+  if (known !== undefined) return known
+  const seed = seedFromWords(wordsFromEntropy(sha256(utf8(`simulated ${name}`)).slice(0, 16)))
+  const node = nodeKeys(seed, NETWORKS.regtest)
+  const keys = {
+    walletKeys: walletKeys(seed, NETWORKS.regtest),
+    nodeKeys: node,
+    nodeSecret: node.identity(),
+    nodeId: toHex(publicKey(node.identity())),
+  }
+  keysByName.set(name, keys)
+  return keys
+}
+
+export interface Request {
+  readonly id: number
+  readonly request: EsploraRequest
+}
+
+type Reply =
+  | { readonly ok: true; readonly value: CommandResult }
+  | { readonly ok: false; readonly error: ApiFailure }
+
+export class SimNode {
+  readonly name: Name
+  readonly setup: NodeSetup
+  readonly store: Map<string, Uint8Array>
+  /** undefined: the process is down. */
+  state: NodeState | undefined
+  requests: Request[] = []
+  replies = new Map<number, Reply>()
+  readonly events: NodeEvent[] = []
+  /** Node ids that the shell is to keep connected. */
+  keep = new Set<string>()
+
+  constructor(name: Name, options: NodeOptions = {}) {
+    this.name = name
+    this.setup = {
+      network: 'regtest',
+      ...keysOf(name),
+      policy: { ...DEFAULT_POLICY, minimumDepth: options.minimumDepth ?? 1, window: options.window ?? 3 },
+      formats: options.formats ?? ['anchors_zero_fee_htlc_tx', 'static_remotekey'],
+      acceptChannels: true,
+      servers: [SERVER],
+      fallbackFeeratePerKw: 1000,
+    }
+    this.store = new Map()
+    this.state = this.load()
+  }
+
+  /** The same node in another world: what is immutable is shared. */
+  fork(): SimNode {
+    const copy: SimNode = Object.create(SimNode.prototype) as SimNode
+    return Object.assign(copy, this, {
+      store: new Map(this.store),
+      requests: [...this.requests],
+      replies: new Map(this.replies),
+      events: [...this.events],
+      keep: new Set(this.keep),
+    })
+  }
+
+  get id(): string {
+    return this.setup.nodeId
+  }
+
+  /** What a start would find now. */
+  load(): NodeState {
+    return unwrap(loadNode(new Map(this.store), this.setup, SIM_CHAIN), `${this.name}'s store`)
+  }
+
+  /** One atomic transaction. */
+  commit(writes: readonly RecordWrite[]): void {
+    for (const { key, value } of writes) {
+      if (value === null) this.store.delete(key)
+      else this.store.set(key, value)
+    }
+  }
+
+  /** The process is gone, and with it everything but the store. */
+  die(): void {
+    this.state = undefined
+    this.requests = []
+    this.replies = new Map()
+    this.keep = new Set()
+  }
+}
