@@ -27,3 +27,12 @@ export function broadcastChannel(name: string): ChannelPort {
     close: () => channel.close(),
   }
 }
+
+/** The DOM's MessagePort as the contract's. */
+export const portOf = (port: MessagePort): Port => ({
+  post: (message) => port.postMessage(message),
+  listen: (listener) => {
+    port.onmessage = (event: MessageEvent<unknown>) => listener(event.data)
+  },
+  close: () => port.close(),
+})

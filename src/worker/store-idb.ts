@@ -1,4 +1,5 @@
 import { type DBSchema, type IDBPDatabase, openDB } from 'idb'
+import type { ApiError } from '../contract/errors.ts'
 import type { Store } from '../engine/node/ports.ts'
 import { storeFailure } from '../host/store/failure.ts'
 
@@ -14,7 +15,7 @@ export interface IdbStoreOptions {
    * The database went away under an open store: site data was cleared, the browser gave it up, or a newer version of the app wants to
    * change it. Every later commit is refused; the node has to freeze.
    */
-  readonly onLost: (failure: Error) => void
+  readonly onLost: (failure: ApiError) => void
 }
 
 /**
@@ -23,9 +24,9 @@ export interface IdbStoreOptions {
  */
 export async function openIdbStore(name: string, options: IdbStoreOptions): Promise<Store> {
   let db: IDBPDatabase<Layout> | undefined
-  let ended: Error | undefined
+  let ended: ApiError | undefined
 
-  function lose(failure: Error): void {
+  function lose(failure: ApiError): void {
     if (ended !== undefined) return
     ended = failure
     db?.close()
@@ -52,7 +53,7 @@ export async function openIdbStore(name: string, options: IdbStoreOptions): Prom
       }
     },
     commit(writes) {
-      if (ended !== undefined || db === undefined) return Promise.reject(ended as Error)
+      if (ended !== undefined || db === undefined) return Promise.reject(ended as ApiError)
       if (writes.length === 0) return Promise.resolve()
       const done = (async (database) => {
         const transaction = database.transaction('records', 'readwrite', { durability: 'strict' })
@@ -85,7 +86,7 @@ export async function openIdbStore(name: string, options: IdbStoreOptions): Prom
   }
 }
 
-function open(name: string, lose: (failure: Error) => void): Promise<IDBPDatabase<Layout>> {
+function open(name: string, lose: (failure: ApiError) => void): Promise<IDBPDatabase<Layout>> {
   return new Promise((resolve, reject) => {
     let refused = false
     openDB<Layout>(name, SCHEMA, {

@@ -1,0 +1,34 @@
+import { systemClock } from '../host/ports.ts'
+import type { Defaults } from '../host/control.ts'
+import { boot, speedUp } from './boot.ts'
+import { createTab, type Tab } from './election.ts'
+import { broadcastChannel, portOf, webLocks } from './ports.ts'
+
+/** The worker's entry: the page sends `{type: 'port', port, defaults}`; the first one's defaults start the tab. */
+
+interface PortMessage {
+  readonly type: 'port'
+  readonly port: MessagePort
+  readonly defaults: Defaults
+}
+
+/** One wallet an origin, for now. */
+const WALLET = 'wallet'
+
+let tab: Tab | undefined
+
+globalThis.addEventListener('message', (event) => {
+  const message = event.data as PortMessage
+  if (message.type !== 'port') return
+  tab ??= createTab({
+    wallet: WALLET,
+    tab: crypto.randomUUID(),
+    locks: webLocks,
+    channel: broadcastChannel(`switchback/${WALLET}`),
+    clock: systemClock,
+    lead: () => boot(WALLET, message.defaults),
+  })
+  tab.attach(portOf(message.port))
+})
+
+speedUp().catch(() => {})
