@@ -22,7 +22,7 @@ import {
   readMsat,
 } from './project.ts'
 import { eventStream, latest } from './streams.ts'
-import type { HostControl, Running } from './wallet-host.ts'
+import type { HostControl, Running } from './control.ts'
 
 /** The contract's procedures over a wallet host. Input was validated at the boundary; here it gets its meaning. */
 

@@ -13,9 +13,10 @@ import { decodeRecord, encodeRecord } from '../engine/records/codec.ts'
 import { nodeKeys, walletKeys } from '../engine/wallet/keys.ts'
 import { newWords, parseWords, seedFromWords, type WordsError } from '../engine/wallet/words.ts'
 import { createHandlers } from './api.ts'
-import { createLog, type Log } from './log.ts'
+import type { Defaults, HostControl, Running } from './control.ts'
+import { createLog } from './log.ts'
 import { createLoop, type Loop } from './loop.ts'
-import { createPeers, type Peers } from './peers.ts'
+import { createPeers } from './peers.ts'
 import type { Clock, EsploraPort } from './ports.ts'
 import { emptyState, projectState } from './project.ts'
 import type { Dial } from './socket.ts'
@@ -28,14 +29,6 @@ const SEED_KEY = 'seed'
 /** While states come faster than this, only the newest is told. */
 const STATE_GAP_MS = 40
 
-/** What is there besides the machine: the place's defaults, which the user may change. */
-export interface Defaults {
-  readonly network: NetworkName
-  readonly servers: readonly string[]
-  /** WebSocket base of the gateway; empty for nodes that dial TCP themselves. */
-  readonly gateway: string
-}
-
 export interface HostPorts {
   readonly store: Store
   readonly esplora: EsploraPort
@@ -47,13 +40,6 @@ export interface HostPorts {
   readonly policy?: Partial<ChannelPolicy>
   readonly formats?: readonly string[]
   readonly acceptChannels?: boolean
-}
-
-/** A running wallet's parts, for the API. */
-export interface Running {
-  readonly loop: Loop<NodeState>
-  readonly peers: Peers
-  readonly setup: NodeSetup
 }
 
 export interface WalletHost {
@@ -70,30 +56,6 @@ interface Seed {
   readonly network: NetworkName
   readonly gateway: string
   readonly servers: readonly string[]
-}
-
-/** What the handlers need of the host. */
-export interface HostControl {
-  readonly log: Log
-  readonly defaults: Defaults
-  /** ms since 1970 */
-  now(): number
-  after(ms: number, task: () => void): () => void
-  running(): Running | undefined
-  state(): AppState
-  /** Called on every change of `state`; returns the way out. */
-  onChange(listener: () => void): () => void
-  create(options: {
-    readonly network: NetworkName
-    readonly words: string
-    readonly passphrase: string
-    readonly servers: readonly string[]
-    readonly gateway: string
-  }): Promise<void>
-  newWords(count: 12 | 24): string
-  words(): readonly string[] | undefined
-  gateway(): string
-  setGateway(url: string): Promise<void>
 }
 
 const wordsFailure = (error: WordsError): ApiErrorData => {

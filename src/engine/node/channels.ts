@@ -2,23 +2,14 @@ import { txidOf } from '../bitcoin/tx.ts'
 import type { Opening } from '../channel/opening.ts'
 import { courtWrite } from '../channel/records.ts'
 import { applyFault, step } from '../channel/step.ts'
-import type {
-  Channel,
-  ChannelContext,
-  ChannelEffect,
-  ChannelEvent,
-  ChannelInput,
-  Transition,
-} from '../channel/types.ts'
+import type { Channel, ChannelContext, ChannelEffect, ChannelInput, Transition } from '../channel/types.ts'
 import { formatNamed } from '../commitment/formats.ts'
 import { deriveChannelSecrets } from '../commitment/secrets.ts'
 import { type ChannelSigner, createChannelSigner } from '../commitment/signer.ts'
 import { negotiated } from '../wire/features.ts'
 import { broadcast, watchChannel } from './chain.ts'
-import { beginClose } from './closes.ts'
-import { htlcReceived, htlcSettled, paymentRefused, paymentRemoved, paymentSettled } from './payments.ts'
-import { hangUp, ourFeatures, sendTo } from './peers.ts'
-import { emit, feerateFor, heightOf, omit, type Turn } from './state.ts'
+import { ourFeatures, sendTo } from './send.ts'
+import { emit, feerateFor, heightOf, type Turn } from './state.ts'
 
 /** The channel machines in the node's turns: inputs in, effects to where they belong. */
 
@@ -76,7 +67,8 @@ export function channelInput(turn: Turn, id: string, input: ChannelInput): void 
   if (outcome.ok) return apply(turn, channel, outcome.value)
   const fault = outcome.error
   apply(turn, channel, applyFault(channel, fault, ctx))
-  if (fault.action === 'disconnect') hangUp(turn, channel.peer, fault.text)
+  if (fault.action === 'disconnect')
+    turn.pending.push({ kind: 'hangUp', nodeId: channel.peer, reason: fault.text })
 }
 
 function apply(turn: Turn, before: Channel, transition: Transition): void {
@@ -100,55 +92,22 @@ export function performChannelEffects(turn: Turn, channel: Channel, effects: rea
         if (effect.purpose === 'mutualClose') {
           emit(turn, { type: 'channelClosing', channelId: channel.id, txid: txidOf(effect.tx) })
         } else if (effect.purpose === 'commitment') {
-          beginClose(turn, channel.id, effect.tx)
+          turn.pending.push({ kind: 'publish', channelId: channel.id, tx: effect.tx })
         }
         break
       case 'courtRecord':
         turn.extraWrites.push(courtWrite(channel.id, effect.value))
         break
       case 'event':
-        channelEvent(turn, channel, effect.event)
+        turn.pending.push({ kind: 'channel', channelId: channel.id, event: effect.event })
         break
     }
   }
 }
 
-function channelEvent(turn: Turn, channel: Channel, event: ChannelEvent): void {
-  switch (event.type) {
-    case 'ready':
-      return emit(turn, { type: 'channelReady', channelId: channel.id })
-    case 'htlcReceived':
-      return htlcReceived(turn, channel.id, event.add)
-    case 'htlcSettled':
-      return htlcSettled(turn, channel.id, event.id, event.paymentHash, event.fulfilled)
-    case 'htlcFulfilled':
-      return paymentSettled(turn, event.token, event.preimage)
-    case 'htlcRemoved':
-      return paymentRemoved(turn, event.token, event.removal)
-    case 'addRefused':
-      return paymentRefused(turn, event.token, event.reason)
-    case 'failed':
-      return emit(turn, { type: 'channelFailed', channelId: channel.id, reason: event.failure.reason })
-    case 'closing':
-    case 'closed':
-      return
-    case 'forgotten':
-      return forget(turn, channel.id, event.reason)
-  }
-}
-
-/** An accepted channel whose funding transaction never came (BOLT 2): nothing was ever at stake. */
-function forget(turn: Turn, id: string, reason: string): void {
-  turn.state = { ...turn.state, channels: omit(turn.state.channels, id) }
-  emit(turn, { type: 'channelFailed', channelId: id, reason })
-}
-
-/** The end of a turn: every channel that changed says what it may say. Events may change others, so until all are quiet. */
+/** Every channel that changed says what it may say. */
 export function flushChannels(turn: Turn): void {
-  for (let round = 0; turn.dirty.size > 0; round++) {
-    if (round > 1000) throw new Error('invariant: a turn comes to rest')
-    const ids = [...turn.dirty]
-    turn.dirty.clear()
-    for (const id of ids) channelInput(turn, id, { type: 'flush' })
-  }
+  const ids = [...turn.dirty]
+  turn.dirty.clear()
+  for (const id of ids) channelInput(turn, id, { type: 'flush' })
 }

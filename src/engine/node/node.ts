@@ -13,12 +13,12 @@ import { PAYMENT_VERSION, paymentKey, type PaymentRecord } from '../payment/paym
 import { decodeRecord, encodeRecord } from '../records/codec.ts'
 import { broadcast, chainInput, watchChannel, watchWallet } from './chain.ts'
 import { closeWrites, loadCloses, resumeCloses } from './closes.ts'
-import { flushChannels } from './channels.ts'
 import { dispatch } from './dispatch.ts'
 import { tickOpenings } from './openings.ts'
 import { resumePayments, tickPayments } from './payments.ts'
 import { peerConnected, peerGone, peerMessage, tickPeers } from './peers.ts'
 import type { NodeEffect, NodeInput, RecordWrite } from './ports.ts'
+import { comeToRest, drain } from './route.ts'
 import type { NodeSetup, NodeState, Turn } from './state.ts'
 
 /** The node: one deterministic loop. A turn takes all inputs that have arrived and answers once (house laws 1 to 3). */
@@ -181,12 +181,13 @@ function openTurn(state: NodeState, setup: NodeSetup, ctx: TurnContext): Turn {
     extraWrites: [],
     dirty: new Set(),
     hangUps: new Map(),
+    pending: [],
   }
 }
 
 /** Ends a turn: channels say what is due, and everything becomes writes and effects. */
 function closeTurn(turn: Turn, before: NodeState | undefined): TurnResult {
-  flushChannels(turn)
+  comeToRest(turn)
   const sends: NodeEffect[] = [...turn.outbox].map(([connection, messages]) => ({
     type: 'send',
     connection,
@@ -249,7 +250,10 @@ export function turn(
 ): TurnResult {
   const current = openTurn(state, setup, ctx)
   if (!state.started) start(current)
-  for (const input of inputs) handle(current, input)
+  for (const input of inputs) {
+    handle(current, input)
+    drain(current)
+  }
   return closeTurn(current, state.stored ? state : undefined)
 }
 

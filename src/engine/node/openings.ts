@@ -16,7 +16,7 @@ import { featureBits, negotiated } from '../wire/features.ts'
 import type { AcceptChannel, FundingCreated, FundingSigned, OpenChannel } from '../wire/messages.ts'
 import type { ApiFailure } from './commands.ts'
 import { addChannel, channelContext, performChannelEffects } from './channels.ts'
-import { ourFeatures, sendTo } from './peers.ts'
+import { ourFeatures, sendTo } from './send.ts'
 import { emit, feerateFor, omit, type PendingOpening, type Turn } from './state.ts'
 import { buildFundingFor, commitFunding, freshScript, releaseFunding } from './wallet.ts'
 

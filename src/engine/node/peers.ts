@@ -2,13 +2,13 @@ import { equalBytes, toHex, utf8 } from '../base/bytes.ts'
 import { NETWORKS } from '../bitcoin/network.ts'
 import { isAllChannels } from '../wire/channel-id.ts'
 import { decodeMessage } from '../wire/decode.ts'
-import { encodeMessage } from '../wire/encode.ts'
-import { checkFeatures, combinedFeatures, initFeatures } from '../wire/features.ts'
+import { checkFeatures, combinedFeatures } from '../wire/features.ts'
 import type { Init, Message, WireErrorMessage } from '../wire/messages.ts'
 import { printableText } from '../wire/text.ts'
 import { channelInput } from './channels.ts'
 import { dropOpening, receiveOpeningMessage } from './openings.ts'
 import type { ConnectionId } from './ports.ts'
+import { ourFeatures, sendTo } from './send.ts'
 import { emit, omit, type PeerState, type Turn } from './state.ts'
 
 /** Peers: init, keep-alive, and where their messages go (BOLT 1). */
@@ -19,19 +19,6 @@ const PONG_WITHIN_MS = 30_000
 /** Time for the peer's init. */
 const INIT_WITHIN_MS = 30_000
 const ALL_CHANNELS = new Uint8Array(32)
-
-/** Our `init` features in this setup. */
-export const ourFeatures = (turn: Pick<Turn, 'setup'>): Uint8Array =>
-  initFeatures({ lcp: turn.setup.formats.includes('lcp') })
-
-/** Queues a message to a peer; nothing happens when it is not connected. */
-export function sendTo(turn: Turn, nodeId: string, message: Message): void {
-  const peer = turn.state.peers[nodeId]
-  if (peer === undefined) return
-  const queue = turn.outbox.get(peer.connection) ?? []
-  queue.push(encodeMessage(message))
-  turn.outbox.set(peer.connection, queue)
-}
 
 function setPeer(turn: Turn, peer: PeerState): void {
   turn.state = { ...turn.state, peers: { ...turn.state.peers, [peer.nodeId]: peer } }

@@ -1,9 +1,10 @@
 import type { NetworkName } from '../bitcoin/network.ts'
 import type { FeeEstimate } from '../chain/esplora.ts'
-import type { ChainHealth, ChainState } from '../chain/types.ts'
+import type { Tx } from '../bitcoin/types.ts'
+import type { ChainEvent, ChainHealth, ChainState } from '../chain/types.ts'
 import type { Opening } from '../channel/opening.ts'
 import type { ChannelPolicy } from '../channel/policy.ts'
-import type { Channel } from '../channel/types.ts'
+import type { Channel, ChannelEvent } from '../channel/types.ts'
 import type { Entropy } from '../crypto/entropy.ts'
 import type { OnchainState } from '../onchain/types.ts'
 import type { InvoiceRecord } from '../payment/invoice-record.ts'
@@ -95,7 +96,17 @@ export interface Turn {
   /** Channels that may have something to say at the end of the turn. */
   readonly dirty: Set<string>
   readonly hangUps: Map<ConnectionId, string>
+  /** What machines said and their owners have not heard yet (`route.ts`). */
+  readonly pending: Pending[]
 }
+
+/** News on its way from one machine to another, within a turn. */
+export type Pending =
+  | { readonly kind: 'chain'; readonly event: ChainEvent }
+  | { readonly kind: 'channel'; readonly channelId: string; readonly event: ChannelEvent }
+  /** Our commitment goes to the chain: the channel's on-chain machine takes over. */
+  | { readonly kind: 'publish'; readonly channelId: string; readonly tx: Tx }
+  | { readonly kind: 'hangUp'; readonly nodeId: string; readonly reason: string }
 
 export const emit = (turn: Turn, event: NodeEvent): void => {
   turn.effects.push({ type: 'event', event })

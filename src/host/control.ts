@@ -1,0 +1,45 @@
+import type { AppState } from '../contract/schemas.ts'
+import type { NetworkName } from '../engine/bitcoin/network.ts'
+import type { NodeSetup, NodeState } from '../engine/node/state.ts'
+import type { Log } from './log.ts'
+import type { Loop } from './loop.ts'
+import type { Peers } from './peers.ts'
+
+/** What is there besides the machine: the place's defaults, which the user may change. */
+export interface Defaults {
+  readonly network: NetworkName
+  readonly servers: readonly string[]
+  /** WebSocket base of the gateway; empty for nodes that dial TCP themselves. */
+  readonly gateway: string
+}
+
+/** A running wallet's parts, for the API. */
+export interface Running {
+  readonly loop: Loop<NodeState>
+  readonly peers: Peers
+  readonly setup: NodeSetup
+}
+
+/** What the handlers need of the host. */
+export interface HostControl {
+  readonly log: Log
+  readonly defaults: Defaults
+  /** ms since 1970 */
+  now(): number
+  after(ms: number, task: () => void): () => void
+  running(): Running | undefined
+  state(): AppState
+  /** Called on every change of `state`; returns the way out. */
+  onChange(listener: () => void): () => void
+  create(options: {
+    readonly network: NetworkName
+    readonly words: string
+    readonly passphrase: string
+    readonly servers: readonly string[]
+    readonly gateway: string
+  }): Promise<void>
+  newWords(count: 12 | 24): string
+  words(): readonly string[] | undefined
+  gateway(): string
+  setGateway(url: string): Promise<void>
+}
