@@ -60,7 +60,12 @@ export default defineConfig({
           { protocol: 'bitcoin', url: './?pay=%s' },
           { protocol: 'web+lightning', url: './?pay=%s' },
         ],
-        share_target: { action: './', method: 'GET', params: { text: 'text', url: 'url' } },
+        share_target: {
+          action: './',
+          method: 'GET',
+          enctype: 'application/x-www-form-urlencoded',
+          params: { text: 'text', url: 'url' },
+        },
       },
       workbox: {
         globPatterns: ['**/*.{js,css,html,svg,png,webmanifest,wasm}'],

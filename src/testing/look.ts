@@ -14,7 +14,7 @@ interface View {
   readonly name: string
   readonly scene: string
   readonly hash: string
-  readonly then?: (page: Page) => Promise<void>
+  readonly act?: (page: Page) => Promise<void>
 }
 
 const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true })
@@ -29,7 +29,7 @@ const VIEWS: readonly View[] = [
     name: 'restore',
     scene: 'welcome',
     hash: '/',
-    then: async (page) => {
+    act: async (page) => {
       await button(page, 'Restore a wallet').click()
       await field(page, 'Recovery words').fill(
         'ribbon orbit gentel copper thrive maple island quizz tunnel velvet anchor bridge ',
@@ -42,30 +42,30 @@ const VIEWS: readonly View[] = [
     name: 'home-hidden',
     scene: 'following',
     hash: '/',
-    then: (page) => page.getByRole('status', { name: 'Spendable balance' }).getByRole('button').click(),
+    act: (page) => page.getByRole('status', { name: 'Spendable balance' }).getByRole('button').click(),
   },
   { name: 'home-empty', scene: 'empty', hash: '/' },
   { name: 'frozen', scene: 'frozen', hash: '/' },
   { name: 'send', scene: 'running', hash: '/send' },
-  { name: 'send-invoice', scene: 'running', hash: '/send', then: (page) => payable(page, 'lnbcrt1demo') },
-  { name: 'send-any', scene: 'running', hash: '/send', then: (page) => payable(page, 'lnanyamount') },
+  { name: 'send-invoice', scene: 'running', hash: '/send', act: (page) => payable(page, 'lnbcrt1demo') },
+  { name: 'send-any', scene: 'running', hash: '/send', act: (page) => payable(page, 'lnanyamount') },
   {
     name: 'send-toobig',
     scene: 'running',
     hash: '/send',
-    then: (page) => payable(page, `${ADDRESS}?lightning=lnbigamount`),
+    act: (page) => payable(page, `${ADDRESS}?lightning=lnbigamount`),
   },
   {
     name: 'send-wrong',
     scene: 'running',
     hash: '/send',
-    then: (page) => payable(page, 'lnbc1mainnetinvoice'),
+    act: (page) => payable(page, 'lnbc1mainnetinvoice'),
   },
   {
     name: 'send-chain',
     scene: 'running',
     hash: '/send',
-    then: async (page) => {
+    act: async (page) => {
       await payable(page, ADDRESS)
       await button(page, 'Max').click()
       await page.getByText('In all').waitFor()
@@ -75,7 +75,7 @@ const VIEWS: readonly View[] = [
     name: 'paying',
     scene: 'running&pace=5000',
     hash: '/send',
-    then: async (page) => {
+    act: async (page) => {
       await payable(page, 'lnbcrt1demo')
       await button(page, 'Pay').click()
       await page.getByText('On its way through').waitFor()
@@ -85,7 +85,7 @@ const VIEWS: readonly View[] = [
     name: 'paid',
     scene: 'running&pace=60',
     hash: '/send',
-    then: async (page) => {
+    act: async (page) => {
       await payable(page, 'lnbcrt1demo')
       await button(page, 'Pay').click()
       await page.getByRole('heading', { name: 'Paid' }).waitFor()
@@ -95,7 +95,7 @@ const VIEWS: readonly View[] = [
     name: 'not-paid',
     scene: 'running&pace=60',
     hash: '/send',
-    then: async (page) => {
+    act: async (page) => {
       await payable(page, 'lnbadrefused')
       await button(page, 'Pay').click()
       await page.getByRole('heading', { name: 'Not paid' }).waitFor()
@@ -106,7 +106,7 @@ const VIEWS: readonly View[] = [
     name: 'receive-qr',
     scene: 'running',
     hash: '/receive',
-    then: async (page) => {
+    act: async (page) => {
       await field(page, 'Amount').fill('25000')
       await field(page, 'Note').fill('Dinner on Tuesday')
       await button(page, 'Continue').click()
@@ -117,7 +117,7 @@ const VIEWS: readonly View[] = [
     name: 'received',
     scene: 'running&pace=60',
     hash: '/receive',
-    then: async (page) => {
+    act: async (page) => {
       await field(page, 'Amount').fill('25000.5')
       await field(page, 'Note').fill('pay me')
       await button(page, 'Continue').click()
@@ -128,7 +128,7 @@ const VIEWS: readonly View[] = [
     name: 'receive-chain',
     scene: 'empty',
     hash: '/receive',
-    then: async (page) => {
+    act: async (page) => {
       await button(page, 'Continue').click()
       await page.getByText('Waiting for the payment').waitFor()
     },
@@ -141,19 +141,19 @@ const VIEWS: readonly View[] = [
     name: 'force-close',
     scene: 'running',
     hash: `/channels/${fakeHash(101)}`,
-    then: (page) => button(page, 'Force close').click(),
+    act: (page) => button(page, 'Force close').click(),
   },
   {
     name: 'close',
     scene: 'running',
     hash: `/channels/${fakeHash(101)}`,
-    then: (page) => button(page, 'Close channel').click(),
+    act: (page) => button(page, 'Close channel').click(),
   },
   {
     name: 'open',
     scene: 'running',
     hash: '/channels/open',
-    then: async (page) => {
+    act: async (page) => {
       await page.getByRole('button', { name: /^ben/ }).click()
       await field(page, 'Amount').fill('250000')
     },
@@ -162,7 +162,7 @@ const VIEWS: readonly View[] = [
     name: 'opening',
     scene: 'running&pace=400',
     hash: '/channels/open',
-    then: async (page) => {
+    act: async (page) => {
       await page.getByRole('button', { name: /^ben/ }).click()
       await field(page, 'Amount').fill('250000')
       await button(page, 'Open channel').click()
@@ -173,7 +173,7 @@ const VIEWS: readonly View[] = [
     name: 'open-failed',
     scene: 'running&pace=60',
     hash: '/channels/open',
-    then: async (page) => {
+    act: async (page) => {
       await page.getByRole('button', { name: /^ben/ }).click()
       await field(page, 'Amount').fill('1000')
       await button(page, 'Open channel').click()
@@ -184,25 +184,25 @@ const VIEWS: readonly View[] = [
     name: 'wallet',
     scene: 'running',
     hash: '/wallet',
-    then: async (page) => {
+    act: async (page) => {
       await button(page, 'New address').click()
       await page.getByRole('img', { name: 'QR code of the address' }).waitFor()
     },
   },
-  { name: 'bump', scene: 'running', hash: '/wallet', then: (page) => button(page, 'Raise the fee').click() },
+  { name: 'bump', scene: 'running', hash: '/wallet', act: (page) => button(page, 'Raise the fee').click() },
   { name: 'network', scene: 'running', hash: '/network' },
   { name: 'settings', scene: 'running', hash: '/settings' },
   {
     name: 'settings-ask',
     scene: 'running',
     hash: '/settings',
-    then: (page) => button(page, 'Show recovery words').click(),
+    act: (page) => button(page, 'Show recovery words').click(),
   },
   {
     name: 'settings-words',
     scene: 'running',
     hash: '/settings',
-    then: async (page) => {
+    act: async (page) => {
       await button(page, 'Show recovery words').click()
       await button(page, 'Show them').click()
       await page.getByRole('list', { name: 'Your recovery words' }).waitFor()
@@ -212,7 +212,7 @@ const VIEWS: readonly View[] = [
     name: 'console',
     scene: 'running',
     hash: '/console',
-    then: async (page) => {
+    act: async (page) => {
       const line = field(page, 'Command')
       await line.fill('getinfo')
       await line.press('Enter')
@@ -288,7 +288,7 @@ async function main(): Promise<void> {
           await page.reload()
           await page.locator('h1').waitFor({ state: 'attached' })
           await page.waitForTimeout(120)
-          await view.then?.(page)
+          await view.act?.(page)
           await page.waitForTimeout(120)
           await page.screenshot({ path: join(out, `${view.name}-${size.name}-${scheme}.png`) })
           const wide = await page.evaluate(

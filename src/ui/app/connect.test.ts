@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { PUBLIC_DEFAULTS } from '../state/session.ts'
-import { defaultsFrom } from './connect.ts'
+import { emptyState, fakeState } from '../../testing/fake-data.ts'
+import { defaultsFrom, shareUnchanged } from './connect.ts'
 
 const nodeId = `02${'ab'.repeat(32)}`
 const info = {
@@ -34,4 +35,16 @@ test('whatever else answers is no playground, and its addresses are not used', (
   ]) {
     expect(defaultsFrom(answer)).toBe(PUBLIC_DEFAULTS)
   }
+})
+
+test('parts of the state that did not change stay the same objects, those that did are new', () => {
+  const before = fakeState()
+  const now = { ...structuredClone(before), chain: { ...before.chain, height: before.chain.height + 1 } }
+  const shared = shareUnchanged(before, now)
+  expect(shared).toEqual(now)
+  expect(shared.channels).toBe(before.channels)
+  expect(shared.chain).not.toBe(before.chain)
+  expect(shareUnchanged(before, emptyState())).toEqual(emptyState())
+  const { nodeId: _, ...without } = now
+  expect('nodeId' in shareUnchanged(before, without)).toBe(false)
 })

@@ -2,6 +2,7 @@ import * as v from 'valibot'
 import type { Client } from '../../contract/procedures.ts'
 import { createClient, type Port } from '../../contract/rpc.ts'
 import { ApiError } from '../../contract/errors.ts'
+import type { AppState } from '../../contract/schemas.ts'
 import { type Defaults, PUBLIC_DEFAULTS, session, setClient, toError } from '../state/session.ts'
 
 declare global {
@@ -59,6 +60,8 @@ function startWorker(defaults: Promise<Defaults>): MessagePort {
   })
   const { port1, port2 } = new MessageChannel()
   worker.onerror = (event) => {
+    // Once it has spoken it reports its own troubles; before that, this is the only sign that it could not start.
+    if (session.getState().node !== undefined) return
     lose(new ApiError({ code: 'internal', message: event.message || 'The worker did not start.' }))
   }
   void defaults.then(({ network, gateway, servers }) => {
@@ -78,6 +81,14 @@ function portOf(port: MessagePort): Port {
   }
 }
 
+/** The new state with the old objects where nothing in them changed, so that only what did is drawn again. */
+export function shareUnchanged(before: AppState | undefined, now: AppState): AppState {
+  if (before === undefined) return now
+  const same = (key: keyof AppState) => JSON.stringify(before[key]) === JSON.stringify(now[key])
+  const kept = (Object.keys(now) as (keyof AppState)[]).filter(same).map((key) => [key, before[key]])
+  return { ...now, ...(Object.fromEntries(kept) as Partial<AppState>) }
+}
+
 function lose(thrown: unknown): void {
   if (session.getState().lost === undefined) session.setState({ lost: toError(thrown) })
 }
@@ -94,7 +105,9 @@ export function connect(): void {
   const follow = async () => {
     // Screens need to know both: what the node says and what this page offers.
     await defaults
-    for await (const node of client.getState()) session.setState({ node })
+    for await (const node of client.getState()) {
+      session.setState(({ node: before }) => ({ node: shareUnchanged(before, node) }))
+    }
     throw new ApiError({ code: 'internal', message: 'The node ended its reports.' })
   }
   follow().catch(lose)

@@ -16,8 +16,8 @@ import { Trouble } from '../widgets/Trouble.tsx'
 /** One payment, out or in, by its hash. */
 export function PastPaymentScreen({ hash }: { readonly hash: string }): ReactNode {
   const key = useLedgerKey()
-  const out = useLoad(() => client().listPayments(), [hash, ...key])
-  const into = useLoad(() => client().listInvoices(), [hash, ...key])
+  const out = useLoad(key, () => client().listPayments())
+  const into = useLoad(key, () => client().listInvoices())
   const payment = out.value?.find((candidate) => candidate.paymentHash === hash)
   const invoice = into.value?.find((candidate) => candidate.paymentHash === hash)
   const settled = out.value !== undefined && into.value !== undefined
@@ -59,7 +59,7 @@ export function PastPaymentScreen({ hash }: { readonly hash: string }): ReactNod
 
 /** One transaction of the wallet, by its id. */
 export function TransactionScreen({ txid }: { readonly txid: string }): ReactNode {
-  const list = useLoad(() => client().listTransactions(), [txid, ...useLedgerKey()])
+  const list = useLoad(useLedgerKey(), () => client().listTransactions())
   const transaction = list.value?.find((candidate) => candidate.txid === txid)
   return (
     <Screen title={t.past.transaction} back="/">

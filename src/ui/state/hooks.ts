@@ -39,70 +39,72 @@ export function useAction<A extends readonly unknown[], R>(action: (...args: A) 
 }
 
 export interface Loaded<R> {
+  /** The newest good answer. While `pending` it may belong to an earlier key, so that nothing jumps meanwhile. */
   readonly value: R | undefined
   readonly error: ApiErrorData | undefined
+  /** Whether the answer for the present key is still to come. */
   readonly pending: boolean
 }
 
-/**
- * Loads something now and again whenever `deps` change. The newest answer wins and older ones are dropped; the last good value stays
- * while the next is on its way, so that nothing jumps. With `load` undefined there is nothing to load.
- */
-export function useLoad<R>(load: (() => Promise<R>) | undefined, deps: readonly unknown[]): Loaded<R> {
-  const [loaded, setLoaded] = useState<Loaded<R>>({
-    value: undefined,
-    error: undefined,
-    pending: load !== undefined,
+interface Answer<R> {
+  readonly key: string
+  readonly value: R | undefined
+  readonly error: ApiErrorData | undefined
+}
+
+/** Loads something once for each `key`; the newest key wins and answers for older ones are dropped. No key, nothing to load. */
+export function useLoad<R>(key: string | undefined, load: () => Promise<R>): Loaded<R> {
+  const [answer, setAnswer] = useState<Answer<R>>()
+  const latest = useRef(load)
+  useEffect(() => {
+    latest.current = load
   })
   useEffect(() => {
-    if (load === undefined) {
-      setLoaded({ value: undefined, error: undefined, pending: false })
-      return
-    }
+    if (key === undefined) return
     let stale = false
-    setLoaded((before) => (before.pending ? before : { ...before, pending: true }))
-    load().then(
+    latest.current().then(
       (value) => {
-        if (!stale) setLoaded({ value, error: undefined, pending: false })
+        if (!stale) setAnswer({ key, value, error: undefined })
       },
       (thrown: unknown) => {
-        if (!stale) setLoaded({ value: undefined, error: toError(thrown), pending: false })
+        if (!stale) setAnswer({ key, value: undefined, error: toError(thrown) })
       },
     )
     return () => {
       stale = true
     }
-    // The caller names what the load depends on; `load` itself is a new closure at every render.
-  }, deps)
-  return loaded
+  }, [key])
+  if (key === undefined) return { value: undefined, error: undefined, pending: false }
+  const fresh = answer?.key === key
+  return { value: answer?.value, error: fresh ? answer.error : undefined, pending: !fresh }
 }
 
-/** The newest value of a stream that lives as long as the component and `deps`; no stream while `open` is undefined. */
+/** The newest value of a stream that lives as long as the component and its `key`; without a key there is no stream. */
 export function useStream<R>(
-  open: ((signal: AbortSignal) => AsyncIterable<R>) | undefined,
-  deps: readonly unknown[],
+  key: string | undefined,
+  open: (signal: AbortSignal) => AsyncIterable<R>,
 ): { readonly value: R | undefined; readonly error: ApiErrorData | undefined } {
-  const [state, setState] = useState<{ value: R | undefined; error: ApiErrorData | undefined }>({
-    value: undefined,
-    error: undefined,
+  const [newest, setNewest] = useState<Answer<R>>()
+  const latest = useRef(open)
+  useEffect(() => {
+    latest.current = open
   })
   useEffect(() => {
-    setState({ value: undefined, error: undefined })
-    if (open === undefined) return
+    if (key === undefined) return
     const controller = new AbortController()
     const follow = async () => {
-      for await (const value of open(controller.signal)) {
+      for await (const value of latest.current(controller.signal)) {
         if (controller.signal.aborted) return
-        setState({ value, error: undefined })
+        setNewest({ key, value, error: undefined })
       }
     }
     follow().catch((thrown: unknown) => {
-      if (!controller.signal.aborted) setState((before) => ({ ...before, error: toError(thrown) }))
+      if (!controller.signal.aborted) setNewest({ key, value: undefined, error: toError(thrown) })
     })
     return () => controller.abort()
-    // As above: the caller names what the stream depends on.
-  }, deps)
-  return state
+  }, [key])
+  if (newest === undefined || newest.key !== key) return { value: undefined, error: undefined }
+  return newest
 }
 
 /** The time, again every `everyMs`, for what counts down. */

@@ -16,16 +16,20 @@ export function Bar({
 }): ReactNode {
   const whole = parts.reduce((sum, part) => sum + part.msat, 0n)
   const width = (msat: bigint) => (whole === 0n ? 0 : Number((msat * 10_000n) / whole) / 10)
-  let x = 0
+  const starts = parts.map((_, index) =>
+    width(parts.slice(0, index).reduce((sum, part) => sum + part.msat, 0n)),
+  )
   return (
     <svg className="bar" viewBox="0 0 1000 10" preserveAspectRatio="none" role="img" aria-label={label}>
-      {parts.map((part) => {
-        const at = x
-        x += width(part.msat)
-        return (
-          <rect key={part.kind} className={`bar-${part.kind}`} x={at} width={width(part.msat)} height="10" />
-        )
-      })}
+      {parts.map((part, index) => (
+        <rect
+          key={part.kind}
+          className={`bar-${part.kind}`}
+          x={starts[index]}
+          width={width(part.msat)}
+          height="10"
+        />
+      ))}
     </svg>
   )
 }

@@ -1,6 +1,6 @@
 import { ChevronLeft } from 'lucide-react'
 import { type ReactNode, useEffect, useRef } from 'react'
-import { Link } from 'wouter'
+import { Link, useLocation } from 'wouter'
 import { t } from '../text/en.ts'
 
 interface ScreenProps {
@@ -17,6 +17,9 @@ interface ScreenProps {
 /** The frame of a screen: heading, way back, content. Its heading takes the focus when the screen changes. */
 export function Screen({ title, back, actions, quiet, className, children }: ScreenProps): ReactNode {
   const heading = useRef<HTMLHeadingElement>(null)
+  const [at] = useLocation()
+  // Where there is room for two panes, choosing in one leaves both where they are; on a phone it is another page.
+  const place = matchMedia('(min-width: 900px)').matches ? title : at
   useEffect(() => {
     document.title = title === t.app.name ? title : `${title} · ${t.app.name}`
     // Not when the user is typing already: a field with autofocus keeps it.
@@ -24,7 +27,7 @@ export function Screen({ title, back, actions, quiet, className, children }: Scr
       heading.current?.focus({ preventScroll: true })
     }
     window.scrollTo(0, 0)
-  }, [title])
+  }, [title, place])
   return (
     <div className={`screen ${className ?? ''}`}>
       <header className={quiet === true ? 'visually-hidden' : 'screen-head'}>

@@ -79,11 +79,8 @@ export function PaymentRequest({
   const forms = formsOf(request)
   const [form, setForm] = useState<Form>(forms[0]?.form ?? 'address')
   const hash = request.invoice?.paymentHash
-  const { value: live } = useStream(
-    hash === undefined
-      ? undefined
-      : (signal) => client().subscribeInvoices({ paymentHash: hash }, { signal }),
-    [hash],
+  const { value: live } = useStream(hash, (signal) =>
+    client().subscribeInvoices(hash === undefined ? {} : { paymentHash: hash }, { signal }),
   )
   const arrived = useNode((node) => node.activity).find(
     (line) => line.kind === 'onchainReceived' && !request.seenBefore.has(line.id),

@@ -37,18 +37,20 @@ export function OnchainReview({ payable, onSent, onLightning }: OnchainReviewPro
       ? undefined
       : { address: payable.address, amountSat, feeSatPerVb: rate }
   // Asked again when coins move, since Max and the fee move with them.
-  const preview = useLoad(question === undefined ? undefined : () => client().previewSend(question), [
-    payable.address,
-    amountSat,
-    rate,
-    balances,
-  ])
+  const preview = useLoad(
+    question === undefined ? undefined : JSON.stringify([question, balances]),
+    async () => {
+      if (question === undefined) throw new Error('There is nothing to preview.')
+      return client().previewSend(question)
+    },
+  )
   const send = useAction(async () => {
     if (question === undefined) return
     const sent = await client().sendCoins(question)
     onSent({ ...sent, address: payable.address })
   })
-  const shown = preview.error === undefined ? preview.value : undefined
+  // Only the answer to this very question is shown and can be agreed to.
+  const shown = preview.pending ? undefined : preview.value
   return (
     <section className="review" aria-label={t.send.review}>
       {payable.amountSat === undefined ? (
@@ -123,7 +125,7 @@ export function OnchainReview({ payable, onSent, onLightning }: OnchainReviewPro
       <Button
         look="primary"
         wide
-        disabled={question === undefined || shown === undefined || preview.pending || send.pending}
+        disabled={question === undefined || shown === undefined || send.pending}
         onClick={() => void send.run()}
       >
         {t.send.pay}

@@ -16,24 +16,10 @@ export interface Decoded {
 /** What a text is, as the node reads it. Only ever the answer for this very text: an older one is never shown, let alone paid. */
 export function usePayable(text: string): Decoded {
   const trimmed = text.trim()
-  const { value } = useLoad(
-    trimmed === ''
-      ? undefined
-      : async () => {
-          try {
-            return { text: trimmed, payable: await client().decode({ text: trimmed }), error: undefined }
-          } catch (thrown) {
-            const error: ErrorLike =
-              thrown instanceof Error && 'code' in thrown
-                ? (thrown as unknown as ErrorLike)
-                : { code: 'internal', message: String(thrown) }
-            return { text: trimmed, payable: undefined, error }
-          }
-        },
-    [trimmed],
+  const { value, error, pending } = useLoad(trimmed === '' ? undefined : trimmed, () =>
+    client().decode({ text: trimmed }),
   )
-  if (value === undefined || value.text !== trimmed) return { payable: undefined, error: undefined }
-  return { payable: value.payable, error: value.error }
+  return pending ? { payable: undefined, error: undefined } : { payable: value, error }
 }
 
 /** The most that a payment may cost where the amount says nothing about it: 1 %, at least 5 sat. */

@@ -19,17 +19,12 @@ export function Storage(): ReactNode {
   const noted = useNode((node) => node.settings.storagePersisted)
   const [refused, setRefused] = useState(false)
   const storage: StorageManager | undefined = navigator.storage
-  const held = useLoad(
-    storage === undefined
-      ? undefined
-      : async () => {
-          const persisted = await storage.persisted()
-          // The node learns what the browser has decided meanwhile, so that its notice comes and goes rightly.
-          if (persisted !== noted) await client().updateSettings({ storagePersisted: persisted })
-          return { persisted, estimate: await storage.estimate() }
-        },
-    [noted],
-  )
+  const held = useLoad(storage === undefined ? undefined : String(noted), async () => {
+    const persisted = await navigator.storage.persisted()
+    // The node learns what the browser has decided meanwhile, so that its notice comes and goes rightly.
+    if (persisted !== noted) await client().updateSettings({ storagePersisted: persisted })
+    return { persisted, estimate: await navigator.storage.estimate() }
+  })
   const ask = useAction(async () => {
     const granted = await storage.persist()
     setRefused(!granted)

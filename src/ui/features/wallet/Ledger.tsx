@@ -13,16 +13,15 @@ import { Section } from '../../widgets/Screen.tsx'
 import { Trouble } from '../../widgets/Trouble.tsx'
 import { BumpDialog } from './BumpDialog.tsx'
 
-/** What the wallet's lists depend on: they are asked for again when one of these changes. */
-export function useLedgerKey(): readonly unknown[] {
-  const balances = useNode((node) => node.balances)
-  const height = useNode((node) => node.chain.height)
-  const activity = useNode((node) => node.activity)
-  return [balances, height, activity]
+/** A text that changes whenever the wallet's lists may have: they are asked for again then. */
+export function useLedgerKey(): string {
+  return useNode(({ balances, chain, activity }) =>
+    JSON.stringify([balances, chain.height, activity.map((line) => [line.id, line.state, line.txid])]),
+  )
 }
 
 export function Transactions(): ReactNode {
-  const list = useLoad(() => client().listTransactions(), useLedgerKey())
+  const list = useLoad(useLedgerKey(), () => client().listTransactions())
   const [bumping, setBumping] = useState<string>()
   return (
     <Section title={t.wallet.transactions}>
@@ -74,7 +73,7 @@ function TransactionLine({
 }
 
 export function Coins(): ReactNode {
-  const list = useLoad(() => client().listCoins(), useLedgerKey())
+  const list = useLoad(useLedgerKey(), () => client().listCoins())
   return (
     <Section title={t.wallet.coins}>
       <Trouble error={list.error} />
