@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { createLdkNode } from '../testing/ldk/node.ts'
 import type { Miner } from './miner.ts'
 import type { PlaygroundPeer } from './peer-types.ts'
-import { portFrom } from './ports.ts'
+import { listenFrom } from './ports.ts'
 import type { Rpc } from './rpc.ts'
 
 function loadSeed(folder: string): Uint8Array {
@@ -28,7 +28,7 @@ export async function startLil(options: {
     dataDir: join(options.dataDir, 'store'),
     maxAcceptedHtlcs: 483,
   })
-  const port = await node.listen(await portFrom(options.port))
+  const port = await listenFrom(options.port, (port) => node.listen(port))
   /** Payment hashes of the invoices made in this run. */
   const hashes = new Map<string, string>()
   return {

@@ -14,6 +14,7 @@ import { openFileStore } from '../host/node/store-file.node.ts'
 import { systemClock } from '../host/ports.ts'
 import { createWalletHost, type WalletHost } from '../host/wallet-host.ts'
 import type { PeerApi, PeerDeps, PlaygroundPeer, StartPeer } from './peer-types.ts'
+import { listenFrom } from './ports.ts'
 
 /** One of this project's own nodes, headless in Node: the browser's engine and shell over files and TCP. */
 
@@ -27,7 +28,7 @@ const fastCurve = (): Promise<void> => {
 
 export interface HeadlessOptions {
   readonly dataDir: string
-  /** TCP port for peers; 0 takes a free one. */
+  /** TCP port for peers to prefer; the next free one when taken, any with 0. */
   readonly port: number
   readonly esploraUrl: string
   /** Formats to negotiate, best first. */
@@ -104,7 +105,9 @@ export async function startHeadless(options: HeadlessOptions): Promise<Headless>
   await client.updateSettings({ servers: [options.esploraUrl] })
   const running = host.running()
   if (running === undefined) throw new Error('the node did not start')
-  const listener = await listenTcp({ port: options.port }, (socket) => running.peers.accept(socket))
+  const listener = await listenFrom(options.port, (port) =>
+    listenTcp({ port }, (socket) => running.peers.accept(socket)),
+  )
   return {
     host,
     client,
@@ -207,7 +210,7 @@ export const startPeer: StartPeer = async (name, deps): Promise<PlaygroundPeer> 
   const stored = Number(await readFile(portFile, 'utf8').catch(() => '0'))
   const node = await startHeadless({
     dataDir: deps.dataDir,
-    port: deps.port > 0 ? deps.port : stored,
+    port: stored > 0 ? stored : deps.port,
     esploraUrl: deps.esploraUrl,
   })
   // The port is kept so that peers find the node again after a restart.

@@ -27,3 +27,18 @@ export async function portFrom(preferred: number, host = '127.0.0.1'): Promise<n
   for (let port = preferred; port < preferred + 20; port++) if (await portIsFree(port, host)) return port
   return freePort(host)
 }
+
+/**
+ * Listens on `preferred`, on the next free one of the twenty after it, or on any. Unlike `portFrom` it leaves no moment between
+ * looking and taking, so two nodes that start at once never want the same port.
+ */
+export async function listenFrom<T>(preferred: number, listen: (port: number) => Promise<T>): Promise<T> {
+  for (let port = preferred; port < preferred + 20; port++) {
+    try {
+      return await listen(port)
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')) throw error
+    }
+  }
+  return listen(0)
+}
