@@ -1,8 +1,9 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { describeWeight, weigh, withinBudget } from './budget.ts'
+import { describeWeight, withinBudget } from './budget.ts'
 import { CACHE, readJson, removeFile, ROOT, runChild } from './child.ts'
-import { type Counts, countCheck, countPlaywright, countVitest, type ExitCode } from './counts.ts'
+import { type Counts, countCheck, countPlaywright, countVitest } from './counts.ts'
+import { buildSite } from './site.ts'
 
 export interface Stage {
   readonly name: string
@@ -80,10 +81,8 @@ const budget: Stage = {
   cores: 1,
   limitSeconds: 240,
   async run(log, limitMs) {
-    const command = ['vite', 'build', '--logLevel', 'warn']
-    const code: ExitCode = await runChild({ command, log, limitMs })
-    if (code !== 0) return countCheck(code, 'the site cannot be built')
-    const weight = weigh(join(ROOT, 'dist'))
+    const weight = await buildSite(log, limitMs)
+    if (weight === undefined) return countCheck(1, 'the site cannot be built')
     return countCheck(withinBudget(weight) ? 0 : 1, describeWeight(weight))
   },
 }

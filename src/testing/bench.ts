@@ -1,0 +1,62 @@
+/**
+ * `npm run bench`: the figures that commits are compared by. `--only NAME[,NAME]` measures some; `--json` prints one object on the
+ * last line, by name of entry. Micro-benchmarks run on the curve that the app uses.
+ */
+import { randomBytes } from 'node:crypto'
+import { parseArgs } from 'node:util'
+import { useCurve } from '../engine/crypto/curve.ts'
+import { loadWasmCurve } from '../host/curve-wasm.ts'
+import { commitment } from './bench/commitment.ts'
+import { noise } from './bench/noise.ts'
+import { onion } from './bench/onion.ts'
+import { playground } from './bench/playground.ts'
+import { appJs, tests } from './bench/repository.ts'
+import type { Bench, Figures } from './bench/types.ts'
+
+/** In the order they run in; a new one needs a line here and nothing else. */
+const ENTRIES: readonly Bench[] = [appJs, tests, playground, commitment, onion, noise]
+
+const { values } = parseArgs({
+  options: { only: { type: 'string' }, json: { type: 'boolean', default: false } },
+})
+
+function chosen(): readonly Bench[] {
+  const names = values.only?.split(',') ?? ENTRIES.map((entry) => entry.name)
+  const unknown = names.filter((name) => !ENTRIES.some((entry) => entry.name === name))
+  if (unknown.length === 0) return ENTRIES.filter((entry) => names.includes(entry.name))
+  throw new Error(
+    `--only: there is no ${unknown.join(', ')}; there are ${ENTRIES.map((e) => e.name).join(', ')}`,
+  )
+}
+
+function print(entry: Bench, figures: Figures): void {
+  console.log(`${entry.name}: ${entry.about}`)
+  const width = Math.max(0, ...Object.keys(figures).map((name) => name.length))
+  for (const [name, value] of Object.entries(figures)) console.log(`  ${name.padEnd(width)}  ${value}`)
+}
+
+async function main(): Promise<void> {
+  useCurve(await loadWasmCurve(randomBytes(32)))
+  const measured: Record<string, Figures> = {}
+  const missing: Record<string, string> = {}
+  for (const entry of chosen()) {
+    try {
+      const figures = await entry.run()
+      measured[entry.name] = figures
+      print(entry, figures)
+    } catch (error) {
+      missing[entry.name] = error instanceof Error ? error.message : String(error)
+      console.log(`${entry.name}: not measured: ${missing[entry.name]}`)
+      process.exitCode = 1
+    }
+  }
+  if (values.json)
+    console.log(
+      JSON.stringify(Object.keys(missing).length === 0 ? measured : { ...measured, notMeasured: missing }),
+    )
+}
+
+main().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error)
+  process.exit(1)
+})
