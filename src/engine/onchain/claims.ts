@@ -14,7 +14,7 @@ import {
 } from '../commitment/weights.ts'
 import { coinsToken, feerateOf, planChild, raisedFeerate } from './bump.ts'
 import { buildSnapshotLocal } from './classify.ts'
-import { MAX_CLAIM_INPUTS } from './constants.ts'
+import { FLOOR_FEERATE_PER_KW, MAX_CLAIM_INPUTS } from './constants.ts'
 import { isClaimable, type TrackedOutput } from './outputs.ts'
 import type { Claim, OnchainContext, OnchainState } from './types.ts'
 
@@ -32,20 +32,30 @@ const inputCost = (output: SweepOutput, feeratePerKw: number): bigint =>
   weightFeeSat(feeratePerKw, sweepInputWeight(output)) + 1n
 
 /** Weight of a claim of these outputs when signed, at most. */
-export const sweepWeight = (outputs: readonly SweepOutput[], script: Uint8Array): number =>
+const sweepWeight = (outputs: readonly SweepOutput[], script: Uint8Array): number =>
   outputs.reduce(
     (n, output) => n + sweepInputWeight(output),
     TX_OVERHEAD_WEIGHT + outputWeight(script.length),
   )
 
 /** Whether an output by itself is worth claiming at a feerate: something above dust is left. */
-export const isWorthClaiming = (
-  output: SweepOutput,
-  sweepScript: Uint8Array,
-  feeratePerKw: number,
-): boolean =>
+const isWorthClaiming = (output: SweepOutput, sweepScript: Uint8Array, feeratePerKw: number): boolean =>
   output.valueSat - weightFeeSat(feeratePerKw, sweepWeight([output], sweepScript)) - 1n >=
   dustLimitSat(sweepScript)
+
+/** Whether claiming an output costs more than it brings even at the least feerate that relays. */
+export function isAbandoned(state: OnchainState, output: TrackedOutput): boolean {
+  const { method } = output
+  const { snapshot } = state
+  if (method?.kind === 'sweep')
+    return !isWorthClaiming(method.output, snapshot.sweepScript, FLOOR_FEERATE_PER_KW)
+  if (method?.kind !== 'second_stage') return false
+  const { format } = snapshotParams(snapshot)
+  // Without anchors the fee is paid already.
+  return (
+    format.anchors && weightFeeSat(FLOOR_FEERATE_PER_KW, 2 * htlcTimeoutWeight(format)) >= output.valueSat
+  )
+}
 
 /** One transaction that claims outputs for the wallet, or undefined when the fee leaves nothing above dust. */
 function buildSweep(

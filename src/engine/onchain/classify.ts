@@ -48,15 +48,18 @@ export function isGenuineFundingSpend(snapshot: ClosingSnapshot, tx: Tx): boolea
   return signedBy(a, first) && signedBy(b, second)
 }
 
-/** Our newest commitment, built anew. */
-export const buildSnapshotLocal = (snapshot: ClosingSnapshot, signer: ChannelSigner): BuiltCommitment =>
-  buildCommitment(
-    snapshotParams(snapshot),
-    snapshot.role,
-    snapshot.local.number,
-    signer.commitmentPoint(snapshot.local.number),
-    snapshot.local.view,
-  )
+const localCache = new WeakMap<ClosingSnapshot, BuiltCommitment>()
+
+/** Our newest commitment, built anew once a session. */
+export function buildSnapshotLocal(snapshot: ClosingSnapshot, signer: ChannelSigner): BuiltCommitment {
+  const cached = localCache.get(snapshot)
+  if (cached !== undefined) return cached
+  const { number, view } = snapshot.local
+  const point = signer.commitmentPoint(number)
+  const built = buildCommitment(snapshotParams(snapshot), snapshot.role, number, point, view)
+  localCache.set(snapshot, built)
+  return built
+}
 
 /** A commitment as far as its owner and its point tell: every script that it may pay to. */
 interface Scripts {

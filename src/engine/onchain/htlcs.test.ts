@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { msat } from '../base/units.ts'
 import { encodeTx, outputSumSat, txidOf } from '../bitcoin/tx.ts'
 import { outPointKey, type Tx } from '../bitcoin/types.ts'
 import { ANCHORS, LCP, STATIC_REMOTEKEY } from '../commitment/formats.ts'
@@ -181,6 +182,44 @@ describe.each(FORMATS)('$name: an HTLC that is not in the confirmed commitment',
     expect(htlcEvents(accepter)).toEqual(['htlcFulfilled accepter 0'])
     await mineAll(w, [accepter], 1)
     expect(htlcEvents(accepter)).toContain('htlcFailed accepter 1')
+  })
+})
+
+describe('HTLCs that nothing will be seen of', () => {
+  it('one too small to be worth a claim fails upstream six blocks after its expiry', async () => {
+    const htlc = {
+      offerer: 'accepter',
+      id: 0n,
+      amountMsat: msat(400_000),
+      paymentHash: UNKNOWN_HASH,
+    } as const
+    const w = world(ANCHORS, { htlcs: [{ ...htlc, cltvExpiry: EXPIRY }] })
+    const d = machine(w, 'accepter', w.s.snapshots.accepter)
+    await w.chain.broadcast(w.s.signed('opener', 3n).tx)
+    await mineAll(w, [d], EXPIRY - 500 + 5)
+    expect(closingOutputs(d.state).find((o) => o.kind === 'htlc')).toMatchObject({ state: 'unresolved' })
+    expect(htlcEvents(d)).toEqual([])
+    await mineAll(w, [d], 1)
+    expect(htlcEvents(d)).toEqual(['htlcFailed accepter 0'])
+    expect(types(d.events)).toContain('done')
+  })
+
+  it('in a commitment newer than our records an HTLC fails only after its expiry, and its preimage is still learnt', async () => {
+    for (const paid of [false, true]) {
+      const w = world(ANCHORS)
+      const d = machine(w, 'accepter', w.s.snapshots.accepter)
+      const later = scene({ ...w.options, number: 9n })
+      const opener = machine(w, 'opener', withPreimage(later.snapshots.opener), w.s.signed('opener', 9n).tx)
+      await opener.sync()
+      const drivers = paid ? [opener, d] : [d]
+      await mineAll(w, drivers, EXPIRY - 500 + 5)
+      expect(d.events[0]).toMatchObject({ kind: 'unknown' })
+      const offered = htlcEvents(d).filter((e) => e.includes('accepter'))
+      expect(offered).toEqual(paid ? ['htlcFulfilled accepter 0'] : [])
+      await mineAll(w, drivers, 1)
+      expect(htlcEvents(d)).toContain('htlcFailed accepter 1')
+      expect(types(d.events)).toContain('done')
+    }
   })
 })
 

@@ -1,8 +1,9 @@
 import { toHex } from '../base/bytes.ts'
-import { sha256 } from '../crypto/hash.ts'
 import type { ViewHtlc } from '../commitment/types.ts'
+import { sha256 } from '../crypto/hash.ts'
+import { isAbandoned } from './claims.ts'
 import { IRREVOCABLE_DEPTH } from './constants.ts'
-import { depthOf, fundingSpend, type TrackedOutput, txOf } from './outputs.ts'
+import { depthOf, fundingSpend, mayHideHtlcs, type TrackedOutput, txOf } from './outputs.ts'
 import type { OnchainState, Spend } from './types.ts'
 
 /** What becomes of the HTLCs that were alive when the channel closed. */
@@ -46,30 +47,35 @@ export function preimagesIn(
  */
 export function htlcFates(state: OnchainState, outputs: readonly TrackedOutput[]): readonly HtlcFate[] {
   const us = state.snapshot.role
-  const close = fundingSpend(state)
-  const final = close !== undefined && depthOf(state, close.confirmed) >= IRREVOCABLE_DEPTH
+  const spend = fundingSpend(state)
+  const { close } = state
+  const final =
+    close !== undefined && spend !== undefined && depthOf(state, spend.confirmed) >= IRREVOCABLE_DEPTH
   const first = new Map(
     outputs.flatMap((o) => (o.htlc && o.parent === undefined ? [[htlcKey(o.htlc), o] as const] : [])),
   )
-  const isFinal = (spend: Spend | undefined): spend is Spend =>
-    final && spend !== undefined && depthOf(state, spend.confirmed) >= IRREVOCABLE_DEPTH
+  const hidden = close !== undefined && mayHideHtlcs(close) ? outputs.filter((o) => o.kind === 'unknown') : []
+  const isOver = (o: TrackedOutput): boolean =>
+    o.spend !== undefined && depthOf(state, o.spend.confirmed) >= IRREVOCABLE_DEPTH
+
   return liveHtlcs(state).map((htlc): HtlcFate => {
     const known = state.preimages[toHex(htlc.paymentHash)] !== undefined
     const output = first.get(htlcKey(htlc))
-    if (htlc.offerer === us) {
-      if (known) return { htlc, fate: 'fulfilled' }
-      // An output that nobody explains may be this HTLC's: only its end makes it certain.
-      const hidden = state.close?.kind === 'revoked' && output === undefined && hasHidden(outputs)
-      if (output === undefined && !hidden) return final ? { htlc, fate: 'failed' } : { htlc }
-      return isFinal(output?.spend) ? { htlc, fate: 'failed' } : { htlc }
+    if (htlc.offerer === us && known) return { htlc, fate: 'fulfilled' }
+    if (!final) return { htlc }
+    const expired = state.height >= htlc.cltvExpiry + IRREVOCABLE_DEPTH
+    if (output === undefined) {
+      // An output that nothing explains may be this HTLC's: its preimage would show when it is spent in time.
+      const uncertain = htlc.offerer === us && !expired && !hidden.every(isOver)
+      return uncertain ? { htlc } : { htlc, fate: 'failed' }
     }
-    if (output === undefined) return final ? { htlc, fate: 'failed' } : { htlc }
-    if (!isFinal(output.spend)) return { htlc }
-    const claimed = known && state.ownTxids.includes(output.spend.txid)
+    if (!isOver(output)) {
+      // Not worth a claim, to us as to the peer: nothing will ever be seen of it. Or the peer's, without its preimage (BOLT 5).
+      const lapsed =
+        isAbandoned(state, output) || (htlc.offerer !== us && !known && close.secret === undefined)
+      return expired && lapsed && output.spend === undefined ? { htlc, fate: 'failed' } : { htlc }
+    }
+    const claimed = known && output.spend !== undefined && state.ownTxids.includes(output.spend.txid)
     return { htlc, fate: claimed ? 'fulfilled' : 'failed' }
   })
 }
-
-/** Outputs of a revoked commitment that its record does not explain and that are not spent for good. */
-const hasHidden = (outputs: readonly TrackedOutput[]): boolean =>
-  outputs.some((o) => o.kind === 'unknown' && (o.spend?.confirmed ?? null) === null)

@@ -222,8 +222,16 @@ export const isClaimable = (state: OnchainState, output: TrackedOutput): boolean
   (output.spend?.confirmed ?? null) === null &&
   (output.spendableAt === undefined || state.height + 1 >= output.spendableAt)
 
+/**
+ * Whether outputs that nobody explains may be HTLCs: of a revoked commitment without its record, and of one that is newer than our
+ * records.
+ */
+export const mayHideHtlcs = (close: Close): boolean =>
+  close.secret !== undefined ||
+  (close.kind === 'unknown' && close.owner !== undefined && close.point === undefined)
+
 /** Whether its spends are to be watched: what is ours or may be, and every HTLC for its preimage. */
 export const isWatched = (close: Close, output: TrackedOutput): boolean =>
-  output.kind !== 'mutualClose' &&
-  output.kind !== 'anchor' &&
-  (output.ours || (output.kind === 'unknown' && close.secret !== undefined))
+  output.kind === 'unknown'
+    ? mayHideHtlcs(close)
+    : output.ours && output.kind !== 'mutualClose' && output.kind !== 'anchor'

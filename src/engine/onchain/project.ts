@@ -1,4 +1,4 @@
-import { isAbandoned } from './resolved.ts'
+import { isAbandoned } from './claims.ts'
 import { fundingSpend, isClaimable, type TrackedOutput, trackedOutputs } from './outputs.ts'
 import type { KnownOutput, OnchainState } from './types.ts'
 

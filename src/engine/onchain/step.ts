@@ -65,6 +65,7 @@ export function createOnchain(
 
 /** One input to the next state and what is to be done once it is written (house law 1). */
 export function onchainStep(state: OnchainState, input: OnchainInput, ctx: OnchainContext): OnchainStep {
+  if (isForgotten(state)) return { state, effects: [] }
   switch (input.type) {
     case 'spent':
       return spent(state, input, ctx)
