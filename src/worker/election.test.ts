@@ -446,6 +446,18 @@ describe('while nobody leads', () => {
   })
 })
 
+test('where the browser grants no locks, the page is told so', async () => {
+  const world = browser()
+  world.locksOf = () => ({
+    request: () => Promise.reject(new ApiError({ code: 'notAvailable', message: 'https' })),
+  })
+  const a = openTab(world, 'a')
+  await rest()
+  expect(a.stateError()).toMatchObject({ code: 'notAvailable' })
+  await expect(a.client.newAddress()).rejects.toMatchObject({ code: 'notAvailable' })
+  expect(a.started()).toBe(0)
+})
+
 test('what other versions or other programs say on the channel is ignored', async () => {
   const world = browser()
   const a = openTab(world, 'a')

@@ -145,6 +145,13 @@ export function createTab(options: TabOptions): Tab {
     await leadership.stop()
   }
 
+  function cannotStart(e: unknown): void {
+    onDefect(e)
+    if (over.signal.aborted) return
+    failure = asFailure(e)
+    routers.forEach(point)
+  }
+
   async function stand(): Promise<void> {
     let ruled: Promise<void> | undefined
     try {
@@ -159,12 +166,9 @@ export function createTab(options: TabOptions): Tab {
       step()
       await ruled?.catch(() => {})
       ruling = false
-      onDefect(e)
+      if (started) onDefect(e)
+      else cannotStart(e)
       if (over.signal.aborted) return
-      if (!started) {
-        failure = asFailure(e)
-        routers.forEach(point)
-      }
       cancelStanding = options.clock.after(STAND_AGAIN_MS, begin)
       // Somebody may have announced himself while we took him for a usurper.
       channel.post(versioned({ type: 'who' }))
@@ -193,7 +197,7 @@ export function createTab(options: TabOptions): Tab {
     })
     channel.post(versioned({ type: 'who' }))
     begin()
-  }, onDefect)
+  }, cannotStart)
 
   return {
     attach(page) {

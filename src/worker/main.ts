@@ -1,4 +1,5 @@
-import { systemClock } from '../host/ports.ts'
+import { toHex } from '../engine/base/bytes.ts'
+import { systemClock, systemEntropy } from '../host/ports.ts'
 import type { Defaults } from '../host/control.ts'
 import { boot, speedUp } from './boot.ts'
 import { createTab, type Tab } from './election.ts'
@@ -22,7 +23,7 @@ globalThis.addEventListener('message', (event) => {
   if (message.type !== 'port') return
   tab ??= createTab({
     wallet: WALLET,
-    tab: crypto.randomUUID(),
+    tab: toHex(systemEntropy().subarray(0, 8)),
     locks: webLocks,
     channel: broadcastChannel(`switchback/${WALLET}`),
     clock: systemClock,

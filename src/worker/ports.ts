@@ -1,3 +1,4 @@
+import { ApiError } from '../contract/errors.ts'
 import type { Port } from '../contract/rpc.ts'
 
 /** What the worker needs of the browser, injected so that tests can be two tabs in one process. */
@@ -14,7 +15,14 @@ export interface LockPort {
 export type ChannelPort = Port
 
 export const webLocks: LockPort = {
-  request: (name, signal, hold) => navigator.locks.request(name, { signal }, hold),
+  request(name, signal, hold) {
+    // Absent where the page did not come over https (or from this machine).
+    const locks = (navigator as { readonly locks?: LockManager }).locks
+    if (locks !== undefined) return locks.request(name, { signal }, hold)
+    return Promise.reject(
+      new ApiError({ code: 'notAvailable', message: 'This page has to come over https to run a wallet.' }),
+    )
+  },
 }
 
 export function broadcastChannel(name: string): ChannelPort {
