@@ -31,6 +31,8 @@ export default defineConfig({
   base: './',
   build: { target: 'es2022', sourcemap: false, modulePreload: { polyfill: false } },
   worker: { format: 'es' },
+  // The scan does not follow `new Worker`. What it misses is bundled anew at first use, which gives the page a second React.
+  optimizeDeps: { entries: ['index.html', 'src/worker/main.ts', 'src/host/curve-wasm.ts'] },
   plugins: [
     development(),
     react(),

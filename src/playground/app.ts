@@ -81,6 +81,8 @@ export async function startApp(): Promise<App> {
   const { createServer } = await import('vite')
   const vite = await createServer({
     root: ROOT,
+    // Apart from `npm run dev`: the two bundle dependencies differently, and would take each other's away from under the page.
+    cacheDir: join(ROOT, 'node_modules/.vite/playground'),
     appType: 'spa',
     logLevel: 'error',
     plugins: [
