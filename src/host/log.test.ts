@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { fakeClock } from './fakes.ts'
+import { fakeClock } from './fixture.ts'
 import { createLog, redact } from './log.ts'
 
 const HEX = '0123456789abcdef'.repeat(4)

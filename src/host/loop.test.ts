@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { ApiError } from '../contract/errors.ts'
 import type { NodeEffect, NodeInput, RecordWrite } from '../engine/node/ports.ts'
-import { fakeClock, settle } from './fakes.ts'
+import { fakeClock, settle } from './fixture.ts'
 import { createLoop, type LoopStatus, type TurnResult } from './loop.ts'
 
 type State = readonly string[]

@@ -3,7 +3,7 @@ import { ApiError } from '../contract/errors.ts'
 import type { Client } from '../contract/procedures.ts'
 import { createClient, type Handlers, type Port } from '../contract/rpc.ts'
 import type { AppState } from '../contract/schemas.ts'
-import { fakeClock, settle } from '../host/fakes.ts'
+import { fakeClock, settle } from '../host/fixture.ts'
 import { createTab, type Leadership, type Tab } from './election.ts'
 import type { ChannelPort, LockPort } from './ports.ts'
 
