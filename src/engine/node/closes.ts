@@ -35,9 +35,9 @@ function snapshotOf(turn: Turn, channel: Channel): ClosingSnapshot {
     dustLimitSat: party.dustLimitSat,
     toSelfDelay: party.toSelfDelay,
   })
-  const fulfilled = [...channel.logs[channel.role].entries, ...channel.outbox].flatMap((entry) =>
-    entry.type === 'fulfill' ? [entry.preimage] : [],
-  )
+  // Of received HTLCs that we settled, and of offered ones that the peer settled: neither is in doubt any more.
+  const updates = [...channel.logs.opener.entries, ...channel.logs.accepter.entries, ...channel.outbox]
+  const preimages = updates.flatMap((entry) => (entry.type === 'fulfill' ? [entry.preimage] : []))
   return {
     channelId: channel.id,
     role: channel.role,
@@ -59,11 +59,11 @@ function snapshotOf(turn: Turn, channel: Channel): ClosingSnapshot {
       txid: commitment.txid,
       view: viewAt(channel, commitment.indexes),
     })),
-    ...(channel.closing === undefined ? {} : { localShutdownScript: channel.closing.localScript }),
+    localShutdownScript: channel.closing?.localScript ?? channel.shutdownScript,
     ...(channel.closing?.remoteScript === undefined
       ? {}
       : { remoteShutdownScript: channel.closing.remoteScript }),
-    preimages: fulfilled,
+    preimages,
     secrets: channel.remoteSecrets,
     signer: channel.signer,
     sweepScript: freshScript(turn),
