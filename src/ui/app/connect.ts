@@ -45,7 +45,7 @@ async function fetchDefaults(): Promise<Defaults> {
   try {
     const response = await fetch('/api/info', {
       headers: { accept: 'application/json' },
-      signal: AbortSignal.timeout(2000),
+      signal: AbortSignal.timeout(5000),
     })
     return response.ok ? defaultsFrom(await response.json()) : PUBLIC_DEFAULTS
   } catch {

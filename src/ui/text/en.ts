@@ -342,7 +342,7 @@ export const t = {
     inFlightIn: 'On the way in',
     htlcs: 'Payments on the way',
     feerate: 'Commitment fee rate',
-    perKw: 'sat per 1000 weight',
+    perKw: 'sat/kw',
     commitments: 'Commitments',
     commitmentNumbers: (local: number, remote: number) => `yours ${local}, theirs ${remote}`,
     created: 'Since',
@@ -362,10 +362,11 @@ export const t = {
     closeBroadcast: 'The closing transaction is on its way into a block.',
     closeConfirmed: 'The closing transaction is confirmed.',
     closedBy: {
-      local: 'Closed by you, by force',
-      remote: 'Closed by the peer, by force',
-      mutual: 'Closed together with the peer',
+      local: 'by you, by force',
+      remote: 'by the peer, by force',
+      mutual: 'together with the peer',
     },
+    closeTransaction: 'Closing transaction',
     outputs: 'Closing outputs',
     outputKinds: {
       mutualClose: 'Your balance',

@@ -126,6 +126,9 @@ export function ChannelDetail({ channel }: { readonly channel: Channel }): React
                     />
                   ),
                 },
+            channel.closedBy === undefined
+              ? undefined
+              : { name: t.channels.past, value: t.channels.closedBy[channel.closedBy] },
             { name: t.channels.created, value: formatExact(channel.createdAt) },
           ]}
         />

@@ -21,6 +21,8 @@ export function CloseDialog({ channel, force, onClose }: CloseDialogProps): Reac
       ...(force ? { force: true } : rate === undefined ? {} : { feeSatPerVb: rate }),
     })
     onClose()
+    // How it goes on is told at the top.
+    window.scrollTo(0, 0)
   }
   return (
     <Dialog title={force ? t.channels.forceTitle : t.channels.closeTitle} onClose={onClose}>

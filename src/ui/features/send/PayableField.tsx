@@ -44,7 +44,7 @@ export function PayableField({ value, onText, problem, hint, settled }: PayableF
       <TextArea
         label={t.send.field}
         className="mono"
-        rows={value.length > 90 ? 4 : 2}
+        rows={settled || value.length < 90 ? 2 : 4}
         value={value}
         onText={(text) => {
           setTrouble(undefined)
