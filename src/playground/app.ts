@@ -45,19 +45,29 @@ export function distIsFresh(): boolean {
   return [...sources, ...files].every((name) => newest(join(ROOT, name)) <= built)
 }
 
-function serveDist(request: IncomingMessage, response: ServerResponse): void {
-  const path = decodeURIComponent((request.url ?? '/').replace(/[?#].*$/s, ''))
-  let file = normalize(join(DIST, path))
-  if (!file.startsWith(DIST + sep) || !existsSync(file) || statSync(file).isDirectory()) {
+/** A path of the site as it was asked for, or `/` where it is written wrong. */
+function pathOf(url: string): string {
+  try {
+    return decodeURIComponent(url.replace(/[?#].*$/s, ''))
+  } catch {
+    return '/'
+  }
+}
+
+/** Serves a built site. */
+function serveFolder(folder: string, request: IncomingMessage, response: ServerResponse): void {
+  const path = pathOf(request.url ?? '/')
+  let file = normalize(join(folder, path))
+  if (!file.startsWith(folder + sep) || !existsSync(file) || statSync(file).isDirectory()) {
     // A path without an extension is a place in the app; a missing file is missing.
     if (extname(path) !== '') {
       response.writeHead(404, { 'content-type': 'text/plain' })
       response.end('not found\n')
       return
     }
-    file = join(DIST, 'index.html')
+    file = join(folder, 'index.html')
   }
-  const hashed = file.startsWith(join(DIST, 'assets') + sep)
+  const hashed = file.startsWith(join(folder, 'assets') + sep)
   response.writeHead(200, {
     'content-type': TYPES[extname(file)] ?? 'application/octet-stream',
     'cache-control': hashed ? 'public, max-age=31536000, immutable' : 'no-cache',
@@ -68,9 +78,16 @@ function serveDist(request: IncomingMessage, response: ServerResponse): void {
 const MISSING = `<!doctype html><meta charset="utf-8"><title>Switchback</title>
 <p>The app is not here yet. The playground runs: <a href="/shop">shop</a>, <a href="/api/info">info</a>.`
 
-/** The app: `dist/` when it is fresh (what users get), else built on the fly by Vite, without reloading by itself. */
-export async function startApp(): Promise<App> {
-  if (distIsFresh()) return { kind: 'built', handle: serveDist, close: () => Promise.resolve() }
+/**
+ * The app: the built site in `site`, else `dist/` when it is fresh (what users get), else built on the fly by Vite, without
+ * reloading by itself.
+ */
+export async function startApp(site?: string): Promise<App> {
+  const folder = site ?? (distIsFresh() ? DIST : undefined)
+  if (folder !== undefined) {
+    const handle: AppHandler = (request, response) => serveFolder(folder, request, response)
+    return { kind: 'built', handle, close: () => Promise.resolve() }
+  }
   if (!existsSync(join(ROOT, 'index.html'))) {
     const handle: AppHandler = (_, response) => {
       response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' })

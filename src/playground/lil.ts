@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createLdkNode } from '../testing/ldk/node.ts'
+import type { LdkNode } from '../testing/ldk/types.ts'
 import type { Miner } from './miner.ts'
 import type { PlaygroundPeer } from './peer-types.ts'
 import { listenFrom } from './ports.ts'
@@ -20,7 +21,7 @@ export async function startLil(options: {
   readonly rpc: Rpc
   readonly miner: Miner
   readonly port: number
-}): Promise<PlaygroundPeer> {
+}): Promise<{ readonly peer: PlaygroundPeer; readonly node: LdkNode }> {
   const node = await createLdkNode({
     chain: options.rpc,
     funder: options.miner,
@@ -31,7 +32,7 @@ export async function startLil(options: {
   const port = await listenFrom(options.port, (port) => node.listen(port))
   /** Payment hashes of the invoices made in this run. */
   const hashes = new Map<string, string>()
-  return {
+  const peer: PlaygroundPeer = {
     name: 'lil',
     nodeId: node.nodeId,
     port,
@@ -65,4 +66,5 @@ export async function startLil(options: {
     },
     stop: () => node.stop(),
   }
+  return { peer, node }
 }

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage } from 'node:http'
 import { join, resolve } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { createGateway } from '../gateway/gateway.ts'
+import type { LdkNode } from '../testing/ldk/types.ts'
 import { type App, startApp } from './app.ts'
 import { type Bitcoind, startBitcoind } from './bitcoind.ts'
 import { createEsplora, type Esplora } from './esplora.ts'
@@ -22,8 +23,8 @@ export interface PlaygroundOptions {
   readonly port?: number
   /** Mines by itself while something waits. Default true. */
   readonly mine?: boolean
-  /** Serves the app. Default true. */
-  readonly app?: boolean
+  /** Serves the app: the built site in a folder, or whatever there is. Default true. */
+  readonly app?: boolean | string
   /** Called when the chain ends by itself, which leaves nothing to play with. */
   readonly onCrash?: (why: string) => void
 }
@@ -35,6 +36,8 @@ export interface Playground {
   readonly miner: Miner
   readonly esplora: Esplora
   readonly peers: readonly PlaygroundPeer[]
+  /** The third-party node behind the peer `lil`, for tests that tell it what to do. */
+  readonly lil: LdkNode
   stop(): Promise<void>
 }
 
@@ -128,8 +131,8 @@ export async function startPlayground(options: PlaygroundOptions): Promise<Playg
 
     const { startLil } = await lilLoading
     const lil = await startLil({ dataDir: join(dataDir, 'lil'), rpc, miner, port: PEER_PORTS.lil })
-    ends.push(() => lil.stop())
-    peers.push(lil)
+    ends.push(() => lil.peer.stop())
+    peers.push(lil.peer)
     if (startPeer) {
       const start = startPeer
       const own = await Promise.all(
@@ -159,12 +162,12 @@ export async function startPlayground(options: PlaygroundOptions): Promise<Playg
 
     if (options.app !== false) {
       // Vite takes longer than all the rest: nobody waits for it but the first page.
-      app = startApp()
+      app = startApp(typeof options.app === 'string' ? resolve(options.app) : undefined)
       app.catch((error: unknown) => options.onCrash?.(`the app does not start: ${String(error)}`))
       const starting = app
       ends.push(async () => (await starting).close())
     }
-    return { url, bitcoind, miner, esplora, peers, stop }
+    return { url, bitcoind, miner, esplora, peers, lil: lil.node, stop }
   } catch (error) {
     await stop()
     throw error
