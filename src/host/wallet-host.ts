@@ -86,6 +86,8 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
   let running: Running | undefined
   let seed: Seed | undefined
   let broken: ApiErrorData | undefined
+  /** Two creations at once would leave one caller with words that nothing is kept under. */
+  let creating = false
 
   const changed = () => {
     for (const listener of listeners) listener()
@@ -218,9 +220,11 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
       }
     },
     async create(options) {
-      if (running !== undefined || seed !== undefined) {
+      // A stored wallet that cannot be read is one all the same: its seed is never written over.
+      if (running !== undefined || seed !== undefined || creating) {
         throw new ApiError({ code: 'walletExists', message: 'There is a wallet already.' })
       }
+      if (broken !== undefined) throw new ApiError(broken)
       // HTLC outputs and justice on chain come with a later version; until then real money would be at risk.
       if (options.network === 'bitcoin') {
         throw new ApiError({
@@ -237,14 +241,23 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
         gateway: options.gateway,
         servers: options.servers,
       }
-      await writeSeed(next)
-      begin(next, new Map())
+      creating = true
+      try {
+        await writeSeed(next)
+        begin(next, new Map())
+      } finally {
+        creating = false
+      }
       changed()
     },
     newWords: (count) => newWords(entropyFrom(ports.entropy()), count).join(' '),
     words: () => seed?.words.split(' '),
     gateway: () => seed?.gateway ?? ports.defaults.gateway,
     async setGateway(url) {
+      const status = running?.loop.status()
+      if (status !== undefined && status.phase !== 'running') {
+        throw new ApiError({ code: 'frozen', message: 'The node has stopped and changes nothing any more.' })
+      }
       if (seed !== undefined) await writeSeed({ ...seed, gateway: url })
       running?.peers.online()
       changed()

@@ -78,7 +78,7 @@ const percentile = (sorted: readonly number[], p: number): number =>
 
 async function openTo(node: Headless, url: string, address: string): Promise<string> {
   const { address: coins } = await node.client.newAddress()
-  await post(`${url}/api/faucet`, { address: coins, sat: String(CHANNEL_SAT + 100_000n) })
+  await post(`${url}/api/faucet`, { address: coins, sat: Number(CHANNEL_SAT + 100_000n) })
   await post(`${url}/api/mine`, { blocks: 1 })
   await node.client.refresh()
   await untilState(node.client, (s) => BigInt(s.balances.onchainConfirmedSat) > CHANNEL_SAT)
@@ -139,7 +139,7 @@ export async function benchPayments(
       await pool(Array.from({ length: count }), 16, async () => {
         const { invoice } = await post<{ invoice: string }>(`${url}/api/invoice`, {
           peer,
-          amountMsat: '1000',
+          amountMsat: 1000,
           memo: 'bench',
         })
         made.push(invoice)
