@@ -52,7 +52,8 @@ const PACKAGES = {
   gateway: ['ws'],
 }
 
-const TEST = '[.]test[.]tsx?$'
+/** Tests, and what they have a browser load. */
+const TEST = '[.](test|page)[.]tsx?$'
 /** What tests of a room share. It keeps the room's walls and is never imported by what ships. */
 const FIXTURE = '/(testkit/.+|fixture[^/]*|testing)[.]ts$'
 /** The files of `host` that exist only in Node. */

@@ -46,8 +46,12 @@ const vitest = (name: string, quick: boolean, limitSeconds: number): Stage => ({
 
 /** Every TypeScript project: the root's and one a runtime, so that the engine cannot see the DOM nor the page Node. */
 function projects(): readonly string[] {
-  const rooms = readdirSync(join(ROOT, 'src')).map((room) => join('src', room))
-  return ['.', ...rooms].filter((folder) => existsSync(join(ROOT, folder, 'tsconfig.json')))
+  const rooms = readdirSync(join(ROOT, 'src'), { withFileTypes: true }).filter((entry) => entry.isDirectory())
+  return ['.', ...rooms.map((room) => join('src', room.name))].flatMap((folder) =>
+    readdirSync(join(ROOT, folder))
+      .filter((file) => /^tsconfig.*[.]json$/.test(file))
+      .map((file) => join(folder, file)),
+  )
 }
 
 const types: Stage = {
@@ -60,11 +64,7 @@ const types: Stage = {
     const failed: string[] = []
     const lane = async (): Promise<void> => {
       for (let project = left.shift(); project !== undefined; project = left.shift()) {
-        const memory = join(
-          CACHE,
-          'tsc',
-          `${project === '.' ? 'root' : project.replace('/', '-')}.tsbuildinfo`,
-        )
+        const memory = join(CACHE, 'tsc', `${project.replaceAll('/', '-')}.tsbuildinfo`)
         const command = ['tsc', '-p', project, '--incremental', '--tsBuildInfoFile', memory]
         if ((await runChild({ command, log, limitMs })) !== 0) failed.push(project)
       }
