@@ -89,6 +89,26 @@ export class SimChain {
     return txidOf(tx)
   }
 
+  /** A mempool forgets a transaction, and with it those that spend it. */
+  evict(txid: Txid): void {
+    const entry = this.entries.get(txid)
+    if (entry === undefined || entry.block !== null) return
+    for (const [vout] of entry.tx.outputs.entries()) {
+      const child = this.spenders.get(outPointKey({ txid, vout }))
+      if (child !== undefined) this.evict(child)
+    }
+    this.entries.delete(txid)
+    this.mempool = this.mempool.filter((tx) => txidOf(tx) !== txid)
+    for (const { outpoint } of entry.tx.inputs) this.spenders.delete(outPointKey(outpoint))
+    for (const [hash, txids] of this.byScript) {
+      if (txids.includes(txid))
+        this.byScript.set(
+          hash,
+          txids.filter((t) => t !== txid),
+        )
+    }
+  }
+
   private take(tx: Tx, faucet: boolean): void {
     const txid = txidOf(tx)
     this.mempool.push(tx)

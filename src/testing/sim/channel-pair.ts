@@ -71,7 +71,8 @@ function contextFor(name: string, formatName: string, height = 100): OpeningCont
   }
 }
 
-const p2wpkhScript = (tag: number): Uint8Array => Uint8Array.from([0, 20, ...new Array(20).fill(tag)])
+const p2wpkhScript = (tag: number): Uint8Array =>
+  Uint8Array.from([0, 20, ...Array.from({ length: 20 }, () => tag)])
 
 /** Opens a channel between alice (opener) and bob with real signatures; both have sent and received channel_ready. */
 export function openPair(

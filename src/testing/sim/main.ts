@@ -1,0 +1,47 @@
+import { parseArgs } from 'node:util'
+import '../setup-fast.ts'
+import { run } from './run.ts'
+
+/**
+ * `npm run sim -- --seed 1 --runs 100 --nodes 3 --steps 250 [--json]`: random lives of whole nodes. Prints the seed and the trace of
+ * each that ends badly; such a seed belongs into `random.sim.test.ts` for good.
+ */
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string', default: '1' },
+    runs: { type: 'string', default: '1' },
+    nodes: { type: 'string', default: '2' },
+    steps: { type: 'string', default: '250' },
+    /** Prints the whole trace, also of runs that end well. */
+    trace: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+  },
+})
+
+const first = Number(values.seed)
+const runs = Number(values.runs)
+const failed: number[] = []
+const totals: Record<string, number> = {}
+const began = performance.now()
+for (let seed = first; seed < first + runs; seed++) {
+  const outcome = run({ seed, nodes: Number(values.nodes), steps: Number(values.steps) })
+  for (const [name, n] of Object.entries(outcome.counts)) totals[name] = (totals[name] ?? 0) + n
+  if (outcome.problem !== undefined) failed.push(seed)
+  if (values.trace || (outcome.problem !== undefined && runs === 1)) {
+    for (const line of outcome.trace) process.stdout.write(`${line}\n`)
+  }
+  if (outcome.problem !== undefined) process.stdout.write(`seed ${seed}: ${outcome.problem}\n`)
+}
+const seconds = (performance.now() - began) / 1000
+process.stdout.write(
+  `${runs - failed.length} passed, ${failed.length} failed in ${seconds.toFixed(1)} s${failed.length > 0 ? `: seeds ${failed.join(' ')}` : ''}\n`,
+)
+const summary = { runs, failed: failed.length, failedSeeds: failed, seconds, ...totals }
+if (values.json) process.stdout.write(`${JSON.stringify(summary)}\n`)
+else
+  process.stdout.write(
+    `${Object.entries(totals)
+      .map(([name, n]) => `${n} ${name}`)
+      .join(', ')}\n`,
+  )
+process.exitCode = failed.length > 0 ? 1 : 0
