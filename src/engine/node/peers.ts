@@ -120,6 +120,8 @@ export function peerMessage(turn: Turn, connection: ConnectionId, bytes: Uint8Ar
   route(turn, nodeId, message)
 }
 
+const isOnChain = (turn: Turn, channelId: string): boolean => turn.state.closes[channelId] !== undefined
+
 function receiveInit(turn: Turn, peer: PeerState, message: Init): void {
   const features = combinedFeatures(message)
   const checked = checkFeatures(features)
@@ -143,7 +145,8 @@ function receiveInit(turn: Turn, peer: PeerState, message: Init): void {
   }
   setPeer(turn, { ...peer, phase: 'ready', features, lastHeard: turn.now })
   for (const channel of Object.values(turn.state.channels)) {
-    if (channel.peer === nodeId && turn.state.closes[channel.id] === undefined) {
+    // A failed channel says so on every connection (BOLT 2 §Message Retransmission); one that closes amicably on chain is silent.
+    if (channel.peer === nodeId && (!isOnChain(turn, channel.id) || channel.failure !== undefined)) {
       channelInput(turn, channel.id, { type: 'connected' })
     }
   }
@@ -206,7 +209,9 @@ function toChannel(turn: Turn, nodeId: string, channelId: Uint8Array, message: M
   const id = toHex(channelId)
   const channel = turn.state.channels[id]
   if (channel !== undefined && channel.peer === nodeId) {
-    channelInput(turn, id, { type: 'message', message })
+    // Its close is on chain, which the peer may not have seen yet: what it says of the channel has no meaning any more, and is no
+    // fault for which the other channels with it should suffer.
+    if (!isOnChain(turn, id)) channelInput(turn, id, { type: 'message', message })
     return
   }
   // BOLT 1 §error: an unknown channel is answered, so that the other side does not wait for ever.
