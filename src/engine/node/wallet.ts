@@ -7,7 +7,14 @@ import type { Tx } from '../bitcoin/types.ts'
 import type { ScriptTx } from '../chain/types.ts'
 import type { Channel } from '../channel/types.ts'
 import { type BumpError, bumpFee } from '../wallet/bump.ts'
-import { applyScriptHistory, newAddress, noteTransaction, rescan, watchedScripts } from '../wallet/coins.ts'
+import {
+  applyScriptHistory,
+  newAddress,
+  noteTransaction,
+  rescan,
+  unseenTransactions,
+  watchedScripts,
+} from '../wallet/coins.ts'
 import { commit, release } from '../wallet/reservations.ts'
 import { buildFunding, buildSend, DEFAULT_POLICY, maxSpendable, type SpendContext } from '../wallet/spend.ts'
 import { signSpend } from '../wallet/sign.ts'
@@ -85,7 +92,19 @@ export function walletHistory(turn: Turn, script: Uint8Array, txs: readonly Scri
   })
   const nowSec = Math.floor(turn.now / 1000)
   const applied = applyScriptHistory(turn.state.wallet, turn.setup.walletKeys, script, history, nowSec)
-  if (applied.ok && applied.value.state !== turn.state.wallet) take(turn, applied.value)
+  if (!applied.ok || applied.value.state === turn.state.wallet) return
+  take(turn, applied.value)
+  keepUp(turn)
+}
+
+/**
+ * Transactions of ours that no server shows any more are sent again, whoever stopped sending them and why: a mempool that forgot
+ * one after a restart of ours, or a reorganisation that took one out of its block.
+ */
+function keepUp(turn: Turn): void {
+  for (const { txid, tx } of unseenTransactions(turn.state.wallet)) {
+    if (turn.state.chain.broadcasts[`tx/${txid}`] === undefined) broadcast(turn, tx)
+  }
 }
 
 /** An address nobody has seen. */
