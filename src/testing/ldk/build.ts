@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import * as ldk from 'lightningdevkit'
 import { createReserve, type Reserve } from './reserve.ts'
-import { broadcaster, DEFAULT_FEERATE, feeEstimator, logger, userConfig } from './services.ts'
+import { broadcaster, feeEstimator, logger, userConfig } from './services.ts'
 import { type ByteStore, kvStore } from './store.ts'
 import type { LdkEvent, LdkOptions, LdkTip } from './types.ts'
 import { displayed, internal } from './wasm.ts'
@@ -31,9 +31,10 @@ export async function buildParts(
   options: LdkOptions,
   store: ByteStore,
   emit: (event: LdkEvent) => void,
+  feerate: () => number,
 ): Promise<LdkParts> {
   const { chain } = options
-  const fees = feeEstimator(options.feerate ?? DEFAULT_FEERATE)
+  const fees = feeEstimator(feerate)
   const log = logger(options.log)
   const sender = broadcaster(chain, emit)
   const kv = kvStore(store)

@@ -19,7 +19,7 @@ export async function createLdkNode(options: LdkOptions): Promise<LdkNode> {
   await loadLdk()
   const { chain, funder } = options
   const store = options.dataDir === undefined ? memoryStore() : fileStore(options.dataDir)
-  const feerate = options.feerate ?? DEFAULT_FEERATE
+  let feerate = options.feerate ?? DEFAULT_FEERATE
   const events: LdkEvent[] = []
   const watchers = new Set<() => void>()
   const payments = new Map<string, (result: PaymentResult) => void>()
@@ -36,7 +36,7 @@ export async function createLdkNode(options: LdkOptions): Promise<LdkNode> {
     changed()
   }
 
-  const parts = await buildParts(options, store, emit)
+  const parts = await buildParts(options, store, emit, () => feerate)
   const { manager, monitors, peers, onions, spender, bumper, reserve, from } = parts
   const nodeId = hex(manager.get_our_node_id())
 
@@ -366,6 +366,12 @@ export async function createLdkNode(options: LdkOptions): Promise<LdkNode> {
     },
     setPolicy(next) {
       policy = next
+    },
+    setFeerate(next) {
+      feerate = next
+      // LDK looks at its channels' feerates when its clock ticks.
+      manager.timer_tick_occurred()
+      poke()
     },
     closeChannel(channelId) {
       const details = channel(channelId)

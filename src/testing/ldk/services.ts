@@ -16,8 +16,8 @@ const FLOOR = 253
 /** Where the options name none, sat per 1000 weight. */
 export const DEFAULT_FEERATE = 500
 
-/** A fixed feerate with LDK's floors below and its ceilings well above. */
-export function feeEstimator(feerate: number): FeeEstimator {
+/** One feerate, asked for anew each time, with LDK's floors below and its ceilings well above. */
+export function feeEstimator(feerate: () => number): FeeEstimator {
   const floors = new Set<ConfirmationTarget>([
     ConfirmationTarget.LDKConfirmationTarget_MinAllowedAnchorChannelRemoteFee,
     ConfirmationTarget.LDKConfirmationTarget_MinAllowedNonAnchorChannelRemoteFee,
@@ -26,8 +26,8 @@ export function feeEstimator(feerate: number): FeeEstimator {
   return FeeEstimator.new_impl({
     get_est_sat_per_1000_weight: (target) => {
       if (floors.has(target)) return FLOOR
-      if (target === ConfirmationTarget.LDKConfirmationTarget_MaximumFeeEstimate) return feerate * 20
-      return Math.max(FLOOR, feerate)
+      if (target === ConfirmationTarget.LDKConfirmationTarget_MaximumFeeEstimate) return feerate() * 20
+      return Math.max(FLOOR, feerate())
     },
   })
 }

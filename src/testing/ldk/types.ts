@@ -147,6 +147,8 @@ export interface LdkNode {
   claim(paymentHash: string, preimage?: string): void
   fail(paymentHash: string): void
   setPolicy(policy: ClaimPolicy): void
+  /** Another feerate from now on; channels that it opened follow with `update_fee`. */
+  setFeerate(feerate: number): void
   /** Starts a cooperative close. */
   closeChannel(channelId: string): void
   forceClose(channelId: string): void
