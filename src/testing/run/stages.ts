@@ -11,6 +11,7 @@ export interface Stage {
   readonly quick: boolean
   /** Cores it keeps busy, 1 or 2: what measures time or starts many processes of its own runs alone. */
   readonly cores: 1 | 2
+  /** Against hanging, with room for a machine that is busy otherwise; no measure of how long it should take. */
   readonly limitSeconds: number
   run(log: string, limitMs: number): Promise<Counts>
 }
@@ -113,7 +114,7 @@ const e2e: Stage = {
   name: 'e2e',
   quick: false,
   cores: 2,
-  limitSeconds: 600,
+  limitSeconds: 900,
   async run(log, limitMs) {
     const report = join(CACHE, 'run', 'e2e.json')
     removeFile(report)
@@ -130,10 +131,10 @@ export const STAGES: readonly Stage[] = [
   check('walls', 120, ['depcruise', '--config', '.dependency-cruiser.cjs', 'src']),
   types,
   budget,
-  vitest('unit', true, 400),
-  vitest('vectors', true, 240),
-  vitest('sim', false, 400),
+  vitest('unit', true, 600),
+  vitest('vectors', true, 300),
+  vitest('sim', false, 600),
   ...(existsSync(join(ROOT, 'src/testing/explore.ts')) ? [explorer] : []),
-  vitest('interop', false, 400),
+  vitest('interop', false, 600),
   e2e,
 ]
