@@ -31,6 +31,8 @@ export interface Stage {
   mine(node: Headless, blocks: number): Promise<void>
   /** Mines a block at a time, each seen by the node, until the state holds. */
   mineUntil(node: Headless, what: string, holds: (state: AppState) => boolean, limit?: number): Promise<void>
+  /** Resolves when bitcoind has a transaction, unconfirmed. */
+  inMempool(txid: string): Promise<void>
   /** Satoshi that a transaction pays to miners. */
   feeOf(txid: string): Promise<bigint>
   close(): Promise<void>
@@ -92,6 +94,10 @@ export async function createStage(): Promise<Stage> {
         if (await within(node, 400, holds)) return
       }
       await until(node, what, holds, 2_000)
+    },
+    async inMempool(txid) {
+      while (!(await rpc.call<string[]>('getrawmempool')).includes(txid))
+        await new Promise((resolve) => setTimeout(resolve, 10))
     },
     async feeOf(txid) {
       const tx = await rpc.call<{ fee: number }>('getrawtransaction', txid, 2)
