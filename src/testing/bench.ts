@@ -6,15 +6,17 @@ import { randomBytes } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { useCurve } from '../engine/crypto/curve.ts'
 import { loadWasmCurve } from '../host/curve-wasm.ts'
+import { app } from './bench/app.ts'
 import { commitment } from './bench/commitment.ts'
 import { noise } from './bench/noise.ts'
 import { onion } from './bench/onion.ts'
+import { payments } from './bench/payments.ts'
 import { playground } from './bench/playground.ts'
 import { appJs, tests } from './bench/repository.ts'
 import type { Bench, Figures } from './bench/types.ts'
 
 /** In the order they run in; a new one needs a line here and nothing else. */
-const ENTRIES: readonly Bench[] = [appJs, tests, playground, commitment, onion, noise]
+const ENTRIES: readonly Bench[] = [appJs, tests, playground, commitment, onion, noise, payments, app]
 
 const { values } = parseArgs({
   options: { only: { type: 'string' }, json: { type: 'boolean', default: false } },

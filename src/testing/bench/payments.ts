@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Headless, startHeadless, untilState } from '../../playground/peer.ts'
+import type { Bench } from './types.ts'
 
 /**
  * Payments over one channel, durable writes on, every payment with its onion, HTLC, preimage and both commitments: this process runs
@@ -175,11 +176,22 @@ export async function benchPayments(
   }
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const playground = await startPlaygroundProcess()
-  console.log(`ready after ${playground.readyMs.toFixed(0)} ms`)
-  for (const peer of ['ada', 'lil'] as const) {
-    console.log(peer, await benchPayments(playground.url, peer, { single: 60, many: 200, width: 40 }))
-  }
-  await playground.stop()
+/** Payments of 1 sat between processes, against ada (this engine) and lil (LDK). */
+export const payments: Bench = {
+  name: 'payments',
+  about: 'one channel, 1 sat each, durable writes: one at a time, and 40 at once in each direction',
+  async run() {
+    const playground = await startPlaygroundProcess()
+    try {
+      const figures: Record<string, number> = {}
+      for (const peer of ['ada', 'lil'] as const) {
+        const measured = await benchPayments(playground.url, peer, { single: 60, many: 300, width: 40 })
+        for (const [name, value] of Object.entries(measured))
+          figures[`${peer}.${name}`] = Math.round(value * 10) / 10
+      }
+      return figures
+    } finally {
+      await playground.stop()
+    }
+  },
 }
