@@ -260,7 +260,7 @@ export function fakeNode(scene: Scene = 'running', pace = 600): Handlers {
     async decode({ text }) {
       await wait(pace / 20)
       const plain = text.toLowerCase().replace(/^(lightning|bitcoin):/, '')
-      if (plain.startsWith('lno')) return { kind: 'unsupported', what: 'an offer (BOLT 12)' }
+      if (plain.startsWith('lno')) return { kind: 'unsupported', what: 'offer' }
       const invoice = /(?:^|lightning=)(ln[a-z0-9]{6,})/.exec(plain)?.[1]
       if (invoice !== undefined) {
         if (invoice.startsWith('lnbc1')) throw fail('invoiceWrongNetwork', { network: 'bitcoin' })

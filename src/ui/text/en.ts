@@ -13,6 +13,15 @@ import type { AmountProblem } from './amounts.ts'
 
 type NetworkName = AppState['network']
 
+/** What the node recognises but cannot pay yet. */
+const UNSUPPORTED: Readonly<Record<string, string>> = {
+  offer: 'an offer (BOLT 12)',
+  bolt12: 'a BOLT 12 invoice',
+  lnurl: 'an LNURL',
+  lightningAddress: 'a Lightning address',
+  silentPayment: 'a silent payment address',
+}
+
 const plural = (n: number, one: string, many: string) => `${n} ${n === 1 ? one : many}`
 
 export const t = {
@@ -213,7 +222,8 @@ export const t = {
     cameraRefused: 'The camera cannot be used. Allow it in the browser, or choose an image.',
     cameraLooking: 'Looking for a QR code…',
     incomplete: 'Not complete yet, or nothing that can be paid.',
-    unsupported: (what: string) => `This is ${what}, which this version cannot pay yet.`,
+    unsupported: (what: string) =>
+      `This is ${UNSUPPORTED[what] ?? 'something'}, which this version cannot pay yet.`,
     review: 'Review',
     to: 'To',
     note: 'For',

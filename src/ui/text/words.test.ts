@@ -23,8 +23,22 @@ test('figures of an error are said in money', () => {
   expect(
     wordsFor({ code: 'belowReserve', message: '', data: { reserveSat: '1000', spendableMsat: '5000' } }).todo,
   ).toBe('The reserve is 1\u2009000 sat. You can send at most 5 sat.')
-  expect(wordsFor({ code: 'wordsUnknown', message: '', data: { word: 'abandn', position: 3 } }).what).toBe(
-    'Word 3, “abandn”, is not a recovery word.',
+  const words = (code: string, data: Record<string, string>) => {
+    const { what, todo } = wordsFor({ code, message: '', data })
+    return `${what} ${todo}`.replaceAll('\u2009', ' ')
+  }
+  expect(words('wordsUnknown', { positions: '3' })).toContain('Word 3 is not a recovery word.')
+  expect(words('wordsUnknown', { positions: '3,8' })).toContain('Words 3, 8 are not recovery words.')
+  expect(
+    words('insufficientFunds', { spendableSat: '5000', unconfirmedSat: '70000', reservedSat: '0' }),
+  ).toContain('5 000 sat can be spent, fee included. 70 000 sat wait for a confirmation.')
+  const figures = { spendableMsat: '95000000', balanceMsat: '98000000', reserveMsat: '1000000' }
+  expect(words('exceedsSpendable', { ...figures, reason: 'reserve' })).toContain(
+    'You can send at most 95 000 sat. Your balance is 98 000 sat. Its reserve is 1 000 sat.',
+  )
+  expect(words('exceedsSpendable', { ...figures, reason: 'split' })).toContain('No single channel')
+  expect(words('exceedsSpendable', { ...figures, reason: 'inFlight', limitMsat: '5000000' })).toContain(
+    'The peer allows 5 000 sat.',
   )
 })
 

@@ -29,6 +29,8 @@ function figures(data: ErrorLike['data']) {
       }
       return undefined
     },
+    /** Whether the amount is there and not zero. */
+    some: (key: string): boolean => (amountOf(key) ?? 0n) > 0n,
     text(...keys: string[]): string | undefined {
       for (const key of keys) {
         const value = data?.[key]
@@ -94,14 +96,16 @@ const ENTRIES: Readonly<Record<ErrorCode, Entry>> = {
   },
 
   wordsUnknown: (f) => {
-    const word = f.text('word')
-    const at = f.text('position')
+    const places = f.text('positions')?.replaceAll(',', ', ')
+    const one = places !== undefined && !places.includes(',')
     return {
       what:
-        word === undefined
+        places === undefined
           ? 'One of these is not a recovery word.'
-          : `${at === undefined ? '' : `Word ${at}, `}“${word}”${at === undefined ? '' : ','} is not a recovery word.`,
-      todo: 'Check its spelling. Recovery words are English and come from a fixed list.',
+          : one
+            ? `Word ${places} is not a recovery word.`
+            : `Words ${places} are not recovery words.`,
+      todo: 'Check the spelling. Recovery words are English and come from a fixed list.',
     }
   },
   wordsCount: (f) => ({
@@ -121,14 +125,28 @@ const ENTRIES: Readonly<Record<ErrorCode, Entry>> = {
     todo: 'Ask for an address on the network that this wallet uses.',
   }),
 
-  insufficientFunds: (f) => ({
-    what: 'There are not enough coins on chain for this amount and its fee.',
-    todo: `${upTo(f, 'You can send at most', 'maxSat', 'spendableSat', 'availableSat').trim() || 'Send less, or receive more first.'}`,
-  }),
-  amountBelowDust: (f) => ({
-    what: 'This amount is too small for the Bitcoin network.',
-    todo: `Send more${f.money('minSat', 'dustSat') === undefined ? '' : ` than ${f.money('minSat', 'dustSat')}`}, or use Lightning.`,
-  }),
+  insufficientFunds: (f) => {
+    const parts = [
+      f.money('spendableSat') === undefined
+        ? undefined
+        : `${f.money('spendableSat')} can be spent, fee included.`,
+      f.some('unconfirmedSat') ? `${f.money('unconfirmedSat')} wait for a confirmation.` : undefined,
+      f.some('reservedSat') ? `${f.money('reservedSat')} are set aside for a channel.` : undefined,
+      f.some('immatureSat') ? `${f.money('immatureSat')} are not mature yet.` : undefined,
+    ].filter((part) => part !== undefined)
+    return {
+      what: 'There are not enough coins on chain for this amount and its fee.',
+      todo: parts.length === 0 ? 'Send less, or receive more first.' : parts.join(' '),
+    }
+  },
+  amountBelowDust: (f) => {
+    const least = f.money('minimumSat')
+    return {
+      what: 'This amount is too small for the Bitcoin network.',
+      todo:
+        least === undefined ? 'Send more, or use Lightning.' : `Send at least ${least}, or use Lightning.`,
+    }
+  },
   feeTooHigh: {
     what: 'The fee would be out of proportion to the amount.',
     todo: 'Choose a lower fee rate or send more at once.',
@@ -213,8 +231,8 @@ const ENTRIES: Readonly<Record<ErrorCode, Entry>> = {
     todo: 'A part is probably missing or wrong. Copy it again, whole.',
   },
   invoiceWrongNetwork: (f) => ({
-    what: `This invoice is for another Bitcoin network${f.text('network') === undefined ? '' : ` (${f.text('network')})`}.`,
-    todo: 'Ask for an invoice on the network that this wallet uses.',
+    what: `This is payable on another Bitcoin network${f.text('network') === undefined ? '' : ` (${f.text('network')})`}.`,
+    todo: 'Ask for an invoice or an address on the network that this wallet uses.',
   }),
   invoiceExpired: { what: 'This invoice has expired.', todo: 'Ask the recipient for a new one.' },
   invoiceUnsupported: {
@@ -246,12 +264,32 @@ const ENTRIES: Readonly<Record<ErrorCode, Entry>> = {
     what: 'None of your channels leads to this recipient.',
     todo: 'This version pays the peers that you have a channel with. Open a channel to the recipient’s node, or pay on chain.',
   },
-  exceedsSpendable: (f) => ({
-    what: 'This is more than can be sent over Lightning now.',
-    todo:
-      upTo(f, 'You can send at most', 'spendableMsat', 'maxMsat', 'spendableSat').trim() ||
-      'Send less, or open another channel.',
-  }),
+  exceedsSpendable: (f) => {
+    const most = upTo(f, 'You can send at most', 'spendableMsat').trim()
+    switch (f.text('reason')) {
+      case 'split':
+        return {
+          what: 'No single channel can carry this much.',
+          todo: `${most} Your channels hold more together, but this version does not split payments.`.trim(),
+        }
+      case 'reserve':
+        return {
+          what: 'Part of your balance has to stay in the channel.',
+          todo: `${most}${upTo(f, 'Your balance is', 'balanceMsat')}${upTo(f, 'Its reserve is', 'reserveMsat')} A little more is kept for the fee of closing.`.trim(),
+        }
+      case 'inFlight':
+      case 'inFlightLimit':
+        return {
+          what: 'Too much would be on its way at once.',
+          todo: `${upTo(f, 'The peer allows', 'limitMsat')} Send less, or wait until what is on its way has arrived.`.trim(),
+        }
+      default:
+        return {
+          what: 'This is more than can be sent over Lightning now.',
+          todo: most || 'Send less, or open another channel.',
+        }
+    }
+  },
   belowReserve: (f) => ({
     what: 'Part of your balance must stay in the channel as its reserve.',
     todo:

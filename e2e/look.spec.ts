@@ -1,0 +1,42 @@
+import { expect, test } from '@playwright/test'
+import { createServer, type ViteDevServer } from 'vite'
+import { contextOf, problemsOf, SCHEMES, show, type Size, VIEWS } from '../src/testing/look-views.ts'
+
+/**
+ * Every screen with demo data, for what is the same whatever the node does: readable by everybody (axe), nothing wider than the page,
+ * no errors on the way. Each view is looked at once, the four combinations of size and colours taking turns; all of them with
+ * pictures is `tsx src/testing/look.ts`.
+ */
+
+let server: ViteDevServer
+test.beforeAll(async () => {
+  server = await createServer({ server: { port: 0, host: '127.0.0.1' }, logLevel: 'error' })
+  await server.listen()
+})
+test.afterAll(() => server.close())
+
+const SIZES: readonly Size[] = ['phone', 'desk']
+const combinations = SIZES.flatMap((size) => SCHEMES.map((scheme) => ({ size, scheme })))
+
+for (const [turn, { size, scheme }] of combinations.entries()) {
+  test(`screens can be read by everybody, on a ${size} in ${scheme}`, async ({ browser }) => {
+    test.setTimeout(300_000)
+    const context = await browser.newContext(contextOf(size, scheme))
+    const page = await context.newPage()
+    const problems: string[] = []
+    let where = ''
+    page.on('pageerror', (error) => problems.push(`${where}: ${error.message}`))
+    page.on('console', (message) => {
+      if (message.type() === 'error') problems.push(`${where}: ${message.text()}`)
+    })
+    for (const view of VIEWS.filter((_, index) => index % combinations.length === turn)) {
+      where = view.name
+      await test.step(where, async () => {
+        await show(page, server.resolvedUrls?.local[0] ?? '', view)
+        for (const problem of await problemsOf(page)) problems.push(`${where}: ${problem}`)
+      })
+    }
+    expect(problems).toEqual([])
+    await context.close()
+  })
+}

@@ -1,0 +1,266 @@
+import { AxeBuilder } from '@axe-core/playwright'
+import type { Page } from '@playwright/test'
+import { fakeHash } from './fake-data.ts'
+
+/** Every screen of the app in its states worth looking at, reached with demo data as a person would reach them. */
+
+export interface View {
+  readonly name: string
+  readonly scene: string
+  readonly hash: string
+  readonly act?: (page: Page) => Promise<void>
+}
+
+const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true })
+const field = (page: Page, name: string) => page.getByRole('textbox', { name, exact: true })
+const payable = (page: Page, text: string) => field(page, 'Paste or type anything payable').fill(text)
+const ADDRESS = 'bcrt1q6rhpng9evdsfnn833a4f4vej0asu6dk5srld6x'
+
+export const VIEWS: readonly View[] = [
+  { name: 'welcome', scene: 'welcome', hash: '/' },
+  { name: 'welcome-public', scene: 'welcome&public', hash: '/' },
+  {
+    name: 'restore',
+    scene: 'welcome',
+    hash: '/',
+    act: async (page) => {
+      await button(page, 'Restore a wallet').click()
+      await field(page, 'Recovery words').fill(
+        'ribbon orbit gentel copper thrive maple island quizz tunnel velvet anchor bridge ',
+      )
+    },
+  },
+  { name: 'starting', scene: 'starting', hash: '/' },
+  { name: 'home', scene: 'running', hash: '/' },
+  {
+    name: 'home-hidden',
+    scene: 'following',
+    hash: '/',
+    act: (page) => page.getByRole('status', { name: 'Spendable balance' }).getByRole('button').click(),
+  },
+  { name: 'home-empty', scene: 'empty', hash: '/' },
+  { name: 'frozen', scene: 'frozen', hash: '/' },
+  { name: 'send', scene: 'running', hash: '/send' },
+  { name: 'send-invoice', scene: 'running', hash: '/send', act: (page) => payable(page, 'lnbcrt1demo') },
+  { name: 'send-any', scene: 'running', hash: '/send', act: (page) => payable(page, 'lnanyamount') },
+  {
+    name: 'send-toobig',
+    scene: 'running',
+    hash: '/send',
+    act: (page) => payable(page, `${ADDRESS}?lightning=lnbigamount`),
+  },
+  {
+    name: 'send-wrong',
+    scene: 'running',
+    hash: '/send',
+    act: (page) => payable(page, 'lnbc1mainnetinvoice'),
+  },
+  {
+    name: 'send-chain',
+    scene: 'running',
+    hash: '/send',
+    act: async (page) => {
+      await payable(page, ADDRESS)
+      await button(page, 'Max').click()
+      await page.getByText('In all').waitFor()
+    },
+  },
+  {
+    name: 'paying',
+    scene: 'running&pace=5000',
+    hash: '/send',
+    act: async (page) => {
+      await payable(page, 'lnbcrt1demo')
+      await button(page, 'Pay').click()
+      await page.getByText('On its way through').waitFor()
+    },
+  },
+  {
+    name: 'paid',
+    scene: 'running&pace=60',
+    hash: '/send',
+    act: async (page) => {
+      await payable(page, 'lnbcrt1demo')
+      await button(page, 'Pay').click()
+      await page.getByRole('heading', { name: 'Paid' }).waitFor()
+    },
+  },
+  {
+    name: 'not-paid',
+    scene: 'running&pace=60',
+    hash: '/send',
+    act: async (page) => {
+      await payable(page, 'lnbadrefused')
+      await button(page, 'Pay').click()
+      await page.getByRole('heading', { name: 'Not paid' }).waitFor()
+    },
+  },
+  { name: 'receive', scene: 'running', hash: '/receive' },
+  {
+    name: 'receive-qr',
+    scene: 'running',
+    hash: '/receive',
+    act: async (page) => {
+      await field(page, 'Amount').fill('25000')
+      await field(page, 'Note').fill('Dinner on Tuesday')
+      await button(page, 'Continue').click()
+      await page.getByText('Waiting for the payment').waitFor()
+    },
+  },
+  {
+    name: 'received',
+    scene: 'running&pace=60',
+    hash: '/receive',
+    act: async (page) => {
+      await field(page, 'Amount').fill('25000.5')
+      await field(page, 'Note').fill('pay me')
+      await button(page, 'Continue').click()
+      await page.getByRole('heading', { name: 'Received' }).waitFor()
+    },
+  },
+  {
+    name: 'receive-chain',
+    scene: 'empty',
+    hash: '/receive',
+    act: async (page) => {
+      await button(page, 'Continue').click()
+      await page.getByText('Waiting for the payment').waitFor()
+    },
+  },
+  { name: 'channels', scene: 'running', hash: '/channels' },
+  { name: 'channels-empty', scene: 'empty', hash: '/channels' },
+  { name: 'channel', scene: 'running', hash: `/channels/${fakeHash(101)}` },
+  { name: 'channel-forced', scene: 'running', hash: `/channels/${fakeHash(103)}` },
+  {
+    name: 'force-close',
+    scene: 'running',
+    hash: `/channels/${fakeHash(101)}`,
+    act: (page) => button(page, 'Force close').click(),
+  },
+  {
+    name: 'close',
+    scene: 'running',
+    hash: `/channels/${fakeHash(101)}`,
+    act: (page) => button(page, 'Close channel').click(),
+  },
+  {
+    name: 'open',
+    scene: 'running',
+    hash: '/channels/open',
+    act: async (page) => {
+      await page.getByRole('button', { name: /^ben/ }).click()
+      await field(page, 'Amount').fill('250000')
+    },
+  },
+  {
+    name: 'opening',
+    scene: 'running&pace=400',
+    hash: '/channels/open',
+    act: async (page) => {
+      await page.getByRole('button', { name: /^ben/ }).click()
+      await field(page, 'Amount').fill('250000')
+      await button(page, 'Open channel').click()
+      await page.locator('.step-now', { hasText: 'of 3' }).waitFor()
+    },
+  },
+  {
+    name: 'open-failed',
+    scene: 'running&pace=60',
+    hash: '/channels/open',
+    act: async (page) => {
+      await page.getByRole('button', { name: /^ben/ }).click()
+      await field(page, 'Amount').fill('1000')
+      await button(page, 'Open channel').click()
+      await page.getByRole('alert').waitFor()
+    },
+  },
+  {
+    name: 'wallet',
+    scene: 'running',
+    hash: '/wallet',
+    act: async (page) => {
+      await button(page, 'New address').click()
+      await page.getByRole('img', { name: 'QR code of the address' }).waitFor()
+    },
+  },
+  { name: 'bump', scene: 'running', hash: '/wallet', act: (page) => button(page, 'Raise the fee').click() },
+  { name: 'network', scene: 'running', hash: '/network' },
+  { name: 'settings', scene: 'running', hash: '/settings' },
+  {
+    name: 'settings-ask',
+    scene: 'running',
+    hash: '/settings',
+    act: (page) => button(page, 'Show recovery words').click(),
+  },
+  {
+    name: 'settings-words',
+    scene: 'running',
+    hash: '/settings',
+    act: async (page) => {
+      await button(page, 'Show recovery words').click()
+      await button(page, 'Show them').click()
+      await page.getByRole('list', { name: 'Your recovery words' }).waitFor()
+    },
+  },
+  {
+    name: 'console',
+    scene: 'running',
+    hash: '/console',
+    act: async (page) => {
+      const line = field(page, 'Command')
+      await line.fill('getinfo')
+      await line.press('Enter')
+      await line.fill('nosuch')
+      await line.press('Enter')
+      await line.fill('lis')
+      await line.press('Tab')
+    },
+  },
+  { name: 'payment', scene: 'running', hash: `/payment/${fakeHash(14)}` },
+  { name: 'transaction', scene: 'running', hash: `/transaction/${fakeHash(17)}` },
+]
+
+const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']
+
+/** Opens a view on a dev server and brings it to the state it is about. */
+export async function show(page: Page, origin: string, view: View): Promise<void> {
+  await page.goto(`${origin}?fake=${view.scene}#${view.hash}`)
+  // Two views may differ in the hash alone, which opens no new document.
+  await page.reload()
+  await page.locator('h1').waitFor({ state: 'attached' })
+  // The screen's own code is fetched apart; what it shows first is there when the page is quiet.
+  await page.waitForLoadState('networkidle')
+  await view.act?.(page)
+}
+
+/** What is wrong with what the page shows: sideways scrolling and, unless told otherwise, what axe finds. */
+export async function problemsOf(page: Page, axe = true): Promise<string[]> {
+  const problems: string[] = []
+  const root = 'document.documentElement'
+  const wide = Number(await page.evaluate(`${root}.scrollWidth - ${root}.clientWidth`))
+  if (wide > 0) problems.push(`scrolls sideways by ${wide} px`)
+  if (!axe) return problems
+  const { violations } = await new AxeBuilder({ page }).withTags(TAGS).analyze()
+  for (const violation of violations) {
+    const nodes = violation.nodes.map((node) => `${node.target.join(' ')} (${node.any[0]?.message ?? ''})`)
+    problems.push(`${violation.id}: ${nodes.slice(0, 3).join('; ')}`)
+  }
+  return problems
+}
+
+export const SIZES = {
+  phone: { width: 360, height: 740 },
+  desk: { width: 1100, height: 780 },
+} as const
+export type Size = keyof typeof SIZES
+export const SCHEMES = ['light', 'dark'] as const
+export type Scheme = (typeof SCHEMES)[number]
+
+/** Options of a browser context that looks like the one or the other. */
+export const contextOf = (size: Size, colorScheme: Scheme) => ({
+  viewport: SIZES[size],
+  isMobile: size === 'phone',
+  hasTouch: size === 'phone',
+  colorScheme,
+  reducedMotion: 'reduce' as const,
+})
