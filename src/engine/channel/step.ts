@@ -175,6 +175,13 @@ function receive(channel: Channel, message: Message, ctx: ChannelContext): Outco
   if (message.type === 'error') {
     // BOLT 1 §error: the peer has failed the channel. While we are behind nothing of ours may be broadcast.
     if (channel.failure !== undefined) return still(channel)
+    // An opener that lost its opening before the funding transaction went out says that it knows of no such channel.
+    if (holdsNothing(channel)) {
+      return ok({
+        channel,
+        effects: [{ type: 'event', event: { type: 'forgotten', reason: 'openerGaveUp' } }],
+      })
+    }
     const text = printable(message.data)
     return ok(
       failChannel(
@@ -225,6 +232,14 @@ function receive(channel: Channel, message: Message, ctx: ChannelContext): Outco
       return still(channel)
   }
 }
+
+/** An accepted channel in which there is nothing of ours, and whose funding transaction may never come. */
+const holdsNothing = (channel: Channel): boolean =>
+  channel.role === 'accepter' &&
+  channel.funding.confirmedHeight === undefined &&
+  channel.localTip.number === 0 &&
+  channel.remotePending.length === 0 &&
+  channel.base.accepterMsat === 0n
 
 const inOperation = (channel: Channel): Outcome | undefined =>
   channel.readySent && channel.readyReceived
@@ -295,8 +310,9 @@ function receiveShutdown(channel: Channel, message: Shutdown, ctx: ChannelContex
 
 /** What block heights demand of a channel: deadlines of HTLCs, and the end of waiting for a funding transaction. */
 function checkDeadlines(channel: Channel, ctx: ChannelContext): Transition {
-  if (channel.failure !== undefined || ctx.height === 0) return { channel, effects: [] }
+  if (ctx.height === 0) return { channel, effects: [] }
   const us = channel.role
+  // Failed or not: without a funding transaction there is nothing to fail for.
   if (
     us === 'accepter' &&
     channel.funding.confirmedHeight === undefined &&
@@ -304,6 +320,7 @@ function checkDeadlines(channel: Channel, ctx: ChannelContext): Transition {
   ) {
     return { channel, effects: [{ type: 'event', event: { type: 'forgotten', reason: 'fundingTimedOut' } }] }
   }
+  if (channel.failure !== undefined) return { channel, effects: [] }
   const commitments = [channel.localTip, channel.remoteTail, ...channel.remotePending]
   for (const { indexes } of commitments) {
     for (const htlc of viewAt(channel, indexes).htlcs) {

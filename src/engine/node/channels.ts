@@ -88,11 +88,14 @@ export function performChannelEffects(turn: Turn, channel: Channel, effects: rea
         sendTo(turn, channel.peer, effect.message)
         break
       case 'broadcast':
+        if (effect.purpose === 'commitment') {
+          // The on-chain machine broadcasts it, for as long as no other close is in a block.
+          turn.pending.push({ kind: 'publish', channelId: channel.id, tx: effect.tx })
+          break
+        }
         broadcast(turn, effect.tx)
         if (effect.purpose === 'mutualClose') {
           emit(turn, { type: 'channelClosing', channelId: channel.id, txid: txidOf(effect.tx) })
-        } else if (effect.purpose === 'commitment') {
-          turn.pending.push({ kind: 'publish', channelId: channel.id, tx: effect.tx })
         }
         break
       case 'courtRecord':
@@ -102,6 +105,13 @@ export function performChannelEffects(turn: Turn, channel: Channel, effects: rea
         turn.pending.push({ kind: 'channel', channelId: channel.id, event: effect.event })
         break
     }
+  }
+}
+
+/** Accepted channels that wait for their funding transaction look at the clock of blocks, also when a close has begun meanwhile. */
+export function tickUnfunded(turn: Turn): void {
+  for (const { id, role, funding } of Object.values(turn.state.channels)) {
+    if (role === 'accepter' && funding.confirmedHeight === undefined) channelInput(turn, id, { type: 'tick' })
   }
 }
 

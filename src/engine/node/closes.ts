@@ -6,6 +6,7 @@ import type { ChainEvent } from '../chain/types.ts'
 import { viewAt } from '../channel/log.ts'
 import type { Channel } from '../channel/types.ts'
 import type { ClosingSnapshot } from '../commitment/snapshot.ts'
+import { isGenuineFundingSpend } from '../onchain/classify.ts'
 import { createOnchain, onchainStep, resumeOnchain } from '../onchain/step.ts'
 import type {
   OnchainContext,
@@ -19,7 +20,7 @@ import { chainInput } from './chain.ts'
 import { channelContext, channelInput } from './channels.ts'
 import type { RecordWrite } from './ports.ts'
 import { failOnChain, settleOnChain } from './payments.ts'
-import { emit, feerateFor, heightOf, type Turn } from './state.ts'
+import { emit, feerateFor, heightOf, omit, type Turn } from './state.ts'
 import { freshScript, noteClose } from './wallet.ts'
 
 /** Closed channels in the node's turns: a channel hands over a snapshot, and the on-chain machine goes to court with it. */
@@ -27,7 +28,11 @@ import { freshScript, noteClose } from './wallet.ts'
 export const CLOSE_VERSION = 1
 
 /** All that the court needs of a channel. */
-function snapshotOf(turn: Turn, channel: Channel): ClosingSnapshot {
+function snapshotOf(
+  turn: Turn,
+  channel: Channel,
+  sweepScript: Uint8Array = freshScript(turn),
+): ClosingSnapshot {
   const [opener, accepter] =
     channel.role === 'opener' ? [channel.local, channel.remote] : [channel.remote, channel.local]
   const side = (party: Channel['local']) => ({
@@ -66,7 +71,7 @@ function snapshotOf(turn: Turn, channel: Channel): ClosingSnapshot {
     preimages,
     secrets: channel.remoteSecrets,
     signer: channel.signer,
-    sweepScript: freshScript(turn),
+    sweepScript,
   }
 }
 
@@ -110,6 +115,7 @@ export function beginClose(turn: Turn, id: string, tx: Tx): void {
 export function fundingSpent(turn: Turn, id: string, event: Extract<ChainEvent, { type: 'spent' }>): void {
   const channel = turn.state.channels[id]
   if (channel === undefined) return
+  if (turn.state.closes[id] === undefined && !isCredible(turn, channel, event)) return
   ensureClose(turn, channel)
   closeInput(turn, id, {
     type: 'spent',
@@ -118,6 +124,16 @@ export function fundingSpent(turn: Turn, id: string, event: Extract<ChainEvent, 
     tx: event.tx,
     confirmed: event.confirmed,
   })
+}
+
+/**
+ * A spend in a block is proved. One in a mempool is a single server's word: it ends a channel only with the signatures of both sides,
+ * or a lying server could take a channel off, deadlines and all.
+ */
+function isCredible(turn: Turn, channel: Channel, event: Extract<ChainEvent, { type: 'spent' }>): boolean {
+  if (event.confirmed !== null) return true
+  const tx = decodeTx(event.tx)
+  return tx.ok && isGenuineFundingSpend(snapshotOf(turn, channel, channel.shutdownScript), tx.value)
 }
 
 /** An event of one of the machine's own watches. */
@@ -232,6 +248,14 @@ const REASONS = {
   unknown: 'The channel was closed with a state that this device does not know.',
 } as const
 
+/** The channel is forgotten, and with it what was done about its close: nothing is watched or broadcast for it any more. */
+export function dropClose(turn: Turn, id: string): void {
+  const state = turn.state.closes[id]
+  if (state === undefined) return
+  for (const token of state.tokens) chainInput(turn, { type: 'unwatch', token })
+  turn.state = { ...turn.state, closes: omit(turn.state.closes, id) }
+}
+
 /** Records of the closes. */
 export function closeWrites(
   prev: Readonly<Record<string, OnchainState>> | undefined,
@@ -240,6 +264,9 @@ export function closeWrites(
   const writes: RecordWrite[] = []
   for (const [id, state] of Object.entries(next)) {
     if (prev?.[id] !== state) writes.push({ key: `close/${id}`, value: encodeRecord(CLOSE_VERSION, state) })
+  }
+  for (const id of Object.keys(prev ?? {})) {
+    if (next[id] === undefined) writes.push({ key: `close/${id}`, value: null })
   }
   return writes
 }

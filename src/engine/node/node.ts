@@ -19,6 +19,7 @@ import { resumePayments, tickPayments } from './payments.ts'
 import { peerConnected, peerGone, peerMessage, tickPeers } from './peers.ts'
 import type { NodeEffect, NodeInput, RecordWrite } from './ports.ts'
 import { comeToRest, drain } from './route.ts'
+import { tickUnfunded } from './channels.ts'
 import type { NodeSetup, NodeState, Turn } from './state.ts'
 
 /** The node: one deterministic loop. A turn takes all inputs that have arrived and answers once (house laws 1 to 3). */
@@ -271,6 +272,7 @@ function handle(current: Turn, input: NodeInput): void {
       tickPeers(current)
       tickOpenings(current)
       tickPayments(current)
+      tickUnfunded(current)
       return chainInput(current, { type: 'tick' })
     case 'command': {
       const result = dispatch(current, input.command)

@@ -5,7 +5,7 @@ import type { ChainEvent } from '../chain/types.ts'
 import type { Channel, ChannelEvent } from '../channel/types.ts'
 import { broadcast, unwatch } from './chain.ts'
 import { channelInput, flushChannels } from './channels.ts'
-import { beginClose, closeChainEvent, closesTip, fundingSpent, fundingUnspent } from './closes.ts'
+import { beginClose, closeChainEvent, closesTip, dropClose, fundingSpent, fundingUnspent } from './closes.ts'
 import { htlcReceived, htlcSettled, paymentRefused, paymentRemoved, paymentSettled } from './payments.ts'
 import { hangUp } from './peers.ts'
 import { sendTo } from './send.ts'
@@ -72,16 +72,31 @@ function channelEvent(turn: Turn, channelId: string, event: ChannelEvent): void 
     case 'closed':
       return
     case 'forgotten':
+      if (event.reason === 'fundingTimedOut' && !isFundingAbsent(turn, channelId)) return
       return forget(turn, channelId, event.reason)
     default:
       return assertNever(event)
   }
 }
 
+/**
+ * Whether a server said at our tip that the funding transaction is in no block. Silence says nothing: after weeks away headers come
+ * first, and the transaction may well be in one of them.
+ */
+function isFundingAbsent(turn: Turn, id: string): boolean {
+  const txid = turn.state.channels[id]?.funding.outpoint.txid ?? ''
+  const { txs, headers } = turn.state.chain
+  const entry = txs[txid]
+  if (turn.state.health?.synced !== true || entry === undefined || entry.confirmed !== null) return false
+  const misses = [...Object.values(entry.rawMisses), ...Object.values(entry.proofMisses)]
+  return misses.some((miss) => miss.tip === headers.tip.hash)
+}
+
 /** An accepted channel whose funding transaction never came (BOLT 2): nothing was ever at stake. */
 function forget(turn: Turn, id: string, reason: string): void {
   unwatch(turn, `funding/${id}`)
   unwatch(turn, `spend/${id}`)
+  dropClose(turn, id)
   turn.state = { ...turn.state, channels: omit(turn.state.channels, id) }
   emit(turn, { type: 'channelFailed', channelId: id, reason })
 }
