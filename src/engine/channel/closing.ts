@@ -58,7 +58,10 @@ interface FeeBounds {
   readonly max: Sat
 }
 
-/** What we offer and accept. The opener pays, so the accepter minds only that the transaction will be mined. */
+/**
+ * What we offer and accept. The opener pays what the user chose and no more: an accepter to whom the fee is no cost may take the
+ * most that the range allows (LDK does). The accepter minds only that the transaction will be mined.
+ */
 function feeBounds(channel: Channel, closing: Closing): FeeBounds {
   const weight = closingWeight(closing.localScript.length, closing.remoteScript?.length ?? 34)
   const fee = (feeratePerKw: number): bigint => weightFeeSat(feeratePerKw, weight) + 1n
@@ -69,7 +72,7 @@ function feeBounds(channel: Channel, closing: Closing): FeeBounds {
   return {
     ideal: cap(fee(rate)),
     min: cap(fee(MIN_FEERATE_PER_KW)),
-    max: channel.role === 'opener' ? cap(fee(2 * rate)) : payable,
+    max: channel.role === 'opener' ? cap(fee(rate)) : payable,
   }
 }
 
