@@ -204,9 +204,25 @@ const LABELS = {
   sweep: 'sweep',
 } as const
 
+/** The wallet's transactions; those that brought money back from a channel say so, whoever first saw them. */
+function transactions(state: NodeState) {
+  const sweeps = new Map<string, string>()
+  for (const [channelId, close] of Object.entries(state.closes)) {
+    for (const { sweepTxid } of closingOutputs(close)) {
+      if (sweepTxid !== undefined) sweeps.set(sweepTxid, channelId)
+    }
+  }
+  return listTransactions(state.wallet).map((tx) => {
+    const channelId = sweeps.get(tx.txid)
+    return tx.kind === 'receive' && channelId !== undefined
+      ? { ...tx, kind: 'sweep' as const, label: channelId }
+      : tx
+  })
+}
+
 export function projectTransactions(state: NodeState): Transaction[] {
   const height = heightOf(state)
-  return listTransactions(state.wallet)
+  return transactions(state)
     .filter((tx) => tx.status !== 'replaced')
     .map((tx) => ({
       txid: tx.txid,
@@ -270,7 +286,7 @@ function projectActivity(state: NodeState): AppState['activity'] {
       paymentHash: record.paymentHash,
     })
   }
-  for (const tx of listTransactions(state.wallet)) {
+  for (const tx of transactions(state)) {
     if (tx.status === 'replaced') continue
     const kind =
       tx.kind === 'funding'
@@ -289,7 +305,9 @@ function projectActivity(state: NodeState): AppState['activity'] {
       note: '',
       time: iso(tx.timeSec * 1000),
       txid: tx.txid,
-      ...(tx.kind === 'funding' && /^[0-9a-f]{64}$/.test(tx.label) ? { channelId: tx.label } : {}),
+      ...((kind === 'channelOpen' || kind === 'channelClose') && /^[0-9a-f]{64}$/.test(tx.label)
+        ? { channelId: tx.label }
+        : {}),
     })
   }
   return lines.sort((a, b) => (a.time < b.time ? 1 : a.time > b.time ? -1 : 0)).slice(0, ACTIVITY_LENGTH)
