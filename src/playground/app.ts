@@ -36,9 +36,9 @@ function newest(path: string): number {
   return readdirSync(path).reduce((time, name) => Math.max(time, newest(join(path, name))), 0)
 }
 
-/** Whether `dist/` was built after the last change of what it is built from. */
-export function distIsFresh(): boolean {
-  const built = newest(join(DIST, 'index.html'))
+/** Whether a site was built after the last change of what it is built from. */
+export function isFresh(site: string): boolean {
+  const built = newest(join(site, 'index.html'))
   if (built === 0) return false
   const sources = ['src/ui', 'src/worker', 'src/engine', 'src/contract', 'src/host', 'public']
   const files = ['index.html', 'vite.config.ts', 'package.json']
@@ -72,7 +72,9 @@ function serveFolder(folder: string, request: IncomingMessage, response: ServerR
     'content-type': TYPES[extname(file)] ?? 'application/octet-stream',
     'cache-control': hashed ? 'public, max-age=31536000, immutable' : 'no-cache',
   })
-  createReadStream(file).pipe(response)
+  createReadStream(file)
+    .on('error', () => response.destroy())
+    .pipe(response)
 }
 
 const MISSING = `<!doctype html><meta charset="utf-8"><title>Switchback</title>
@@ -83,7 +85,7 @@ const MISSING = `<!doctype html><meta charset="utf-8"><title>Switchback</title>
  * reloading by itself.
  */
 export async function startApp(site?: string): Promise<App> {
-  const folder = site ?? (distIsFresh() ? DIST : undefined)
+  const folder = site ?? (isFresh(DIST) ? DIST : undefined)
   if (folder !== undefined) {
     const handle: AppHandler = (request, response) => serveFolder(folder, request, response)
     return { kind: 'built', handle, close: () => Promise.resolve() }
