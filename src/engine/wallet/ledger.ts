@@ -17,7 +17,10 @@ export interface Coin {
   readonly path: KeyPath
   readonly height: number | null
   readonly coinbase: boolean
-  /** Unconfirmed, but of a transaction that we signed. */
+  /**
+   * Unconfirmed, but of a transaction that we signed. Not of a replacement while the one that it replaces may still confirm: what
+   * would be built on it, a channel above all, could then never come.
+   */
   readonly trusted: boolean
   /** 0 when confirmed; else at least the number of unconfirmed transactions that must confirm with it. */
   readonly depth: number
@@ -73,18 +76,24 @@ function compute(txs: WalletState['txs'], branches: readonly Branch[]): Ledger {
 
   const paths = pathsByScript(branches)
   const depths = unconfirmedDepths(txs, counted)
+  const replaced = new Set(
+    Object.entries(txs).flatMap(([id, { tx, own }]) =>
+      own && !counted.has(id) ? tx.inputs.map((i) => outPointKey(i.outpoint)) : [],
+    ),
+  )
   const coins = new Map<string, Coin>()
   const used = new Set<string>()
   const lastUsed = branches.map(() => -1)
   for (const txid of counted) {
     const { tx, height, own } = txs[txid] as WalletTx
     const coinbase = isCoinbase(tx.inputs[0]?.outpoint)
+    const contested = tx.inputs.some((i) => replaced.has(outPointKey(i.outpoint)))
     tx.outputs.forEach(({ valueSat, script }, vout) => {
       const path = paths.get(toHex(script))
       if (path === undefined) return
       const outpoint = { txid, vout }
       const key = outPointKey(outpoint)
-      const trusted = own && height === null
+      const trusted = own && height === null && !contested
       const spentBy = spenders.get(key) ?? null
       const depth = depths.get(txid) ?? 0
       coins.set(key, { outpoint, valueSat, script, path, height, coinbase, trusted, depth, spentBy })

@@ -1,7 +1,7 @@
 import { fromHex, toHex } from '../../engine/base/bytes.ts'
 import { sat } from '../../engine/base/units.ts'
 import { merkleBranch } from '../../engine/bitcoin/merkle.ts'
-import { decodeTx, encodeTx, txidOf } from '../../engine/bitcoin/tx.ts'
+import { decodeTx, encodeTx, outputSumSat, txidOf } from '../../engine/bitcoin/tx.ts'
 import { type OutPoint, outPointKey, type Tx, type TxOutput, type Txid } from '../../engine/bitcoin/types.ts'
 import type { EsploraRequest, EsploraResult } from '../../engine/chain/esplora.ts'
 import { type FakeBlock, GENESIS, mineBlock } from '../../engine/chain/testkit/blocks.ts'
@@ -169,6 +169,7 @@ export class SimChain {
       if (known.block === null) return { ok: true }
       return { ok: false, code: -27, reason: 'Transaction outputs already in utxo set' }
     }
+    this.replace(tx)
     const problem = this.problemOf(tx)
     if (problem !== undefined) {
       this.refused.push({ txid, reason: problem })
@@ -176,6 +177,21 @@ export class SimChain {
     }
     this.take(tx, false)
     return { ok: true }
+  }
+
+  /** BIP 125: what it conflicts with goes, when all of that signals and it pays more than all of it together. */
+  private replace(tx: Tx): void {
+    const rivals = tx.inputs.flatMap((i) => this.spenders.get(outPointKey(i.outpoint)) ?? [])
+    const unconfirmed = [...new Set(rivals)].filter((id) => this.entries.get(id)?.block === null)
+    if (unconfirmed.length === 0 || unconfirmed.length < new Set(rivals).size) return
+    const signals = unconfirmed.every((id) =>
+      this.entries.get(id)?.tx.inputs.some((i) => i.sequence < 0xfffffffe),
+    )
+    const inputs = tx.inputs.map((i) => this.outputAt(i.outpoint)?.valueSat)
+    if (!signals || inputs.includes(undefined)) return
+    const fee = inputs.reduce((n: bigint, v) => n + (v ?? 0n), 0n) - outputSumSat(tx)
+    if (fee > unconfirmed.reduce((n, id) => n + this.feeOf(id), 0n))
+      for (const id of unconfirmed) this.evict(id)
   }
 
   private problemOf(tx: Tx): string | undefined {

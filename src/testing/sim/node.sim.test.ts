@@ -77,3 +77,26 @@ test('a peer that has not seen a close yet is not let go for speaking of the cha
   rest(world)
   expect(restProblem(world)).toBeUndefined()
 })
+
+test('nothing is built on the change of a replacement while the replaced transaction may still confirm', () => {
+  const world = new World()
+  const [ada, ben] = [world.node('ada'), world.node('ben')]
+  reach(world, [hasCoins('ada', 500_000), connected('ada', 'ben')])
+  const address = world.command(ben, { type: 'newAddress' })
+  if (address?.type !== 'address') throw new Error('no address')
+  const sent = world.command(ada, { type: 'sendCoins', address: address.address, amountSat: sat(100_000) })
+  if (sent?.type !== 'sent') throw new Error('not sent')
+  world.drain()
+  // The replacement reaches nobody before the block.
+  const bumped = world.command(ada, { type: 'bumpFee', txid: sent.txid, feeratePerKw: 3_000 })
+  expect(bumped?.type).toBe('sent')
+  world.mine()
+  const open = { type: 'openChannel', nodeId: ben.id, amountSat: sat(200_000), pushMsat: msat(0) } as const
+  expect(world.command(ada, open)).toBeUndefined()
+  expect(world.refusal?.code).toBe('insufficientFunds')
+  world.settle()
+  expect(world.command(ada, open)?.type).toBe('opening')
+  rest(world)
+  expect(usable(channelOf(world, 'ada'))).toBe(true)
+  expect(restProblem(world)).toBeUndefined()
+})
