@@ -4,6 +4,7 @@ import { CHROMIUM_FLAGS, findChromium } from './src/testing/chromium.ts'
 /** Each test file starts what it needs (a playground of its own) through its fixtures: there is no web server here. */
 export default defineConfig({
   testDir: 'e2e',
+  globalSetup: './e2e/setup.ts',
   outputDir: 'test-results',
   // Two cores: a browser, a bitcoind and an LDK node a worker are enough for one at a time.
   workers: 1,

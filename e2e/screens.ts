@@ -1,0 +1,70 @@
+import { join } from 'node:path'
+import type { Locator, Page } from '@playwright/test'
+import type { Client } from '../src/contract/procedures.ts'
+import type { AppState } from '../src/contract/schemas.ts'
+import { expect } from './fixtures.ts'
+
+declare global {
+  /** The API of the node, in the page. */
+  var switchback: Client | undefined
+}
+
+/** What people find on the screens, by the names that they and screen readers know. */
+
+export const button = (page: Page, name: string): Locator => page.getByRole('button', { name, exact: true })
+export const field = (page: Page, name: string): Locator => page.getByRole('textbox', { name, exact: true })
+export const heading = (page: Page, name: string): Locator => page.getByRole('heading', { name, exact: true })
+export const payable = (page: Page): Locator => field(page, 'Paste or type anything payable')
+export const activity = (page: Page): Locator =>
+  page.getByRole('list', { name: 'Activity' }).getByRole('listitem')
+
+/** `1234567` as the screens write it; what tests compare has its thin spaces made plain. */
+export const sats = (sat: bigint | number): string => String(sat).replace(/\B(?=(\d{3})+$)/g, ' ')
+
+export async function go(
+  page: Page,
+  name: 'Home' | 'Channels' | 'Wallet' | 'Network' | 'Settings' | 'Console',
+): Promise<void> {
+  const link = page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name, exact: true })
+  await link.click()
+  await expect(link).toHaveAttribute('aria-current', 'page')
+}
+
+/** A picture of the whole screen, for those who want to look: where `PICTURES` names a folder. */
+export async function picture(page: Page, name: string): Promise<void> {
+  const folder = process.env.PICTURES
+  if (folder !== undefined) await page.screenshot({ path: join(folder, `${name}.png`) })
+}
+
+export async function expectBalances(page: Page, lightningSat: bigint, onchainSat: bigint): Promise<void> {
+  const status = (name: string) => page.getByRole('status', { name, exact: true })
+  await expect(status('On-chain balance')).toHaveText(`${sats(onchainSat)} sat`)
+  await expect(status('Lightning balance')).toHaveText(`${sats(lightningSat)} sat`)
+  await expect(status('Spendable balance')).toHaveText(`${sats(lightningSat + onchainSat)} sat`)
+}
+
+/** Welcome to Home. */
+export async function createWallet(page: Page): Promise<void> {
+  await page.goto('')
+  await button(page, 'Create a wallet').click()
+  await expectBalances(page, 0n, 0n)
+}
+
+/** A fresh address, as the Wallet screen shows it. */
+export async function freshAddress(page: Page): Promise<string> {
+  await go(page, 'Wallet')
+  await button(page, 'New address').click()
+  await expect(page.getByRole('img', { name: 'QR code of the address' })).toBeVisible()
+  return (await page.getByText(/^bcrt1[a-z0-9]+$/).innerText()).trim()
+}
+
+/** The node's state as the page's own API tells it: for ids and figures that no screen shows in full. */
+export const stateOf = (page: Page): Promise<AppState> =>
+  page.evaluate(async () => {
+    for await (const state of globalThis.switchback?.getState() ?? []) return state
+    throw new Error('the page has no node')
+  })
+
+/** The value beside a name in a list of facts. */
+export const fact = (scope: Page | Locator, name: string): Locator =>
+  scope.locator(`dl > div:has(> dt:text-is(${JSON.stringify(name)})) > dd`)
