@@ -42,12 +42,10 @@ export const t = {
     copied: 'Copied',
     share: 'Share',
     starting: 'Starting the node in this page…',
-    loading: (what: string) => `Loading ${what}…`,
     headers: (percent: number, count: string) =>
       `Checking the chain: ${count} headers verified, ${percent} %`,
     catchingUp: (percent: number) => `Catching up with the chain, ${percent} %`,
     following: 'Live view: another tab runs this wallet',
-    offline: 'No connection',
     serversSilent: 'No chain server answers',
     lost: 'The node in this page has stopped.',
     lostTodo: 'Nothing is lost: everything is saved before it is sent. Reload to start it again.',
@@ -90,7 +88,6 @@ export const t = {
     restore: 'Restore a wallet',
     restoring: 'Making your keys and looking for your coins…',
     tryIt: 'Try it',
-    tryItAbout: 'Starts a wallet on the practice network at once, with play money.',
     network: 'Network',
     options: 'Options',
     words24: '24 recovery words in place of 12',
@@ -100,7 +97,6 @@ export const t = {
     ownership: 'No account and no server that holds anything. What this page keeps stays on this device.',
     words: 'Recovery words',
     wordsHint: '12 or 24 words, separated by spaces.',
-    wordNumber: (n: number) => `Word ${n}`,
     wordUnknown: (n: number, word: string) => `Word ${n}, “${word}”, is not a recovery word.`,
     wordSuggest: (word: string) => `Did you mean “${word}”?`,
     wordCount: (n: number) => `${plural(n, 'word', 'words')} so far; there are 12 or 24.`,
@@ -198,7 +194,6 @@ export const t = {
 
   amount: {
     label: 'Amount',
-    optional: 'Amount, optional',
     problems: {
       empty: 'Type an amount in sat.',
       notANumber: 'Type the amount in digits, like 25000.',
@@ -240,7 +235,6 @@ export const t = {
     via: 'Over',
     overLightning: 'Lightning',
     overChain: 'the chain, in 10 min or more',
-    arrives: 'Arrives',
     total: 'In all',
     max: 'Max',
     maxOn: 'Everything there is',
@@ -263,7 +257,6 @@ export const t = {
     took: 'Time',
     when: 'When',
     preimage: 'Proof of payment',
-    preimageHint: 'The preimage: only who was paid could have given it to you.',
     transaction: 'Transaction',
     hash: 'Payment hash',
   },
@@ -329,7 +322,6 @@ export const t = {
     peerHint: 'key@host:port',
     offered: 'Peers nearby',
     available: (amount: string) => `${amount} sat on chain, less the fee.`,
-    feeRate: 'Fee rate',
     connecting: 'Connecting to the peer',
     negotiating: 'Agreeing on the channel',
     confirming: 'Waiting for the chain',
@@ -356,7 +348,6 @@ export const t = {
     commitments: 'Commitments',
     commitmentNumbers: (local: number, remote: number) => `yours ${local}, theirs ${remote}`,
     created: 'Since',
-    reason: 'Reason',
     closeTitle: 'Close this channel?',
     closeAbout:
       'You and the peer agree on one last transaction. Your balance comes back to the wallet once it is confirmed, usually in under an hour.',
@@ -435,7 +426,6 @@ export const t = {
     bump: 'Raise the fee',
     bumpTitle: 'Raise the fee',
     bumpAbout: 'The transaction is replaced by one that pays more, so that it is mined sooner.',
-    bumped: 'The fee was raised.',
     rescan: 'Rescan',
     rescanAbout: 'Looks for this wallet’s coins on the chain again, from the start.',
     rescanning: 'Looking through the chain…',
@@ -465,7 +455,6 @@ export const t = {
     custom: 'Custom',
     customLabel: 'Fee rate in sat/vB',
     invalid: 'Type a rate between 0.1 and 10000.',
-    about: { slow: 'a day', normal: 'an hour', fast: 'next block' },
   },
 
   network: {
@@ -548,7 +537,6 @@ export const t = {
     nodeId: 'Node id',
     licence: 'Licence',
     licenceIs: 'MIT, free to use, read and change',
-    install: 'Install the app',
   },
 
   consoleScreen: {

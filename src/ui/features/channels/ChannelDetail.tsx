@@ -116,8 +116,7 @@ export function ChannelDetail({ channel }: { readonly channel: Channel }): React
             channel.closeTxid === undefined
               ? undefined
               : {
-                  name:
-                    channel.closedBy === undefined ? t.channels.past : t.channels.closedBy[channel.closedBy],
+                  name: t.channels.closeTransaction,
                   value: (
                     <Code
                       text={channel.closeTxid}

@@ -34,7 +34,7 @@ export function LightningReview({ payable, onChain }: LightningReviewProps): Rea
   const left = new Date(payable.expiresAt).getTime() - now
   const expired = payable.expired || left <= 0
   const tooMuch =
-    spendable === 0n
+    spendable === 0n && !channels.some((channel) => channel.status === 'open')
       ? t.send.nothingOverLightning
       : amount !== undefined && amount > spendable
         ? t.send.tooMuch(formatMsat(spendable))
