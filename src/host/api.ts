@@ -145,7 +145,7 @@ export function createHandlers(host: HostControl): Handlers {
         await node().loop.command({ type: 'setServers', servers })
       }
       if (input.gateway !== undefined) {
-        if (!/^wss?:\/\/[^\s]+$/.test(input.gateway))
+        if (input.gateway !== '' && !/^wss?:\/\/[^\s]+$/.test(input.gateway))
           fail('invalidInput', 'A gateway’s address starts with wss:// (or ws://).')
         await host.setGateway(input.gateway.replace(/\/+$/, ''))
       }
