@@ -45,7 +45,7 @@ export interface Headless {
 }
 
 /** A client of a host in the same process. */
-function localClient(host: WalletHost): Client {
+export function localClient(host: WalletHost): Client {
   let toServer: (message: unknown) => void = () => {}
   let toClient: (message: unknown) => void = () => {}
   const side = (
