@@ -1,10 +1,11 @@
-import { equalBytes, fromHex, utf8 } from '../base/bytes.ts'
+import { equalBytes, fromHex } from '../base/bytes.ts'
 import { assertNever, err, ok, type Result, unwrap } from '../base/result.ts'
 import { isAcceptableShutdownScript } from '../bitcoin/script.ts'
 import { otherRole } from '../commitment/types.ts'
 import { isPublicKey } from '../crypto/curve.ts'
 import { formatNamed } from '../commitment/formats.ts'
 import type { ChannelReady, Message, Shutdown } from '../wire/messages.ts'
+import { plainText } from '../wire/text.ts'
 import { buildLocal } from './build.ts'
 import { receiveClosingSigned } from './closing.ts'
 import { acceptSignature, receiveRevocation } from './commit.ts'
@@ -123,7 +124,7 @@ function enqueue(channel: Channel, proposal: Proposal): Transition {
 
 const errorMessage = (channel: Channel, text: string): ChannelEffect => ({
   type: 'send',
-  message: { type: 'error', channelId: fromHex(channel.id), data: utf8(text) },
+  message: { type: 'error', channelId: fromHex(channel.id), data: plainText(text) },
 })
 
 /** Takes the channel off: no further step off chain, and with `broadcast` our newest commitment to the chain. */

@@ -1,4 +1,4 @@
-import { fromHex, toHex, utf8 } from '../base/bytes.ts'
+import { fromHex, toHex } from '../base/bytes.ts'
 import type { Msat, Sat } from '../base/units.ts'
 import {
   acceptOpening,
@@ -14,6 +14,7 @@ import { FORMATS, formatNamed, formatOfChannelType } from '../commitment/formats
 import { channelIdOf } from '../wire/channel-id.ts'
 import { featureBits, negotiated } from '../wire/features.ts'
 import type { AcceptChannel, FundingCreated, FundingSigned, OpenChannel } from '../wire/messages.ts'
+import { plainText } from '../wire/text.ts'
 import type { ApiFailure } from './commands.ts'
 import { addChannel, channelContext, performChannelEffects } from './channels.ts'
 import { ourFeatures, sendTo } from './send.ts'
@@ -130,7 +131,7 @@ export function dropOpening(turn: Turn, id: string, error: ApiFailure, tell = tr
     sendTo(turn, pending.opening.peer, {
       type: 'error',
       channelId: fromHex(pending.opening.temporaryId),
-      data: utf8(error.message),
+      data: plainText(error.message),
     })
   }
   if (!pending.inbound) emit(turn, { type: 'openingFailed', openingId: id, error })
@@ -149,7 +150,7 @@ export function receiveOpeningMessage(
   const pending = id === undefined ? undefined : turn.state.openings[id]
   if (id === undefined || pending === undefined || pending.opening.peer !== nodeId) {
     const channelId = message.type === 'funding_signed' ? message.channelId : message.temporaryChannelId
-    return sendTo(turn, nodeId, { type: 'error', channelId, data: utf8('unknown channel') })
+    return sendTo(turn, nodeId, { type: 'error', channelId, data: plainText('unknown channel') })
   }
   const { opening } = pending
   const ctx = openingContext(turn, nodeId, opening.salt, opening.formatName)
@@ -225,7 +226,7 @@ function openingEffect(turn: Turn, id: string, nodeId: string, effect: OpeningEf
 
 function receiveOpen(turn: Turn, nodeId: string, message: OpenChannel): void {
   const refuse = (text: string) =>
-    sendTo(turn, nodeId, { type: 'error', channelId: message.temporaryChannelId, data: utf8(text) })
+    sendTo(turn, nodeId, { type: 'error', channelId: message.temporaryChannelId, data: plainText(text) })
   if (!turn.setup.acceptChannels) return refuse('this node accepts no channels')
   const id = toHex(message.temporaryChannelId)
   const inbound = Object.values(turn.state.openings).filter((o) => o.inbound)

@@ -1,10 +1,10 @@
-import { equalBytes, toHex, utf8 } from '../base/bytes.ts'
+import { equalBytes, toHex } from '../base/bytes.ts'
 import { NETWORKS } from '../bitcoin/network.ts'
 import { isAllChannels } from '../wire/channel-id.ts'
 import { decodeMessage } from '../wire/decode.ts'
 import { checkFeatures, combinedFeatures } from '../wire/features.ts'
 import type { Init, Message, WireErrorMessage } from '../wire/messages.ts'
-import { printableText } from '../wire/text.ts'
+import { plainText, printableText } from '../wire/text.ts'
 import { channelInput } from './channels.ts'
 import { dropOpening, receiveOpeningMessage } from './openings.ts'
 import type { ConnectionId } from './ports.ts'
@@ -94,7 +94,7 @@ export function hangUp(turn: Turn, nodeId: string, reason: string): void {
 
 /** An error for all channels of the peer, then the end of the connection. */
 export function refusePeer(turn: Turn, nodeId: string, reason: string): void {
-  sendTo(turn, nodeId, { type: 'error', channelId: ALL_CHANNELS, data: utf8(reason) })
+  sendTo(turn, nodeId, { type: 'error', channelId: ALL_CHANNELS, data: plainText(reason) })
   hangUp(turn, nodeId, reason)
 }
 
@@ -107,7 +107,7 @@ export function peerMessage(turn: Turn, connection: ConnectionId, bytes: Uint8Ar
   const decoded = decodeMessage(bytes)
   if (!decoded.ok) {
     // BOLT 1: an unknown even message, or one that cannot be parsed, ends the connection. Channels stay as they are.
-    sendTo(turn, nodeId, { type: 'warning', channelId: ALL_CHANNELS, data: utf8(decoded.error.message) })
+    sendTo(turn, nodeId, { type: 'warning', channelId: ALL_CHANNELS, data: plainText(decoded.error.message) })
     hangUp(turn, nodeId, decoded.error.message)
     return
   }
@@ -215,7 +215,7 @@ function toChannel(turn: Turn, nodeId: string, channelId: Uint8Array, message: M
     return
   }
   // BOLT 1 §error: an unknown channel is answered, so that the other side does not wait for ever.
-  sendTo(turn, nodeId, { type: 'error', channelId, data: utf8('unknown channel') })
+  sendTo(turn, nodeId, { type: 'error', channelId, data: plainText('unknown channel') })
 }
 
 function receiveError(turn: Turn, nodeId: string, message: WireErrorMessage): void {

@@ -1,8 +1,9 @@
-import { equalBytes, fromHex, utf8 } from '../base/bytes.ts'
+import { equalBytes, fromHex } from '../base/bytes.ts'
 import { assertNever } from '../base/result.ts'
 import { decodeTx } from '../bitcoin/tx.ts'
 import type { ChainEvent } from '../chain/types.ts'
 import type { Channel, ChannelEvent } from '../channel/types.ts'
+import { plainText } from '../wire/text.ts'
 import { broadcast, unwatch } from './chain.ts'
 import { channelInput, flushChannels } from './channels.ts'
 import { beginClose, closeChainEvent, closesTip, dropClose, fundingSpent, fundingUnspent } from './closes.ts'
@@ -201,7 +202,7 @@ function refuseFunding(turn: Turn, id: string): void {
   sendTo(turn, channel.peer, {
     type: 'error',
     channelId: fromHex(id),
-    data: utf8('the funding output is not what open_channel promised'),
+    data: plainText('the funding output is not what open_channel promised'),
   })
   unwatch(turn, `funding/${id}`)
   unwatch(turn, `spend/${id}`)

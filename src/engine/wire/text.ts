@@ -14,6 +14,15 @@ export function printableText(data: Uint8Array): string | undefined {
   return data.length > MAX_TEXT ? `${text}…` : text
 }
 
+/**
+ * The data of an `error` or `warning` of ours. Only printable ASCII is sure to be read: peers hide the whole text, or show it as hex,
+ * when it holds anything else (BOLT 1 §The error and warning Messages).
+ */
+export function plainText(text: string): Uint8Array {
+  const plain = text.replaceAll('§', '').replaceAll('’', "'").slice(0, MAX_TEXT)
+  return Uint8Array.from(plain, (c) => (c >= ' ' && c <= '~' ? c.charCodeAt(0) : 0x3f))
+}
+
 /** Control, format (joiners, bidi overrides), surrogate, private and unassigned characters, and separators of lines. */
 const UNSAFE = /[\p{C}\p{Zl}\p{Zp}]/gu
 
