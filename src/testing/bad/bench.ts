@@ -4,6 +4,7 @@ import type { AppState, Channel } from '../../contract/schemas.ts'
 import { uintBE, utf8 } from '../../engine/base/bytes.ts'
 import { toHex } from '../../engine/base/bytes.ts'
 import { unwrap } from '../../engine/base/result.ts'
+import { msat, sat } from '../../engine/base/units.ts'
 import { scriptFromAddress } from '../../engine/bitcoin/address.ts'
 import { NETWORKS } from '../../engine/bitcoin/network.ts'
 import { decodeTx, txidOf } from '../../engine/bitcoin/tx.ts'
@@ -60,6 +61,10 @@ export interface Bench {
   channel(): Promise<Channel>
   /** The process ends without a word and starts again from what is on disk. */
   crash(): Promise<void>
+  /** What is on disk now, to go back to later. */
+  copy(): ReadonlyMap<string, Uint8Array>
+  /** As `crash`, but the disk is as it was then: what a restored backup, or a disk that lost writes, does to us. */
+  rewind(records: ReadonlyMap<string, Uint8Array>): Promise<void>
   stop(): Promise<void>
 }
 
@@ -180,6 +185,7 @@ export async function createBench(options: BenchOptions = {}): Promise<Bench> {
           throw new Error(`${what}: not within ${limitMs} ms\n${JSON.stringify(shown, null, 1)}`)
         }
         await clock.advance(250)
+        for (const villain of villains.values()) villain.tick()
       }
     },
     async mine(blocks = 1) {
@@ -224,6 +230,18 @@ export async function createBench(options: BenchOptions = {}): Promise<Bench> {
       bench.client = localClient(bench.host)
       await bench.rest()
     },
+    copy: () => new Map(disk.records),
+    async rewind(records) {
+      await bench.host.stop()
+      const store = await disk.open()
+      const gone = [...disk.records.keys()].filter((key) => !records.has(key))
+      await store.commit([
+        ...gone.map((key) => ({ key, value: null })),
+        ...[...records].map(([key, value]) => ({ key, value })),
+      ])
+      await store.close()
+      await bench.crash()
+    },
     async stop() {
       await bench.host.stop()
     },
@@ -232,6 +250,76 @@ export async function createBench(options: BenchOptions = {}): Promise<Bench> {
   chain.mine(3)
   await bench.until('synced', (s) => s.chain.synced)
   return bench
+}
+
+/** A bench with a channel to a villain, open and settled on both sides. */
+export interface Ready {
+  readonly bench: Bench
+  readonly villain: Villain
+  readonly channelId: string
+  /** 32 bytes */
+  readonly id: Uint8Array
+}
+
+export const FUNDS = 1_000_000
+export const CAPACITY = 400_000
+/** What the side that did not open begins with. */
+export const PUSH_MSAT = 150_000_000
+
+/** A channel that `opener` opened. */
+export async function openChannel(
+  opener: 'we' | 'villain' = 'we',
+  format: 'anchors_zero_fee_htlc_tx' | 'static_remotekey' = 'anchors_zero_fee_htlc_tx',
+): Promise<Ready> {
+  const bench = await createBench({ formats: [format] })
+  const villain = bench.villain()
+  if (opener === 'we') {
+    await bench.fund(FUNDS)
+    follow(
+      bench.client.openChannel({
+        peer: villain.address,
+        amountSat: String(CAPACITY),
+        pushMsat: String(PUSH_MSAT),
+      }),
+    )
+  } else {
+    await bench.call(villain)
+    await bench.equip(villain, FUNDS)
+    const request = { amountSat: sat(CAPACITY), pushMsat: msat(PUSH_MSAT) }
+    await villain.command({ type: 'openChannel', nodeId: bench.nodeId, ...request })
+  }
+  await bench.rest()
+  await bench.mine()
+  await bench.until('open', (s) => s.channels[0]?.status === 'open')
+  const { channelId } = await bench.channel()
+  for (let i = 0; villain.state.channels[channelId]?.readyReceived !== true; i++) {
+    if (i > 20) throw new Error('the villain is not ready')
+    await bench.pass(1_000)
+  }
+  await bench.rest()
+  // Told of a failure it would publish its own commitment and win the race.
+  villain.deaf = (m) => m.type === 'error'
+  return { bench, villain, channelId, id: fromHex(channelId) }
+}
+
+/** An invoice of the villain's. */
+export async function villainInvoice(villain: Villain, amountMsat: number): Promise<string> {
+  const result = await villain.command({
+    type: 'addInvoice',
+    amountMsat: msat(amountMsat),
+    description: '',
+    expirySeconds: 3600,
+  })
+  if (result.type !== 'invoice') throw new Error('no invoice')
+  return villain.state.invoices[result.paymentHash]?.bolt11 ?? ''
+}
+
+/** The villain pays an invoice of ours; its hash. */
+export async function villainPays({ bench, villain }: Ready, amountMsat: number): Promise<string> {
+  const { invoice, paymentHash } = await bench.client.addInvoice({ amountMsat: String(amountMsat) })
+  await villain.command({ type: 'sendPayment', invoice, timeoutSeconds: 60 })
+  await bench.rest()
+  return paymentHash
 }
 
 const unspentSat = (state: NodeState): bigint => balanceOf(state.wallet, heightOf(state)).confirmedSat

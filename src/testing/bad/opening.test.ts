@@ -5,7 +5,7 @@ import { isPublicKey } from '../../engine/crypto/curve.ts'
 import { encodeFeatures } from '../../engine/wire/features.ts'
 import type { AcceptChannel, Message, OpenChannel } from '../../engine/wire/messages.ts'
 import { type Bench, createBench, follow, type Outcome } from './bench.ts'
-import type { Tamper, Villain } from './villain.ts'
+import { flip, OFF_CURVE, replacing, type Villain } from './villain.ts'
 
 /** Peers that misbehave while a channel is being opened: nothing is broadcast, every coin is free again, and the next opening works. */
 
@@ -13,20 +13,7 @@ const FUNDS = 1_000_000
 const AMOUNT = 400_000
 
 const ZERO_KEY = new Uint8Array(33)
-/** A well-formed prefix with an x that no point has. */
-const OFF_CURVE = Uint8Array.of(2, ...new Uint8Array(31), 5)
 const ZERO_SIGNATURE = new Uint8Array(64)
-
-/** Replaces every message of one type. */
-const replacing =
-  <T extends Message['type']>(
-    type: T,
-    by: (message: Extract<Message, { type: T }>) => ReturnType<Tamper>,
-  ): Tamper =>
-  (message) =>
-    message.type === type ? by(message as Extract<Message, { type: T }>) : undefined
-
-const flip = (bytes: Uint8Array, at: number): Uint8Array => bytes.map((b, i) => (i === at ? b ^ 1 : b))
 
 test('the off-curve key of these tests is off the curve', () => {
   expect(isPublicKey(OFF_CURVE)).toBe(false)

@@ -16,6 +16,26 @@ import { type Name, type NodeOptions, SimNode } from '../sim/node.ts'
 /** What becomes of a message on its way out: other messages, bytes that are none, or the end of the connection. */
 export type Tamper = (message: Message) => readonly (Message | Uint8Array | 'hangUp')[] | undefined
 
+/** Replaces the messages of one type; `only` the nth of them, from 1 on. */
+export function replacing<T extends Message['type']>(
+  type: T,
+  by: (message: Extract<Message, { type: T }>) => ReturnType<Tamper>,
+  only?: number,
+): Tamper {
+  let count = 0
+  return (message) => {
+    if (message.type !== type) return undefined
+    count += 1
+    return only === undefined || only === count ? by(message as Extract<Message, { type: T }>) : undefined
+  }
+}
+
+/** With one bit of one byte the other way. */
+export const flip = (bytes: Uint8Array, at = 0): Uint8Array => bytes.map((b, i) => (i === at ? b ^ 1 : b))
+
+/** 33 bytes with a well-formed prefix and an x that no point has. */
+export const OFF_CURVE = Uint8Array.of(2, ...new Uint8Array(31), 5)
+
 /**
  * A peer that knows all the rules, since this project's own engine plays it, and breaks those that a test asks it to break: what
  * the engine says is changed, held back or added to on its way out, and what it hears may be kept from it.
@@ -32,6 +52,8 @@ export class Villain {
   onSocket: ((socket: ByteSocket) => void) | undefined
   /** Whether it takes no connections. */
   down = false
+  /** Whether its process is gone: it says, hears and does nothing. */
+  dead = false
   private readonly chain: SimChain
   private readonly now: () => number
   private socket: ByteSocket | undefined
@@ -186,6 +208,7 @@ export class Villain {
   }
 
   private push(input: NodeInput): void {
+    if (this.dead) return
     this.inputs.push(input)
     if (this.running) return
     this.running = true
