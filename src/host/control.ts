@@ -28,9 +28,9 @@ export interface HostControl {
   now(): number
   after(ms: number, task: () => void): () => void
   running(): Running | undefined
-  state(): AppState
+  readonly state: () => AppState
   /** Called on every change of `state`; returns the way out. */
-  onChange(listener: () => void): () => void
+  readonly onChange: (listener: () => void) => () => void
   create(options: {
     readonly network: NetworkName
     readonly words: string

@@ -96,7 +96,8 @@ export async function startHeadless(options: HeadlessOptions): Promise<Headless>
     entropy: () => Uint8Array.from(randomBytes(32)),
     dialer: () => createTcpDialer(webSocket),
     defaults: { network: 'regtest', servers: [options.esploraUrl], gateway: '' },
-    policy: { minimumDepth: options.minimumDepth ?? 1 },
+    // A day, as most nodes ask: in the playground somebody waits for it.
+    policy: { minimumDepth: options.minimumDepth ?? 1, toSelfDelay: 144 },
     ...(options.formats === undefined ? {} : { formats: options.formats }),
   })
   const client = localClient(host)

@@ -27,7 +27,8 @@ export const DEFAULT_POLICY: ChannelPolicy = {
   maxFundingSat: sat(16_777_215),
   minimumDepth: 3,
   maxMinimumDepth: 144,
-  toSelfDelay: 144,
+  // Five days: what a phone that lies in a drawer over a long weekend has to notice a cheat and answer.
+  toSelfDelay: 720,
   maxToSelfDelay: 2016,
   // BOLT 3 §Dust Limits: 354 sat covers every standard segwit output.
   dustLimitSat: sat(354),

@@ -6,13 +6,16 @@ import { ROOT } from '../run/child.ts'
 import { startPlaygroundProcess } from './payments.ts'
 import type { Bench } from './types.ts'
 
-declare const globalThis: { switchback?: Client }
+/** The page's global object, as functions that run there see it. */
+interface Page {
+  readonly switchback?: Client
+}
 
 const PAYMENTS = 60
 
 /** Resolves in the page when the wallet runs and, if wanted, a channel is open and connected. */
 async function usable(withChannel: boolean): Promise<void> {
-  const client = globalThis.switchback
+  const client = (globalThis as Page).switchback
   if (client === undefined) throw new Error('no client in the page')
   for await (const state of client.getState()) {
     if (state.phase !== 'running') continue
@@ -45,20 +48,20 @@ export const app: Bench = {
       const peer = info.peers.find((p) => p.name === 'ada')?.address ?? ''
       const page = await (await browser.newContext({ viewport: { width: 360, height: 740 } })).newPage()
       await page.goto(`${playground.url}/`)
-      await page.waitForFunction(() => globalThis.switchback !== undefined)
+      await page.waitForFunction(() => (globalThis as Page).switchback !== undefined)
       const address = await page.evaluate(async () => {
-        await globalThis.switchback?.createWallet({})
-        return (await globalThis.switchback?.newAddress())?.address
+        await (globalThis as Page).switchback?.createWallet({})
+        return (await (globalThis as Page).switchback?.newAddress())?.address
       })
       await post('faucet', { address, sat: 2_000_000 })
       await post('mine', { blocks: 1 })
       await page.evaluate(async () => {
-        for await (const s of (globalThis.switchback as Client).getState()) {
+        for await (const s of ((globalThis as Page).switchback as Client).getState()) {
           if (BigInt(s.balances.onchainConfirmedSat) > 0n) return
         }
       })
       await page.evaluate(async (to) => {
-        for await (const u of (globalThis.switchback as Client).openChannel({
+        for await (const u of ((globalThis as Page).switchback as Client).openChannel({
           peer: to,
           amountSat: '1000000',
         })) {
@@ -76,7 +79,7 @@ export const app: Bench = {
         const taken: number[] = []
         for (const invoice of list) {
           const start = performance.now()
-          for await (const u of (globalThis.switchback as Client).sendPayment({ invoice })) {
+          for await (const u of ((globalThis as Page).switchback as Client).sendPayment({ invoice })) {
             if (u.status === 'failed') throw new Error(u.error.message)
             if (u.status === 'succeeded') taken.push(performance.now() - start)
           }
@@ -86,7 +89,7 @@ export const app: Bench = {
       const starts: number[] = []
       for (let i = 0; i < 5; i++) {
         await page.reload()
-        await page.waitForFunction(() => globalThis.switchback !== undefined)
+        await page.waitForFunction(() => (globalThis as Page).switchback !== undefined)
         await page.evaluate(usable, true)
         starts.push(await page.evaluate(() => performance.now()))
       }
