@@ -3,7 +3,7 @@ import '../setup-fast.ts'
 import { run } from './run.ts'
 
 /**
- * `npm run sim -- --seed 1 --runs 100 --nodes 3 --steps 250 [--json]`: random lives of whole nodes. Prints the seed and the trace of
+ * `npm run sim -- --seed 1 --runs 100 --nodes 3 --steps 200 [--json]`: random lives of whole nodes. Prints the seed and the trace of
  * each that ends badly; such a seed belongs into `random.sim.test.ts` for good.
  */
 const { values } = parseArgs({
@@ -11,7 +11,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     runs: { type: 'string', default: '1' },
     nodes: { type: 'string', default: '2' },
-    steps: { type: 'string', default: '250' },
+    steps: { type: 'string', default: '200' },
     /** Prints the whole trace, also of runs that end well. */
     trace: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },

@@ -21,10 +21,14 @@ export const channelOf = (world: World, name: Name): Channel | undefined =>
     (c) => c.failure === undefined && c.closing === undefined,
   )
 
-const openedBy = (world: World, name: Name): Channel | undefined => {
-  const channel = channelOf(world, name)
-  return channel?.role === 'opener' ? channel : undefined
-}
+const openedBy = (world: World, name: Name, peer: Name): Channel | undefined =>
+  Object.values(world.node(name).state?.channels ?? {}).find(
+    (c) =>
+      c.role === 'opener' &&
+      c.peer === world.node(peer).id &&
+      c.failure === undefined &&
+      c.closing === undefined,
+  )
 
 export const usable = (channel: Channel | undefined): boolean =>
   channel !== undefined && channel.readySent && channel.readyReceived && channel.link === 'online'
@@ -75,7 +79,7 @@ export function opened(a: Name, b: Name, fundingSat: number, pushMsat = 0): Goal
   return {
     name: `${a} has a channel with ${b}`,
     reached: (world) => {
-      const ours = openedBy(world, a)
+      const ours = openedBy(world, a, b)
       const theirs = ours && world.node(b).state?.channels[ours.id]
       return usable(ours) && usable(theirs)
     },
@@ -85,7 +89,7 @@ export function opened(a: Name, b: Name, fundingSat: number, pushMsat = 0): Goal
       const pending = Object.keys(node.state?.openings ?? {}).length > 0
       // A node that starts again dials only the peers that it has channels with.
       if (!connected(a, b).reached(world)) connected(a, b).act(world)
-      else if (openedBy(world, a) === undefined && !pending) {
+      else if (openedBy(world, a, b) === undefined && !pending) {
         world.command(node, {
           type: 'openChannel',
           nodeId: world.node(b).id,

@@ -86,14 +86,15 @@ export class World {
   }
 
   /** A world that is like this one and goes its own way: for a script that wants to see every "what if" of a moment. */
-  fork(): World {
+  fork(seed = this.seed): World {
     const nodes = this.nodes.map((n) => n.fork())
     const twin = (node: SimNode): SimNode => nodes.find((n) => n.name === node.name) as SimNode
     const copy: World = Object.create(World.prototype) as World
     return Object.assign(copy, this, {
       chain: this.chain.fork(),
       nodes,
-      random: seeded(this.seed),
+      seed,
+      random: seeded(seed),
       links: this.links.map((link) => ({
         severed: link.severed,
         ends: link.ends.map((end) => ({ ...end, node: twin(end.node), inbox: [...end.inbox] })),
