@@ -338,6 +338,15 @@ function projectNotices(state: NodeState, extra: readonly Notice[]): Notice[] {
       })
     }
   }
+  for (const server of state.chain.servers) {
+    if (server.status !== 'lying') continue
+    notices.push({
+      id: `lies/${server.url}`,
+      urgency: 'warning',
+      code: 'serverLies',
+      message: server.lastError ?? 'The server sent something false.',
+    })
+  }
   if (state.preferences.wordsConfirmed !== 'true') {
     notices.push({
       id: 'backUpWords',
