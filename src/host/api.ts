@@ -72,6 +72,15 @@ export function createHandlers(host: HostControl): Handlers {
         } else if (event.type === 'peerRefused' && event.nodeId === nodeId) {
           done()
           reject(new ApiError({ code: event.error.code as ErrorCode, message: event.error.message }))
+        } else if (event.type === 'peerLost' && event.nodeId === nodeId && !(nodeId in state().peers)) {
+          // Connected, and gone before its init: no use in waiting. (A connection that another replaced is not lost.)
+          done()
+          reject(
+            new ApiError({
+              code: 'peerDisconnected',
+              message: `The peer ended the connection: ${event.reason}`,
+            }),
+          )
         }
       })
       host.after(CONNECT_WITHIN_MS, () => {
@@ -79,11 +88,11 @@ export function createHandlers(host: HostControl): Handlers {
         reject(new ApiError({ code: 'peerUnreachable', message: 'The peer did not answer in time.' }))
       })
     })
+    ready.catch(() => {})
     await running.loop.command({ type: 'connectPeer', nodeId, address: formatPeerAddress(parsed.value) })
     try {
       await Promise.race([ready, running.peers.whenConnected(nodeId).then(() => ready)])
     } catch (thrown) {
-      ready.catch(() => {})
       // A peer without channels that cannot be reached is not dialled for ever.
       const needed = Object.values(state().channels).some((channel) => channel.peer === nodeId)
       if (!needed) await running.loop.command({ type: 'disconnectPeer', nodeId })
@@ -133,6 +142,10 @@ export function createHandlers(host: HostControl): Handlers {
     showWords: async () => ({ words: [...(host.words() ?? fail('noWallet', 'There is no wallet yet.'))] }),
     confirmWords: async () => {
       await node().loop.command({ type: 'setPreference', name: 'wordsConfirmed', value: 'true' })
+      return {}
+    },
+    eraseWallet: async () => {
+      await host.erase()
       return {}
     },
     updateSettings: async (input) => {

@@ -143,6 +143,7 @@ export class Villain {
         })
       }
       for (const message of output.messages) this.hear(message)
+      if (output.error !== undefined) this.hangUp()
     })
   }
 
