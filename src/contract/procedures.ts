@@ -96,6 +96,8 @@ export const procedures = {
   /** The recovery words, for the user's eyes; the UI asks before it calls. */
   showWords: call(nothing, v.object({ words: v.array(v.string()) })),
   confirmWords: call(nothing, nothing),
+  /** Forgets a practice wallet for good: only on regtest, where coins are worth nothing and chains are started over. */
+  eraseWallet: call(v.object({ confirm: v.literal('erase') }), nothing),
   updateSettings: call(
     v.object({
       servers: v.optional(v.pipe(v.array(text(300)), v.minLength(1), v.maxLength(8))),

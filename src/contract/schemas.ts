@@ -186,6 +186,8 @@ export const notice = v.object({
     'frozen',
     'noInbound',
     'fundingStuck',
+    // The chain that the practice network runs on was started over: nothing of this wallet exists there.
+    'practiceChainReset',
   ]),
   message: v.string(),
   channelId: v.optional(channelId),

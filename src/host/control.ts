@@ -40,6 +40,8 @@ export interface HostControl {
   }): Promise<void>
   newWords(count: 12 | 24): string
   words(): readonly string[] | undefined
+  /** Forgets a practice wallet. */
+  erase(): Promise<void>
   gateway(): string
   setGateway(url: string): Promise<void>
 }

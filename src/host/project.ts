@@ -347,6 +347,33 @@ function projectNotices(state: NodeState, extra: readonly Notice[]): Notice[] {
       message: server.lastError ?? 'The server sent something false.',
     })
   }
+  const { servers, headers } = state.chain
+  // A server of regtest that has less work than our own headers: its chain was started over (`npm start -- --fresh`).
+  if (headers.network === 'regtest' && servers.some((s) => s.status === 'behind' && s.tip === null)) {
+    notices.push({
+      id: 'practiceChainReset',
+      urgency: 'urgent',
+      code: 'practiceChainReset',
+      message:
+        'The practice network was started over: this wallet’s coins and channels are not on its chain.',
+    })
+  }
+  if (state.chain.allFail) {
+    notices.push({
+      id: 'serversUnreachable',
+      urgency: 'warning',
+      code: 'serversUnreachable',
+      message: 'No chain server answers.',
+    })
+  }
+  if (Object.values(state.chain.watches).some((watch) => watch.kind === 'spend' && watch.disagreed)) {
+    notices.push({
+      id: 'serversDisagree',
+      urgency: 'urgent',
+      code: 'serversDisagree',
+      message: 'Servers disagree about whether a channel has been closed.',
+    })
+  }
   if (state.preferences.wordsConfirmed !== 'true') {
     notices.push({
       id: 'backUpWords',

@@ -252,6 +252,19 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
     },
     newWords: (count) => newWords(entropyFrom(ports.entropy()), count).join(' '),
     words: () => seed?.words.split(' '),
+    async erase() {
+      if ((seed?.network ?? ports.defaults.network) !== 'regtest') {
+        throw new ApiError({ code: 'notAvailable', message: 'Only a practice wallet can be erased.' })
+      }
+      if (creating) throw new ApiError({ code: 'notAvailable', message: 'The wallet is being created.' })
+      await running?.loop.stop()
+      const stored = await ports.store.load()
+      await ports.store.commit([...stored.keys()].map((key) => ({ key, value: null })))
+      running = undefined
+      seed = undefined
+      broken = undefined
+      changed()
+    },
     gateway: () => seed?.gateway ?? ports.defaults.gateway,
     async setGateway(url) {
       const status = running?.loop.status()

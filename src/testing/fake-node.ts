@@ -135,6 +135,7 @@ export function fakeNode(scene: Scene = 'running', pace = 600): Handlers {
       return {}
     },
     showWords: () => Promise.resolve({ words: [...WORDS] }),
+    eraseWallet: () => Promise.resolve({}),
     confirmWords() {
       set({
         settings: { ...state.settings, wordsConfirmed: true },

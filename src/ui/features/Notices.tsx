@@ -9,6 +9,7 @@ const RANK: Record<Notice['urgency'], number> = { urgent: 0, warning: 1, info: 2
 function hrefOf(notice: Notice): string {
   switch (notice.code) {
     case 'backUpWords':
+    case 'practiceChainReset':
     case 'storageNotDurable':
       return '/settings'
     case 'serversDisagree':

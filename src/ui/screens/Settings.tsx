@@ -1,4 +1,5 @@
 import type { ReactNode } from 'react'
+import { Erase } from '../features/settings/Erase.tsx'
 import { About, Logs, Look } from '../features/settings/Rest.tsx'
 import { Servers } from '../features/settings/Servers.tsx'
 import { Storage } from '../features/settings/Storage.tsx'
@@ -22,6 +23,7 @@ export default function Settings(): ReactNode {
             <Look />
             <Storage />
             <Logs />
+            <Erase />
             <About />
           </>
         }

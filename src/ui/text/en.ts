@@ -163,6 +163,7 @@ export const t = {
       frozen: 'The wallet has stopped to protect your money.',
       noInbound: 'You cannot receive over Lightning yet.',
       fundingStuck: 'A channel’s funding transaction does not confirm.',
+      practiceChainReset: 'The practice network was started over.',
     } satisfies Record<Notice['code'], string>,
     todo: {
       backUpWords: 'They are the only way back to your coins if this device is lost.',
@@ -175,7 +176,8 @@ export const t = {
       storageNotDurable: 'Ask it to keep the wallet for good.',
       frozen: 'Nothing is sent any more. Reload the page.',
       noInbound: 'Open a channel and spend from it, or have somebody open one to you.',
-      fundingStuck: 'Raise its fee in Wallet.',
+      fundingStuck: 'It is sent again and again until it does.',
+      practiceChainReset: 'Nothing of this practice wallet exists on its new chain. Erase it and create another.',
     } satisfies Record<Notice['code'], string>,
     action: {
       backUpWords: 'Show the words',
@@ -189,6 +191,7 @@ export const t = {
       frozen: 'Reload',
       noInbound: 'Go to channels',
       fundingStuck: 'Go to the wallet',
+      practiceChainReset: 'Go to settings',
     } satisfies Record<Notice['code'], string>,
   },
 
@@ -529,6 +532,12 @@ export const t = {
       'The browser declined for now. Installing the app, or using it for a while, usually changes its mind.',
     storageUnknown: 'This browser does not say whether it keeps the wallet.',
     storageUse: (used: string, of: string) => `${used} used of ${of}`,
+    erase: 'Practice wallet',
+    eraseAbout: 'Its coins are worth nothing. Erase it when the practice network was started over, or to begin anew.',
+    eraseButton: 'Erase this wallet',
+    eraseTitle: 'Erase the practice wallet?',
+    eraseConfirm: 'Its words, channels and history are gone for good on this device.',
+    eraseNow: 'Erase',
     logs: 'Logs',
     logsAbout: 'What the node did, without keys and without secrets, for a bug report.',
     exportLogs: 'Export logs',

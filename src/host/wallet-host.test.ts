@@ -1,0 +1,98 @@
+import { expect, test } from 'vitest'
+import type { Input, Output } from '../contract/procedures.ts'
+import { encodeRecord } from '../engine/records/codec.ts'
+import { fakeClock } from './fixture.ts'
+import { createMemoryDisk } from './store/memory.ts'
+import { createWalletHost, type HostPorts, type WalletHost } from './wallet-host.ts'
+
+/** A host on a memory disk, with no network at all: servers never answer, nobody is dialled. */
+async function host(
+  disk = createMemoryDisk(),
+  defaults: Partial<HostPorts['defaults']> = {},
+): Promise<WalletHost> {
+  let draws = 0
+  return createWalletHost({
+    store: await disk.open(),
+    esplora: { request: () => new Promise(() => {}) },
+    clock: fakeClock(),
+    entropy: () => new Uint8Array(32).fill(++draws),
+    dialer: () => () => Promise.reject(new Error('nobody is dialled')),
+    defaults: { network: 'regtest', servers: ['http://localhost/api'], gateway: '', ...defaults },
+  })
+}
+
+const never = new AbortController().signal
+const create = (h: WalletHost, input: Input<'createWallet'> = {}): Promise<Output<'createWallet'>> =>
+  h.handlers.createWallet(input, never)
+
+test('a wallet is found again by the next start, with the same node id and words', async () => {
+  const disk = createMemoryDisk()
+  const first = await host(disk)
+  const { words } = await create(first)
+  const { nodeId } = await first.handlers.getInfo({}, never)
+  await first.stop()
+  const second = await host(disk)
+  expect((await second.handlers.getInfo({}, never)).nodeId).toBe(nodeId)
+  expect((await second.handlers.showWords({}, never)).words).toEqual(words)
+})
+
+test('two creations at once: one gets a wallet, the other is told that there is one', async () => {
+  const h = await host()
+  const outcomes = await Promise.allSettled([create(h), create(h)])
+  expect(outcomes.map((o) => o.status).sort()).toEqual(['fulfilled', 'rejected'])
+  const made = outcomes.find((o) => o.status === 'fulfilled')
+  expect((await h.handlers.showWords({}, never)).words).toEqual(made?.value.words)
+  await expect(create(h)).rejects.toMatchObject({ code: 'walletExists' })
+})
+
+test('a stored seed of another version is never written over', async () => {
+  const disk = createMemoryDisk()
+  const stored = encodeRecord(9, { from: 'a later version' })
+  const store = await disk.open()
+  await store.commit([{ key: 'seed', value: stored }])
+  await store.close()
+  const h = await host(disk)
+  expect((await h.handlers.getInfo({}, never)).phase).toBe('frozen')
+  await expect(create(h)).rejects.toMatchObject({ code: 'storageFailed' })
+  expect(disk.records.get('seed')).toEqual(stored)
+})
+
+test('mainnet is refused with its own code, and nothing is stored', async () => {
+  const disk = createMemoryDisk()
+  await expect(create(await host(disk), { network: 'bitcoin' })).rejects.toMatchObject({
+    code: 'mainnetRefused',
+  })
+  expect(disk.records.size).toBe(0)
+})
+
+test('recovery words are judged before anything is stored', async () => {
+  const disk = createMemoryDisk()
+  const h = await host(disk)
+  const restore = (words: string) => h.handlers.restoreWallet({ words }, never)
+  const abandon = (n: number) => Array<string>(n).fill('abandon').join(' ')
+  await expect(restore(`${abandon(11)} abuot`)).rejects.toMatchObject({ code: 'wordsUnknown' })
+  await expect(restore(abandon(12))).rejects.toMatchObject({ code: 'wordsChecksum' })
+  await expect(restore(abandon(5))).rejects.toMatchObject({ code: 'wordsCount' })
+  expect(disk.records.size).toBe(0)
+  await restore(`${abandon(11)} about`)
+  expect((await h.handlers.getInfo({}, never)).phase).toBe('running')
+})
+
+test('a practice wallet can be erased: nothing of it stays, and another can be made', async () => {
+  const disk = createMemoryDisk()
+  const h = await host(disk)
+  const before = await create(h)
+  await h.handlers.eraseWallet({ confirm: 'erase' }, never)
+  expect(disk.records.size).toBe(0)
+  expect((await h.handlers.getInfo({}, never)).phase).toBe('noWallet')
+  expect((await create(h)).words).not.toEqual(before.words)
+})
+
+test('a wallet of another network than practice is never erased', async () => {
+  const h = await host(createMemoryDisk(), { network: 'signet' })
+  await create(h)
+  await expect(h.handlers.eraseWallet({ confirm: 'erase' }, never)).rejects.toMatchObject({
+    code: 'notAvailable',
+  })
+  expect((await h.handlers.getInfo({}, never)).phase).toBe('running')
+})
