@@ -19,7 +19,7 @@ import { decodeRecord, encodeRecord } from '../records/codec.ts'
 import { chainInput } from './chain.ts'
 import { channelContext, channelInput } from './channels.ts'
 import type { RecordWrite } from './ports.ts'
-import { failOnChain, settleOnChain } from './payments.ts'
+import { failOnChain, fulfilOnChain, htlcSettled, settleOnChain } from './payments.ts'
 import { emit, feerateFor, heightOf, omit, type Turn } from './state.ts'
 import { freshScript, noteClose } from './wallet.ts'
 
@@ -98,7 +98,13 @@ function closeInput(turn: Turn, id: string, input: OnchainInput): void {
 function ensureClose(turn: Turn, channel: Channel): void {
   if (turn.state.closes[channel.id] !== undefined) return
   chainInput(turn, { type: 'unwatch', token: `spend/${channel.id}` })
-  const begun = createOnchain(snapshotOf(turn, channel), heightOf(turn.state), onchainContext(turn, channel))
+  // A close that both signed is sent until it is in a block, also after a restart.
+  const begun = createOnchain(
+    snapshotOf(turn, channel),
+    heightOf(turn.state),
+    onchainContext(turn, channel),
+    channel.closing?.tx,
+  )
   setClose(turn, channel.id, begun.state)
   perform(turn, channel.id, begun.effects)
 }
@@ -213,8 +219,9 @@ function closeEvent(turn: Turn, id: string, event: OnchainEvent): void {
     case 'preimageLearnt':
       return settleOnChain(turn, toHex(event.paymentHash), event.preimage)
     case 'htlcFulfilled':
-      if (event.offerer === channel.role) settleOnChain(turn, toHex(event.paymentHash), event.preimage)
-      return
+      // A received one counts as paid off chain does: once its money is irrevocably ours.
+      if (event.offerer !== channel.role) return htlcSettled(turn, id, event.id, event.paymentHash, true)
+      return fulfilOnChain(turn, id, { ...event, paymentHash: toHex(event.paymentHash) })
     case 'htlcFailed':
       if (event.offerer === channel.role) failOnChain(turn, id, toHex(event.paymentHash))
       return

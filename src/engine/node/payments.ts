@@ -128,6 +128,19 @@ export function settleOnChain(turn: Turn, paymentHash: string, preimage: Uint8Ar
   if (record !== undefined) take(turn, onFulfilled(record, preimage, turn.now))
 }
 
+/** An offered HTLC was taken on chain with its preimage: paid, and the attempt in that channel is over. */
+export function fulfilOnChain(
+  turn: Turn,
+  channelId: string,
+  htlc: { readonly id: bigint; readonly paymentHash: string; readonly preimage: Uint8Array },
+): void {
+  settleOnChain(turn, htlc.paymentHash, htlc.preimage)
+  for (const attempt of turn.state.payments[htlc.paymentHash]?.attempts ?? []) {
+    if (attempt.channelId !== channelId || attempt.state !== 'pending') continue
+    paymentRemoved(turn, attempt.token, { type: 'fulfill', id: htlc.id, preimage: htlc.preimage })
+  }
+}
+
 /** An offered HTLC is over on chain without a preimage, for good: its attempts in that channel have failed. */
 export function failOnChain(turn: Turn, channelId: string, paymentHash: string): void {
   const record = turn.state.payments[paymentHash]

@@ -152,7 +152,7 @@ export function paymentProblem(world: World): string | undefined {
 }
 
 /** Whose script it is: a wallet's, or the funding output of a channel that both sides have. */
-function ownerOf(world: World, script: Uint8Array): SimNode | 'channel' | undefined {
+export function ownerOf(world: World, script: Uint8Array): SimNode | 'channel' | undefined {
   for (const node of world.nodes) {
     const state = world.stateOf(node)
     if (state.wallet.branches.some((b) => b.scripts.some((s) => equalBytes(s, script)))) return node

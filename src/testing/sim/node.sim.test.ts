@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { msat, sat } from '../../engine/base/units.ts'
+import { txidOf } from '../../engine/bitcoin/tx.ts'
 import { restProblem } from './invariants.ts'
 import { SIM_CHAIN } from './node.ts'
 import { rest } from './run.ts'
@@ -98,5 +99,30 @@ test('nothing is built on the change of a replacement while the replaced transac
   expect(world.command(ada, open)?.type).toBe('opening')
   rest(world)
   expect(usable(channelOf(world, 'ada'))).toBe(true)
+  expect(restProblem(world)).toBeUndefined()
+})
+
+test('a cooperative close that mempools forget after both sides restarted is sent again', () => {
+  const world = new World()
+  reach(world, [hasCoins('ada', 500_000), connected('ada', 'ben'), opened('ada', 'ben', 200_000, 50_000_000)])
+  const [ada, ben] = [world.node('ada'), world.node('ben')]
+  const channel = channelOf(world, 'ada')
+  if (channel === undefined) throw new Error('no channel')
+  world.chain.holdBack = true
+  world.command(ada, { type: 'closeChannel', channelId: channel.id, force: false })
+  world.drain()
+  // Both see the close in the mempool, and a block without it.
+  world.mine()
+  world.settle()
+  const close = world.chain.spenderOf(channel.funding.outpoint)
+  if (close === undefined) throw new Error('no close')
+  for (const node of [ada, ben]) world.crash(node)
+  world.settle()
+  world.chain.evict(txidOf(close))
+  patience(world)
+  world.chain.holdBack = false
+  world.mine()
+  world.settle()
+  expect(world.chain.spenderOf(channel.funding.outpoint)).toBeDefined()
   expect(restProblem(world)).toBeUndefined()
 })
