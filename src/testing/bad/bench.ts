@@ -248,7 +248,7 @@ export async function createBench(options: BenchOptions = {}): Promise<Bench> {
   }
   await bench.client.createWallet({})
   chain.mine(3)
-  await bench.until('synced', (s) => s.chain.synced)
+  await bench.until('synced', (s) => s.chain.synced && s.chain.height === chain.tip.height)
   return bench
 }
 
