@@ -7,7 +7,7 @@ export type Mood = 'html' | 'tooMany' | 'notice' | 'error500' | 'cut' | 'silence
 /** `fetch` over a made-up chain, as Esplora servers answer, with moods: what is at the other end of a client that is the real one. */
 export function fetchOver(chain: SimChain, mood: (url: URL) => Mood | undefined): typeof fetch {
   return async (input, init) => {
-    const url = new URL(String(input))
+    const url = new URL(input instanceof Request ? input.url : input)
     const signal = init?.signal
     switch (mood(url)) {
       case 'html':
@@ -48,7 +48,8 @@ function read(path: string, init: RequestInit | undefined): EsploraRequest | und
   if (room === 'blocks') return { kind: 'blocks', height: id === '' ? null : Number(id) }
   if (room === 'block-height') return { kind: 'blockHash', height: Number(id) }
   if (room === 'block') return { kind: 'blockHeader', hash: id }
-  if (path === '/tx' && init?.method === 'POST') return { kind: 'broadcast', hex: String(init.body) }
+  if (path === '/tx' && init?.method === 'POST')
+    return { kind: 'broadcast', hex: typeof init.body === 'string' ? init.body : '' }
   if (room === 'tx' && what === 'hex') return { kind: 'tx', txid: id }
   if (room === 'tx' && what === 'merkle-proof') return { kind: 'merkleProof', txid: id }
   if (room === 'tx' && what === 'outspend') return { kind: 'outspend', txid: id, vout: Number(rest) }

@@ -1,7 +1,19 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { msat, sat } from '../../engine/base/units.ts'
+import { unwrap } from '../../engine/base/result.ts'
 import { NETWORKS } from '../../engine/bitcoin/network.ts'
+import type { TxOutput } from '../../engine/bitcoin/types.ts'
+import {
+  type Opening,
+  type OpeningContext,
+  openingMessage,
+  provideFunding,
+} from '../../engine/channel/opening.ts'
+import { formatNamed } from '../../engine/commitment/formats.ts'
+import { deriveChannelSecrets } from '../../engine/commitment/secrets.ts'
+import { createChannelSigner } from '../../engine/commitment/signer.ts'
 import { isPublicKey } from '../../engine/crypto/curve.ts'
+import { entropyFrom } from '../../engine/crypto/entropy.ts'
 import { encodeFeatures } from '../../engine/wire/features.ts'
 import type { AcceptChannel, Message, OpenChannel } from '../../engine/wire/messages.ts'
 import { type Bench, createBench, follow, type Outcome } from './bench.ts'
@@ -390,3 +402,95 @@ describe('a peer opens to us', () => {
     expect(bench.state().openings).toEqual({})
   })
 })
+
+describe('a funding transaction that is not what was promised', () => {
+  const wrong: Record<string, (script: Uint8Array) => TxOutput> = {
+    'pays the channel too little': (script) => ({ valueSat: sat(1_000), script }),
+    'pays the channel too much': (script) => ({ valueSat: sat(AMOUNT + 1), script }),
+    'pays somebody else': (script) => ({ valueSat: sat(AMOUNT), script: flip(script, 20) }),
+  }
+  for (const [name, output] of Object.entries(wrong)) {
+    test(`it ${name}: there is no channel once it is mined, and the peer is told`, async () => {
+      const bench = await createBench()
+      const villain = bench.villain()
+      await bench.call(villain)
+      await bench.equip(villain, 3_000_000)
+      // Its engine would fund honestly: from here on its part is played by hand, with its keys.
+      villain.deaf = (m) => m.type === 'accept_channel' || m.type === 'funding_signed'
+      const request = { amountSat: sat(AMOUNT), pushMsat: msat(100_000_000) }
+      await villain.command({ type: 'openChannel', nodeId: bench.nodeId, ...request })
+      await bench.rest()
+      const [pending] = Object.values(villain.state.openings)
+      const accept = villain.all('accept_channel').at(-1)
+      if (pending === undefined || accept === undefined) throw new Error('no opening')
+      const ctx = handContext(villain, pending.opening)
+      const accepted = unwrap(openingMessage(pending.opening, accept, ctx), 'accept_channel')
+      const need = accepted.effects.find((e) => e.type === 'needFunding')
+      if (need?.type !== 'needFunding' || accepted.opening === undefined) throw new Error('no funding wanted')
+      const txid = bench.chain.fund([output(need.script)])
+      const tx = bench.chain.find(txid)?.tx
+      if (tx === undefined) throw new Error('no transaction')
+      const funded = unwrap(provideFunding(accepted.opening, tx, 0, ctx), 'funding')
+      for (const effect of funded.effects) if (effect.type === 'send') villain.say(effect.message)
+      await bench.rest()
+      expect(villain.all('funding_signed')).toHaveLength(1)
+      expect((await bench.channel()).status).toBe('confirming')
+      await bench.mine(3)
+      await bench.pass(5_000)
+      expect(villain.errors.at(-1)).toBe('the funding output is not what open_channel promised')
+      const { channels, balances, phase } = await bench.app()
+      expect({ channels, phase, opening: balances.openingSat }).toEqual({
+        channels: [],
+        phase: 'running',
+        opening: '0',
+      })
+      expect(villain.all('channel_ready')).toEqual([])
+      // Nothing of it is left after a restart either.
+      await bench.crash()
+      expect((await bench.app()).channels).toEqual([])
+      await bench.stop()
+    })
+  }
+
+  test('it is never mined: forgotten after 2016 blocks, not one earlier', async () => {
+    const bench = await createBench()
+    const villain = bench.villain()
+    await bench.call(villain)
+    await bench.equip(villain, 3_000_000)
+    bench.chain.holdBack = true
+    const request = { amountSat: sat(AMOUNT), pushMsat: msat(100_000_000) }
+    await villain.command({ type: 'openChannel', nodeId: bench.nodeId, ...request })
+    await bench.rest()
+    const height = bench.chain.tip.height
+    bench.chain.mine(2016)
+    await bench.until('the tip', (s) => s.chain.height === height + 2016, 300_000)
+    await bench.pass(10_000)
+    expect((await bench.channel()).status).toBe('confirming')
+    // What is in no block and in no mempool any more can be forgotten.
+    bench.chain.mempool = []
+    await bench.mine()
+    await bench.until('forgotten', (s) => s.channels.length === 0, 120_000)
+    expect(bench.sent).toEqual([])
+    await bench.stop()
+  })
+})
+
+/** What the engine's opening functions need to play this villain. */
+function handContext(villain: Villain, opening: Opening): OpeningContext {
+  const format = formatNamed(opening.formatName)
+  const { setup } = villain.node
+  return {
+    now: opening.startedAt,
+    height: 10,
+    network: 'regtest',
+    entropy: entropyFrom(new Uint8Array(32).fill(7)),
+    signer: createChannelSigner(
+      deriveChannelSecrets(setup.nodeKeys.channelSeed(opening.salt), format),
+      format,
+    ),
+    feeratePerKw: 1000,
+    anysegwit: true,
+    upfrontShutdown: true,
+    policy: setup.policy,
+  }
+}
