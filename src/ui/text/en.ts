@@ -177,7 +177,8 @@ export const t = {
       frozen: 'Nothing is sent any more. Reload the page.',
       noInbound: 'Open a channel and spend from it, or have somebody open one to you.',
       fundingStuck: 'It is sent again and again until it does.',
-      practiceChainReset: 'Nothing of this practice wallet exists on its new chain. Erase it and create another.',
+      practiceChainReset:
+        'Nothing of this practice wallet exists on its new chain. Erase it and create another.',
     } satisfies Record<Notice['code'], string>,
     action: {
       backUpWords: 'Show the words',
@@ -533,7 +534,8 @@ export const t = {
     storageUnknown: 'This browser does not say whether it keeps the wallet.',
     storageUse: (used: string, of: string) => `${used} used of ${of}`,
     erase: 'Practice wallet',
-    eraseAbout: 'Its coins are worth nothing. Erase it when the practice network was started over, or to begin anew.',
+    eraseAbout:
+      'Its coins are worth nothing. Erase it when the practice network was started over, or to begin anew.',
     eraseButton: 'Erase this wallet',
     eraseTitle: 'Erase the practice wallet?',
     eraseConfirm: 'Its words, channels and history are gone for good on this device.',
