@@ -2,65 +2,12 @@ import { equalBytes, toHex } from '../../engine/base/bytes.ts'
 import { txidOf } from '../../engine/bitcoin/tx.ts'
 import { balanceOf as channelBalance, logLength, viewAt } from '../../engine/channel/log.ts'
 import type { Channel } from '../../engine/channel/types.ts'
-import type { NodeState } from '../../engine/node/state.ts'
 import { balanceOf } from '../../engine/wallet/ledger.ts'
 import { settledProblem } from './channel-pair.ts'
 import type { SimNode } from './node.ts'
 import type { World } from './world.ts'
 
 /** What must hold of every world, whatever happened in it. Each check answers with the first problem, or undefined. */
-
-/** Every commitment that either side could publish holds the whole channel, to the msat. */
-export function channelProblem(channel: Channel): string | undefined {
-  const total = channel.funding.sat * 1000n
-  for (const { number, indexes } of [channel.localTip, channel.remoteTail, ...channel.remotePending]) {
-    const view = viewAt(channel, indexes)
-    const sum = view.htlcs.reduce((n, h) => n + h.amountMsat, view.openerMsat + view.accepterMsat)
-    if (sum !== total) return `commitment ${number} holds ${sum} of ${total} msat`
-    if (view.openerMsat < 0n || view.accepterMsat < 0n) return `negative balance in commitment ${number}`
-  }
-  return undefined
-}
-
-/** What a start would load now is what runs, in everything that is stored. */
-export function reloadProblem(node: SimNode, state: NodeState): string | undefined {
-  const loaded = node.load()
-  return difference(stored(loaded), stored(state))
-}
-
-function stored(state: NodeState): unknown {
-  const channels = Object.fromEntries(
-    Object.entries(state.channels).map(([id, { link: _, ...channel }]) => [id, channel]),
-  )
-  const { closes, wallet, invoices, payments, peerAddresses, preferences } = state
-  return {
-    channels,
-    closes,
-    wallet,
-    invoices,
-    payments,
-    peerAddresses,
-    preferences,
-    headers: state.chain.headers,
-  }
-}
-
-/** The path to the first difference between two plain values. Properties that are undefined count as absent. */
-export function difference(a: unknown, b: unknown, path = ''): string | undefined {
-  if (Object.is(a, b)) return undefined
-  if (a instanceof Uint8Array && b instanceof Uint8Array) return equalBytes(a, b) ? undefined : path
-  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) {
-    return `${path}: ${String(a)} in the store, ${String(b)} running`
-  }
-  if (Array.isArray(a) !== Array.isArray(b)) return path
-  const left = a as Readonly<Record<string, unknown>>
-  const right = b as Readonly<Record<string, unknown>>
-  for (const key of new Set([...Object.keys(left), ...Object.keys(right)])) {
-    const found = difference(left[key], right[key], `${path}/${key}`)
-    if (found !== undefined) return found
-  }
-  return undefined
-}
 
 /** A channel that only its accepter has: its opener was gone before the funding transaction was ever sent. */
 export function isOrphan(world: World, channel: Channel): boolean {

@@ -11,7 +11,7 @@ import { concat } from '../../engine/base/bytes.ts'
 import { decodeMessage } from '../../engine/wire/decode.ts'
 import { seeded, type Random } from '../random.ts'
 import { pay, SimChain } from './chain.ts'
-import { channelProblem, reloadProblem } from './invariants.ts'
+import { channelProblem, reloadProblem } from './node-invariants.ts'
 import { NAMES, type Name, type NodeOptions, SimNode } from './node.ts'
 
 type Item =
