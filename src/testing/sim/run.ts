@@ -283,10 +283,12 @@ function sendPayment(world: World, random: Random): void {
   if (reply?.type !== 'invoice') return
   const bolt11 = payee.state?.invoices[reply.paymentHash]?.bolt11
   if (bolt11 === undefined) return
-  const times = random.bool(0.1) ? 2 : 1
-  for (let i = 0; i < times; i++) {
+  // Now and then the same invoice is paid again: by the same payer, or by a third node at the same time.
+  const payers = [node]
+  if (random.bool(0.15)) payers.push(random.pick(world.nodes.filter((n) => n !== payee)))
+  for (const payer of payers) {
     ask(world, random, {
-      node,
+      node: payer,
       command: {
         type: 'sendPayment',
         invoice: bolt11,
