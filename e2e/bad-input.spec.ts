@@ -154,13 +154,25 @@ test('peers that cannot be had: the opening ends, in words, and no coin is tied'
   expect(channels).toEqual([])
 })
 
+/** Puts a chain server in the place of the wallet's own. */
+async function useServer(page: Page, url: string): Promise<void> {
+  await go(page, 'Settings')
+  await field(page, 'Chain servers').fill(url)
+  await button(page, 'Save').click()
+  await expect(page.getByText('Saved.')).toBeVisible()
+  await go(page, 'Network')
+  await expect(page.getByRole('listitem').filter({ hasText: url })).toContainText(/Agrees at \d+/)
+  await go(page, 'Home')
+}
+
 test('a chain server that fails in every way it can: it is said, and all is as before when it is back', async ({
   page,
   network,
+  server,
 }) => {
   const all = 300_000n
   await fundedWallet(page, network, all)
-  const { faults } = network.esplora
+  await useServer(page, server.url)
   const pill = page.getByText('No chain server answers')
   for (const answer of [
     { kind: 'status', status: 503, body: 'no' },
@@ -170,13 +182,13 @@ test('a chain server that fails in every way it can: it is said, and all is as b
     { kind: 'reset' },
   ] as const) {
     await test.step(answer.kind, async () => {
-      faults.answer = () => answer
+      server.faults.answer = () => answer
       await go(page, 'Network')
       await button(page, 'Check now').click()
       await go(page, 'Home')
       await expect(pill).toBeVisible()
       await expectBalances(page, 0n, all)
-      faults.answer = undefined
+      server.faults.answer = undefined
       await go(page, 'Network')
       await button(page, 'Check now').click()
       await go(page, 'Home')
@@ -185,3 +197,27 @@ test('a chain server that fails in every way it can: it is said, and all is as b
     })
   }
 })
+
+for (const lie of ['header', 'merkle proof'] as const) {
+  test(`a chain server that lies about a ${lie} is caught, and another one goes on`, async ({
+    page,
+    network,
+    server,
+  }) => {
+    await fundedWallet(page, network, 300_000n)
+    await useServer(page, server.url)
+    const address = await page.evaluate(async () => (await globalThis.switchback?.newAddress())?.address)
+    await network.api('faucet', { address, sat: 5_000 })
+    await expect(page.getByText('5 000 sat waiting for a confirmation')).toBeVisible()
+    if (lie === 'header') server.faults.wrongHeaderAt = new Set([network.esplora.index.height + 1])
+    else server.faults.wrongProof = true
+    await network.mine(1)
+    await expect(page.getByText('A chain server sent something false.')).toBeVisible()
+    await expectBalances(page, 0n, 300_000n)
+    await page.getByRole('link', { name: 'Look at the servers' }).first().click()
+    await expect(page.getByText('Caught lying')).toBeVisible()
+    await useServer(page, `${network.url}/esplora/api`)
+    await expectBalances(page, 0n, 305_000n)
+    await expect(page.getByText('A chain server sent something false.')).toBeHidden()
+  })
+}

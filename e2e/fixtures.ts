@@ -2,6 +2,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type BrowserContext, type Page, test as base } from '@playwright/test'
+import { createEsplora } from '../src/playground/esplora.ts'
+import type { EsploraFaults } from '../src/playground/esplora-faults.ts'
 import type { PlaygroundPeer } from '../src/playground/peer-types.ts'
 import { type Playground, startPlayground } from '../src/playground/playground.ts'
 import { freePort } from '../src/playground/ports.ts'
@@ -14,6 +16,8 @@ export interface Network extends Playground {
   readonly mine: (blocks: number) => Promise<void>
   /** What the miners got for a transaction that is known to bitcoind, in sat. */
   readonly feeOf: (txid: string) => Promise<bigint>
+  /** Transactions that wait for a block. */
+  readonly mempoolSize: () => Promise<number>
   /** What a node of the network is asked over HTTP, as the shop's page asks it. Rejects with its words when it refuses. */
   readonly api: <T>(path: string, body: object) => Promise<T>
 }
@@ -36,7 +40,14 @@ function watch(page: Page, troubles: string[]): void {
   })
 }
 
+/** A second chain server over the same chain, of one test's own: its failures and lies reach nobody else. */
+export interface ChainServer {
+  readonly url: string
+  readonly faults: EsploraFaults
+}
+
 interface Each {
+  readonly server: ChainServer
   /** Errors that the test's pages have reported; a test that causes some takes them out. Whatever is left fails it. */
   readonly troubles: string[]
   readonly context: BrowserContext
@@ -65,6 +76,8 @@ export const test = base.extend<Each, Mine>({
           if (found === undefined) throw new Error(`no peer ${name}`)
           return found
         },
+        mempoolSize: async () =>
+          (await playground.bitcoind.rpc.call<{ size: number }>('getmempoolinfo')).size,
         feeOf: async (txid) => {
           const { fee } = await playground.bitcoind.rpc.call<{ fee: number }>('getrawtransaction', txid, 2)
           return BigInt(Math.round(fee * 1e8))
@@ -82,6 +95,12 @@ export const test = base.extend<Each, Mine>({
     const troubles: string[] = []
     await use(troubles)
     if (troubles.length > 0) throw new Error(`the pages reported:\n${troubles.join('\n')}`)
+  },
+  server: async ({ network }, use) => {
+    const esplora = createEsplora({ rpc: network.bitcoind.rpc })
+    const { url, close } = await esplora.listen()
+    await use({ url, faults: esplora.faults })
+    await close()
   },
   context: async ({ context, troubles }, use) => {
     context.on('page', (page) => watch(page, troubles))

@@ -100,6 +100,27 @@ test('a reload right after Pay: the payment is made once or not at all, and the 
   await expectBalances(page, spendableSat - (paid ? PAID : 0n), onchainSat)
 })
 
+test('the peer hangs up and the line is cut while a payment is held: the wallet calls again, and it is paid once', async ({
+  page,
+  network,
+}) => {
+  const { onchainSat, spendableSat } = await walletWithChannel(page, network, 'lil')
+  const invoice = await invoiceOf(network, 'lil', PAID, 'Cut off')
+  const paymentHash = paymentHashOf(invoice)
+  network.lil.setPolicy('hold')
+  await button(page, 'Send').click()
+  await payable(page).fill(invoice)
+  await button(page, 'Pay').click()
+  await network.lil.waitFor('paymentClaimable', (event) => event.paymentHash === paymentHash)
+  const { nodeId = '' } = await stateOf(page)
+  network.lil.disconnect(nodeId)
+  network.lil.claim(paymentHash)
+  await expect(heading(page, 'Paid')).toBeVisible()
+  await button(page, 'Done').click()
+  await expectBalances(page, spendableSat - PAID, onchainSat)
+  await expect(activity(page).filter({ hasText: /^Cut offPaid/ })).toHaveCount(1)
+})
+
 test('a reload between the funding transaction and its block: the opening goes on', async ({
   page,
   network,
@@ -154,6 +175,41 @@ test('a reload before the peer has signed: no channel, and the coins are free ag
   // The same coins open a channel now.
   const { onchainSat } = await openTo(page, network, 'lil', 900_000n)
   expect(onchainSat).toBeLessThan(100_000n)
+})
+
+test('a reload right after Force close, and another before its block: the money still comes back', async ({
+  page,
+  network,
+}) => {
+  const { channelId, onchainSat } = await walletWithChannel(page, network, 'ada')
+  await page.goto(`#/channels/${channelId}`)
+  await button(page, 'Force close').click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Force close' }).click()
+  await page.reload()
+  const channel = page.getByRole('article', { name: 'ada' })
+  // The click has either reached the node or it has not; a person who sees the channel open clicks again.
+  await expect(channel.getByRole('status').first()).toHaveText(/^(Open|Peer is away|Closing by force)$/)
+  if ((await channel.getByRole('status').first().innerText()) !== 'Closing by force') {
+    await button(page, 'Force close').click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Force close' }).click()
+  }
+  await expect(channel.getByRole('status').first()).toHaveText('Closing by force')
+  await page.reload()
+  await expect.poll(() => network.mempoolSize()).toBe(1)
+  await network.mine(1)
+  const output = page.getByRole('listitem').filter({ hasText: 'Your balance, after its delay' })
+  await expect(output).toContainText('in 144 blocks')
+  await network.mine(144)
+  await expect(output).toContainText('On its way to the wallet')
+  await network.mine(1)
+  await expect(output).toContainText('In the wallet')
+  const { channels } = await stateOf(page)
+  const closed = channels.find((candidate) => candidate.channelId === channelId)
+  const sweepTxid = closed?.closingOutputs.find(({ kind }) => kind === 'toLocal')?.sweepTxid ?? ''
+  const fees = (await network.feeOf(closed?.closeTxid ?? '')) + (await network.feeOf(sweepTxid))
+  await go(page, 'Home')
+  // Our anchor stays behind; a peer who has nothing in the commitment has none in it (BOLT 3 §Commitment Transaction Outputs).
+  await expectBalances(page, 0n, onchainSat + 500_000n - 330n - fees)
 })
 
 test('the app opens when the server it came from is gone', async ({ browser, network }) => {

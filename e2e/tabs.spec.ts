@@ -8,6 +8,8 @@ import { invoiceOf, openTab, walletWithChannel } from './wallets.ts'
 const PAID = 30_000n
 const LIVE_VIEW = 'Live view: another tab runs this wallet'
 
+test.afterEach(({ network }) => network.lil.setPolicy('claim'))
+
 async function pay(page: Page, network: Network, memo: string): Promise<void> {
   await go(page, 'Home')
   await button(page, 'Send').click()
@@ -67,7 +69,6 @@ test('the first tab goes while a payment of the second is held: it is paid once,
   await expect(heading(second, 'Not known yet')).toBeVisible()
   await button(second, 'Done').click()
   await expect(activity(second).first()).toHaveText(/^HeldPaying/)
-  network.lil.setPolicy('claim')
   network.lil.claim(paymentHash)
   await expect(activity(second).first()).toHaveText(/^HeldPaid/)
   await expectBalances(second, spendableSat - PAID, onchainSat)
