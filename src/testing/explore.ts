@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util'
 import { useCurve } from '../engine/crypto/curve.ts'
 import { loadWasmCurve } from '../host/curve-wasm.ts'
 import { cheapCurve } from './explore/curve.ts'
+import { FAULTS, faultNamed } from './explore/faults.ts'
 import { SCENARIOS, scenarioNamed } from './explore/scenarios.ts'
 import { explore, type Report } from './explore/search.ts'
 import { describeViolation } from './explore/trace.ts'
@@ -22,6 +23,8 @@ const { values } = parseArgs({
     signer: { type: 'string', default: 'cheap' },
     scenario: { type: 'string', default: 'all' },
     format: { type: 'string' },
+    /** Puts one of the known faults around the engine, or `list`s them. */
+    fault: { type: 'string' },
     seconds: { type: 'string' },
     states: { type: 'string' },
     short: { type: 'boolean', default: false },
@@ -30,6 +33,12 @@ const { values } = parseArgs({
     quiet: { type: 'boolean', default: false },
   },
 })
+
+if (values.fault === 'list') {
+  for (const { name, about } of FAULTS) process.stdout.write(`${name.padEnd(22)} ${about}\n`)
+  process.exit(0)
+}
+const fault = values.fault === undefined ? undefined : faultNamed(values.fault)
 
 const real = await loadWasmCurve(randomBytes(32))
 useCurve(values.signer === 'real' ? real : cheapCurve(real))
@@ -54,6 +63,7 @@ for (const scenario of scenarios) {
       drops: Number(values.short ? 1 : values.drop),
       crash: values.crash || values.short,
       batch: Number(values.batch),
+      ...(fault === undefined ? {} : { fault }),
     },
     {
       ...(values.seconds === undefined ? {} : { maxSeconds: Number(values.seconds) }),

@@ -10,21 +10,7 @@ import { verifyRemoteSignature } from '../../engine/commitment/verify.ts'
 import { perCommitmentPoint } from '../../engine/revocation/keys.ts'
 import { receiverLookup, receiverNext } from '../../engine/revocation/secrets.ts'
 import { canonical } from './canonical.ts'
-import type { Local } from './machine.ts'
-
-/** What can be said of one side's state by itself, and what is wrong with it. */
-export interface Facts {
-  readonly localNumber: number
-  /** The transaction of our own tip, as we build it. */
-  readonly localTxid: string
-  readonly grantedThrough: number
-  readonly tailNumber: number
-  readonly tipNumber: number
-  readonly heldThrough: number
-  /** Txids of the peer's commitments, tail to tip. */
-  readonly txids: readonly string[]
-  readonly problem?: string
-}
+import type { Facts, Local } from './local.ts'
 
 const built = new Map<string, { readonly txid: string; readonly valid: boolean }>()
 

@@ -10,5 +10,7 @@ export interface Fault {
   /** The machine with the fault. */
   readonly step?: (inner: Step, players: Readonly<Record<Name, Player>>) => Step
   /** What is on disk when the messages of a turn go out; the rest is written later, or never. */
+  /** What the explorer is not to report, so that what follows from it comes to light. */
+  readonly overlooks?: RegExp
   readonly disk?: (before: Channel, after: Channel) => Channel
 }

@@ -81,8 +81,17 @@ export const SCENARIOS: readonly Scenario[] = [
     pushMsat: 50_000_000,
     feeratePerKw: 5000,
     live: { alice: [25_000_000] },
-    alice: [add(9_000), fee(6000), add(4_000)],
+    alice: [add(20_000), fee(6000), add(4_000)],
     bob: [fail, add(30_000), add(12_000)],
+  },
+  {
+    name: 'edge',
+    about: 'all that the opener can just pay for, while adds of the accepter make its commitments dearer',
+    fundingSat: 100_000,
+    pushMsat: 50_000_000,
+    feeratePerKw: 5000,
+    alice: [add(41_800), fee(7000), add(20_000)],
+    bob: [add(2_000), add(3_000), fail],
   },
   {
     name: 'slots',

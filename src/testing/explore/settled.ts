@@ -3,7 +3,8 @@ import { balanceOf, logLength, viewAt } from '../../engine/channel/log.ts'
 import { signatureDue } from '../../engine/channel/commit.ts'
 import type { Channel } from '../../engine/channel/types.ts'
 import { canonical } from './canonical.ts'
-import type { Local, Machine } from './machine.ts'
+import type { Local } from './local.ts'
+import type { Machine } from './machine.ts'
 
 /** What must be true of a side at rest: nothing is in flight and nobody has anything to say (lcp.md F). */
 function restProblem(machine: Machine, local: Local): string | undefined {

@@ -1,0 +1,141 @@
+import { randomBytes } from 'node:crypto'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { useCurve } from '../../engine/crypto/curve.ts'
+import { loadWasmCurve } from '../../host/curve-wasm.ts'
+import { cheapCurve } from './curve.ts'
+import { faultNamed } from './faults.ts'
+import { SCENARIOS, scenarioNamed } from './scenarios.ts'
+import { explore } from './search.ts'
+import { describeViolation } from './trace.ts'
+
+const real = await loadWasmCurve(randomBytes(32))
+beforeAll(() => useCurve(cheapCurve(real)))
+
+interface Setting {
+  readonly scenario: string
+  readonly window: number
+  readonly updates: number
+  readonly drops: number
+  readonly fault?: string
+  readonly formatName?: string
+}
+
+function run({ scenario, window, updates, drops, fault, formatName }: Setting) {
+  const { report, world } = explore(
+    {
+      scenario: scenarioNamed(scenario),
+      formatName: formatName ?? (window === 1 ? 'anchors_zero_fee_htlc_tx' : `test_window_${window}`),
+      window,
+      updates,
+      drops,
+      crash: true,
+      batch: 2,
+      ...(fault === undefined ? {} : { fault: faultNamed(fault) }),
+    },
+    { maxSeconds: 60 },
+  )
+  const violation = report.violation
+  return { report, violation, trace: violation === undefined ? [] : describeViolation(world, violation) }
+}
+
+describe('nothing is violated, whatever the interleaving, the turns and the losses', () => {
+  for (const window of [1, 2, 3]) {
+    for (const { name } of SCENARIOS) {
+      test(`${name}, window ${window}, one update a side, one loss`, () => {
+        const { report, trace } = run({ scenario: name, window, updates: 1, drops: 1 })
+        expect(trace).toEqual([])
+        expect(report.exhausted).toBe(true)
+      })
+    }
+  }
+
+  for (const window of [1, 2]) {
+    for (const scenario of ['life', 'slots']) {
+      test(`${scenario}, window ${window}, two updates a side, one loss`, () => {
+        const { report, trace } = run({ scenario, window, updates: 2, drops: 1 })
+        expect(trace).toEqual([])
+        expect(report.exhausted).toBe(true)
+        expect(report.states).toBeGreaterThan(1000)
+      })
+    }
+  }
+
+  test('BOLT’s format without anchors, where the feerate decides what is trimmed', () => {
+    const { report, trace } = run({
+      scenario: 'fees',
+      window: 1,
+      updates: 1,
+      drops: 1,
+      formatName: 'static_remotekey',
+    })
+    expect(trace).toEqual([])
+    expect(report.exhausted).toBe(true)
+  })
+
+  test('with real signatures', () => {
+    useCurve(real)
+    const { report, trace } = run({ scenario: 'life', window: 1, updates: 1, drops: 1 })
+    useCurve(cheapCurve(real))
+    expect(trace).toEqual([])
+    expect(report.exhausted).toBe(true)
+  })
+})
+
+/** Each fault, the smallest setting that shows it, and what it breaks. */
+const FOUND: readonly (readonly [fault: string, scenario: string, window: number, breaks: RegExp])[] = [
+  ['stall', 'adds', 1, /^F: .*a signature is due and not made/],
+  ['stall', 'adds', 2, /^F: .*a signature is due and not made/],
+  ['ack-from-signature', 'adds', 1, /badSignature/],
+  ['ack-from-signature', 'adds', 2, /rule 2/],
+  ['revoke-before-disk', 'adds', 1, /^D: .*two contents/],
+  ['act-before-disk', 'adds', 1, /^D: .*two contents/],
+  ['two-writes', 'adds', 1, /peerIsBehind/],
+  ['forgets-signed', 'adds', 1, /^D: .*two contents/],
+  ['revocations-first', 'adds', 1, /badSignature/],
+  ['signatures-first', 'adds', 1, /badSignature/],
+  ['updates-first', 'adds', 2, /rule 2/],
+  ['ready-as-credit', 'adds', 1, /badSignature/],
+  ['zero-grants', 'adds', 2, /^F: /],
+  ['shared-limit', 'slots', 1, /^F: .*left outside the log without reason/],
+  ['shared-limit-checked', 'slots', 1, /tooManyHtlcs|without reason/],
+  ['fee-overdrawn', 'edge', 1, /feeUnpayable/],
+  ['fail-spendable', 'tight', 1, /belowReserve/],
+  ['window-wide', 'adds', 2, /^E: 3 points held, 2 negotiated/],
+  ['window-narrow', 'adds', 1, /noCredit/],
+  ['no-credit', 'adds', 1, /^E: 2 points held, 1 negotiated/],
+  ['shown-early', 'adds', 1, /^B: HTLC 0 is shown before it is locked in/],
+]
+
+describe('known faults are found', () => {
+  for (const [fault, scenario, window, breaks] of FOUND) {
+    test(`${fault}, window ${window}: breaks ${breaks.source}`, () => {
+      const { violation, trace } = run({ scenario, window, updates: 2, drops: 1, fault })
+      expect(violation?.problem).toMatch(breaks)
+      expect(trace.length).toBeGreaterThan(1)
+    })
+  }
+
+  test('channel_ready on every connection is none here: points held and equal are ignored', () => {
+    const { report, trace } = run({
+      scenario: 'life',
+      window: 1,
+      updates: 2,
+      drops: 1,
+      fault: 'ready-repeated',
+    })
+    expect(trace).toEqual([])
+    expect(report.exhausted).toBe(true)
+  })
+
+  test('with a window of one a reconnection has one signature to send, so its updates cannot come too early', () => {
+    const { report, trace } = run({
+      scenario: 'life',
+      window: 1,
+      updates: 2,
+      drops: 1,
+      fault: 'updates-first',
+    })
+    expect(trace).toEqual([])
+    expect(report.exhausted).toBe(true)
+  })
+})
