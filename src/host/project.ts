@@ -71,8 +71,10 @@ export function projectChannel(state: NodeState, channel: Channel): ApiChannel {
   const us = channel.role
   const status = channelStatus(channel, close)
   const open = status === 'open'
-  const offered = cautious.htlcs.filter((htlc) => htlc.offerer === us)
-  const received = cautious.htlcs.filter((htlc) => htlc.offerer !== us)
+  // What was in flight when a channel was closed on chain has been settled there by the time it counts as closed.
+  const inFlight = status === 'closed' ? [] : cautious.htlcs
+  const offered = inFlight.filter((htlc) => htlc.offerer === us)
+  const received = inFlight.filter((htlc) => htlc.offerer !== us)
   const kind = close?.close?.kind
   const closedBy =
     kind === undefined ? undefined : kind === 'mutual' ? 'mutual' : kind === 'local' ? 'local' : 'remote'
@@ -93,7 +95,7 @@ export function projectChannel(state: NodeState, channel: Channel): ApiChannel {
     remoteReserveSat: String(channel.local.channelReserveSat),
     inFlightOutMsat: String(totalMsat(offered)),
     inFlightInMsat: String(totalMsat(received)),
-    htlcs: cautious.htlcs.length,
+    htlcs: inFlight.length,
     feeratePerKw: view.feeratePerKw,
     fundingTxid: channel.funding.outpoint.txid,
     fundingVout: channel.funding.outpoint.vout,

@@ -207,7 +207,7 @@ describe('we pay, and the peer answers', () => {
         await bench.until('the tip is seen', (s) => s.chain.height === bench.chain.tip.height)
         await bench.pass(3_000)
       }
-      expect((await bench.channel()).status).toBe('closed')
+      expect(await bench.channel()).toMatchObject({ status: 'closed', htlcs: 0, inFlightOutMsat: '0' })
       expect(paying.over).toBe(true)
       expect(paying.updates.at(-1)).toMatchObject({ status: end === 'is claimed' ? 'succeeded' : 'failed' })
       // All but fees is back. Our own anchor is worth less than its spend and is left; theirs we paid for as the opener.
