@@ -86,7 +86,8 @@ describe('file store', () => {
         text += String(chunk)
         if (text.split('\n').length > 100) child.kill('SIGKILL')
       })
-      child.on('exit', () => resolve())
+      // Not exit: what it wrote last may still be on its way then.
+      child.on('close', () => resolve())
     })
     const sure = text.split('\n').filter(Boolean).map(Number).at(-1) ?? 0
     expect(sure).toBeGreaterThanOrEqual(100)
