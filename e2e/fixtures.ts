@@ -98,9 +98,9 @@ export const test = base.extend<Each, Mine>({
   },
   server: async ({ network }, use) => {
     const esplora = createEsplora({ rpc: network.bitcoind.rpc })
-    const { url, close } = await esplora.listen()
-    await use({ url, faults: esplora.faults })
-    await close()
+    const listening = await esplora.listen()
+    await use({ url: listening.url, faults: esplora.faults })
+    await listening.close()
   },
   context: async ({ context, troubles }, use) => {
     context.on('page', (page) => watch(page, troubles))

@@ -11,6 +11,8 @@ const LIVE_VIEW = 'Live view: another tab runs this wallet'
 test.afterEach(({ network }) => network.lil.setPolicy('claim'))
 
 async function pay(page: Page, network: Network, memo: string): Promise<void> {
+  // Browsers draw only the tab in front.
+  await page.bringToFront()
   await go(page, 'Home')
   await button(page, 'Send').click()
   await payable(page).fill(await invoiceOf(network, 'lil', PAID, memo))
@@ -32,8 +34,9 @@ test('a second tab follows, pays, and takes over when the first is closed', asyn
   expect((await stateOf(page)).phase).toBe('running')
 
   await pay(second, network, 'From the second tab')
-  await go(page, 'Home')
   for (const tab of [page, second]) {
+    await tab.bringToFront()
+    await go(tab, 'Home')
     await expect(activity(tab).first()).toHaveText(/^From the second tabPaid/)
     await expectBalances(tab, spendableSat - PAID, onchainSat)
   }
