@@ -147,3 +147,21 @@ for (const format of FORMATS) {
     }
   })
 }
+
+test('a peer with an old state learns that it is behind before it hears of our failure, also on a later connection', () => {
+  const { alice, bob } = openPair('anchors_zero_fee_htlc_tx')
+  const old = bob.channel
+  add(alice, 1, 10_000_000)
+  deliverAll(alice, bob)
+  cut(alice, bob)
+  bob.channel = { ...old, link: 'offline' }
+  reconnect(alice, bob)
+  // alice sees that bob is behind and fails the channel, but the connection is lost before bob hears of it.
+  deliver(bob, alice)
+  expect(alice.channel.failure?.code).toBe('peerIsBehind')
+  cut(alice, bob)
+  reconnect(alice, bob)
+  deliverAll(alice, bob)
+  expect(bob.channel.failure).toMatchObject({ code: 'weAreBehind', remedy: 'awaitRemote' })
+  expect(bob.broadcast).toEqual([])
+})

@@ -93,7 +93,10 @@ export function step(channel: Channel, input: ChannelInput, ctx: ChannelContext)
 
 function connected(channel: Channel, ctx: ChannelContext): Outcome {
   if (channel.failure !== undefined) {
-    return ok({ channel, effects: [errorMessage(channel, channel.failure.reason)] })
+    // BOLT 2 §Message Retransmission: the error again. Our channel_reestablish before it: a peer that has lost state and sees the
+    // error alone would broadcast what it has revoked (rule 10).
+    const effects: ChannelEffect[] = [{ type: 'send', message: reestablishMessage(channel, ctx) }]
+    return ok({ channel, effects: [...effects, errorMessage(channel, channel.failure.reason)] })
   }
   return ok({
     channel: { ...disconnect(channel), link: 'reestablishing' },
