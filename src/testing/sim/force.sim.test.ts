@@ -34,6 +34,7 @@ const wallet = (world: World, name: Name): bigint => {
 
 /** Long enough for every timeout and delay, and for the machines to call it done. */
 function untilResolved(world: World): void {
+  world.checkStoreEvery = 10
   for (const node of world.nodes) world.boot(node)
   // Invoices ask for 144 blocks and payers add some.
   const expiry = 200
