@@ -59,7 +59,7 @@ const types: Stage = {
   name: 'types',
   quick: true,
   cores: 2,
-  limitSeconds: 300,
+  limitSeconds: 600,
   async run(log, limitMs) {
     const left = [...projects()]
     const failed: string[] = []
@@ -80,7 +80,7 @@ const budget: Stage = {
   name: 'budget',
   quick: false,
   cores: 1,
-  limitSeconds: 240,
+  limitSeconds: 600,
   async run(log, limitMs) {
     const weight = await buildSite(log, limitMs)
     if (weight === undefined) return countCheck(1, 'the site cannot be built')
@@ -98,7 +98,7 @@ const explorer: Stage = {
   name: 'explorer',
   quick: false,
   cores: 2,
-  limitSeconds: 240,
+  limitSeconds: 600,
   async run(log, limitMs) {
     const report = join(CACHE, 'run', 'explorer.json')
     removeFile(report)
@@ -114,7 +114,7 @@ const e2e: Stage = {
   name: 'e2e',
   quick: false,
   cores: 2,
-  limitSeconds: 900,
+  limitSeconds: 1500,
   async run(log, limitMs) {
     const report = join(CACHE, 'run', 'e2e.json')
     removeFile(report)
@@ -126,15 +126,15 @@ const e2e: Stage = {
 
 /** Everything `npm test` runs, in its order: what fails soonest and cheapest comes first. */
 export const STAGES: readonly Stage[] = [
-  check('format', 60, ['biome', 'format', '.']),
-  check('lint', 180, ['oxlint', '--type-aware', '--deny-warnings']),
-  check('walls', 120, ['depcruise', '--config', '.dependency-cruiser.cjs', 'src']),
+  check('format', 180, ['biome', 'format', '.']),
+  check('lint', 480, ['oxlint', '--type-aware', '--deny-warnings']),
+  check('walls', 300, ['depcruise', '--config', '.dependency-cruiser.cjs', 'src']),
   types,
   budget,
-  vitest('unit', true, 600),
-  vitest('vectors', true, 300),
-  vitest('sim', false, 600),
+  vitest('unit', true, 1200),
+  vitest('vectors', true, 600),
+  vitest('sim', false, 1500),
   ...(existsSync(join(ROOT, 'src/testing/explore.ts')) ? [explorer] : []),
-  vitest('interop', false, 600),
+  vitest('interop', false, 1200),
   e2e,
 ]
