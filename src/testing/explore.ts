@@ -19,6 +19,8 @@ const { values } = parseArgs({
     updates: { type: 'string', default: '2' },
     drop: { type: 'string', default: '0' },
     crash: { type: 'boolean', default: false },
+    /** A process may come back once with an older state. */
+    stale: { type: 'boolean', default: false },
     batch: { type: 'string', default: '2' },
     signer: { type: 'string', default: 'cheap' },
     scenario: { type: 'string', default: 'all' },
@@ -62,6 +64,7 @@ for (const scenario of scenarios) {
       updates: Number(values.short ? 1 : values.updates),
       drops: Number(values.short ? 1 : values.drop),
       crash: values.crash || values.short,
+      stale: values.stale,
       batch: Number(values.batch),
       ...(fault === undefined ? {} : { fault }),
     },

@@ -18,9 +18,10 @@ interface Setting {
   readonly drops: number
   readonly fault?: string
   readonly formatName?: string
+  readonly stale?: boolean
 }
 
-function run({ scenario, window, updates, drops, fault, formatName }: Setting) {
+function run({ scenario, window, updates, drops, fault, formatName, stale }: Setting) {
   const { report, world } = explore(
     {
       scenario: scenarioNamed(scenario),
@@ -29,6 +30,7 @@ function run({ scenario, window, updates, drops, fault, formatName }: Setting) {
       updates,
       drops,
       crash: true,
+      stale: stale ?? false,
       batch: 2,
       ...(fault === undefined ? {} : { fault: faultNamed(fault) }),
     },
@@ -58,6 +60,14 @@ describe('nothing is violated, whatever the interleaving, the turns and the loss
         expect(report.states).toBeGreaterThan(1000)
       })
     }
+  }
+
+  for (const window of [1, 2]) {
+    test(`mixed, window ${window}: a process that comes back with an old state ends in agreement, or in failure with no loss`, () => {
+      const { report, trace } = run({ scenario: 'mixed', window, updates: 1, drops: 0, stale: true })
+      expect(trace).toEqual([])
+      expect(report.exhausted).toBe(true)
+    })
   }
 
   test('BOLT’s format without anchors, where the feerate decides what is trimmed', () => {
@@ -112,6 +122,13 @@ describe('known faults are found', () => {
       const { violation, trace } = run({ scenario, window, updates: 2, drops: 1, fault })
       expect(violation?.problem).toMatch(breaks)
       expect(trace.length).toBeGreaterThan(1)
+    })
+  }
+
+  for (const fault of ['error-alone', 'behind-broadcasts']) {
+    test(`${fault}: a revoked commitment is broadcast`, () => {
+      const { violation } = run({ scenario: 'life', window: 1, updates: 1, drops: 0, fault, stale: true })
+      expect(violation?.problem).toMatch(/^G: .* broadcasts commitment 0, which it has revoked/)
     })
   }
 

@@ -432,6 +432,29 @@ const shownEarly: Fault = {
   },
 }
 
+const errorAlone: Fault = {
+  name: 'error-alone',
+  about:
+    'a failed channel repeats its error without channel_reestablish: a peer with an old state takes it at its word',
+  step: (inner) => (channel, input, ctx) =>
+    input.type === 'connected' && channel.failure !== undefined
+      ? after(inner(channel, input, ctx), (t) => ({
+          ...t,
+          effects: t.effects.filter((e) => e.type !== 'send' || e.message.type !== 'channel_reestablish'),
+        }))
+      : inner(channel, input, ctx),
+}
+
+const broadcastsBehind: Fault = {
+  name: 'behind-broadcasts',
+  about: 'a side that learns that it has lost state gives its commitment to the chain',
+  step: (inner) => (channel, input, ctx) => {
+    const outcome = inner(channel, input, ctx)
+    const behind = outcome.ok && outcome.value.channel.failure?.code === 'weAreBehind'
+    return behind && channel.failure === undefined ? fail('behind', 'we have lost state') : outcome
+  },
+}
+
 export const FAULTS: readonly Fault[] = [
   stall,
   acknowledgedBySignature,
@@ -453,6 +476,8 @@ export const FAULTS: readonly Fault[] = [
   narrowWindow,
   signsWithoutCredit,
   shownEarly,
+  errorAlone,
+  broadcastsBehind,
 ]
 
 export function faultNamed(name: string): Fault {

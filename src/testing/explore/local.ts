@@ -15,6 +15,8 @@ export interface Node {
   /** Txids by number of the records for the court, from the peer's tail on. */
   readonly court: readonly { readonly number: number; readonly txid: string }[]
   readonly closedTxid?: string
+  /** The commitment of its own that it gave to the chain. */
+  readonly broadcast?: number
 }
 
 /** A channel and its node at one moment; each is kept once. */

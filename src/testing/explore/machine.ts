@@ -1,13 +1,8 @@
-import { equalBytes, fromHex, toHex } from '../../engine/base/bytes.ts'
-import { lockedIn, remoteTip, viewAt } from '../../engine/channel/log.ts'
-import { channelWrites, loadChannels } from '../../engine/channel/records.ts'
-import type {
-  AddUpdate,
-  Channel,
-  ChannelContext,
-  ChannelEffect,
-  ChannelInput,
-} from '../../engine/channel/types.ts'
+import { toHex } from '../../engine/base/bytes.ts'
+import { lockedIn, viewAt } from '../../engine/channel/log.ts'
+import { channelWrites } from '../../engine/channel/records.ts'
+import { applyFault } from '../../engine/channel/step.ts'
+import type { Channel, ChannelContext, ChannelEffect, ChannelInput } from '../../engine/channel/types.ts'
 import { otherRole } from '../../engine/commitment/types.ts'
 import type { ChannelSigner } from '../../engine/commitment/signer.ts'
 import { sha256 } from '../../engine/crypto/hash.ts'
@@ -15,8 +10,10 @@ import { encodeMessage } from '../../engine/wire/encode.ts'
 import type { Message } from '../../engine/wire/messages.ts'
 import { canonical, channelKey } from './canonical.ts'
 import { latin1 } from './curve.ts'
+import { load, records } from './disk.ts'
 import { factsOf } from './facts.ts'
 import { type Lists, Table } from './intern.ts'
+import { bitsOf, goesBack, note } from './note.ts'
 import { addInput, CONFIRMED, overTheWire, type Player, preimages } from './pair.ts'
 import type { Name, Op } from './scenarios.ts'
 import type { Facts, Local, Node } from './local.ts'
@@ -30,6 +27,8 @@ export interface Edge {
   /** The local commitment that has to be on disk before these are sent: one past the highest number they revoke. */
   readonly needs: number
   readonly problem?: string
+  /** The connection is given up for a fault of the peer’s. */
+  readonly hangsUp?: boolean
 }
 
 /** Inputs besides messages and operations. */
@@ -67,6 +66,7 @@ export class Machine {
   readonly ctx: ChannelContext
   readonly #step: Step
   readonly #overlooks: RegExp | undefined
+  readonly #mayFail: boolean
   readonly #ops: readonly Op[]
   readonly #peer: ChannelSigner
   readonly #locals = new Table<Local>()
@@ -86,12 +86,15 @@ export class Machine {
       messages: Messages
       lists: Lists
       overlooks?: RegExp | undefined
+      /** A channel may fail, and shows how: where a process comes back with an old state. */
+      mayFail: boolean
     },
   ) {
     this.name = player.name
     this.ctx = player.ctx
     this.#step = about.step
     this.#overlooks = about.overlooks
+    this.#mayFail = about.mayFail
     this.#ops = about.ops
     this.#peer = peer
     this.#messages = about.messages
@@ -290,16 +293,20 @@ export class Machine {
       const before = current
       try {
         const result = this.#step(current, input, this.ctx)
-        if (!result.ok) {
+        if (!result.ok && this.#mayFail && result.error.action === 'disconnect') {
+          return { ...this.#done(current, around, sends, needs), hangsUp: true }
+        }
+        if (!result.ok && (!this.#mayFail || result.error.action !== 'fail_channel')) {
           const { action, code, text } = result.error
           return this.#stop(current, around, `${this.name} finds a fault (${action}): ${code}: ${text}`)
         }
-        current = result.value.channel
-        effects = result.value.effects
+        const transition = result.ok ? result.value : applyFault(current, result.error, this.ctx)
+        current = transition.channel
+        effects = transition.effects
       } catch (error) {
         return this.#stop(current, around, `${this.name} has a defect: ${String(error)}`)
       }
-      if (current.failure !== undefined && channel.failure === undefined) {
+      if (current.failure !== undefined && !this.#mayFail) {
         const { code, reason } = current.failure
         return this.#stop(current, around, `${this.name} fails the channel: ${code}: ${reason}`)
       }
@@ -325,139 +332,14 @@ export class Machine {
         around = { ...around, court: around.court.filter((r) => r.number >= current.remoteTail.number) }
       }
     }
-    return { next: this.local(current, around), sends: this.#lists.of(sends), needs }
+    return this.#done(current, around, sends, needs)
+  }
+
+  #done(channel: Channel, node: Node, sends: readonly number[], needs: number): Edge {
+    return { next: this.local(channel, node), sends: this.#lists.of(sends), needs }
   }
 
   #stop(channel: Channel, node: Node, problem: string): Edge {
     return { next: this.local(channel, node), sends: 0, needs: 0, problem }
   }
-}
-
-const records = (
-  writes: readonly { readonly key: string; readonly value: Uint8Array | null }[],
-  over: ReadonlyMap<string, Uint8Array> = new Map(),
-): Map<string, Uint8Array> => {
-  const disk = new Map(over)
-  for (const { key, value } of writes) {
-    if (value === null) disk.delete(key)
-    else disk.set(key, value)
-  }
-  return disk
-}
-
-function load(disk: ReadonlyMap<string, Uint8Array>): Channel | string {
-  const loaded = loadChannels(disk)
-  if (!loaded.ok) return `the records cannot be loaded: ${loaded.error}`
-  return Object.values(loaded.value)[0] ?? 'no channel is loaded'
-}
-
-/** HTLCs that are live from the start were shown already. */
-function bitsOf(channel: Channel): Pick<Node, 'shown' | 'settled' | 'removed'> {
-  let shown = 0
-  for (const htlc of channel.base.htlcs) if (htlc.offerer !== channel.role) shown |= 1 << Number(htlc.id)
-  return { shown, settled: 0, removed: 0 }
-}
-
-/** Numbers and indexes only rise, whatever the input, a lost connection included (lcp.md E). */
-function goesBack(before: Channel, after: Channel): string | undefined {
-  const pairs = [
-    ['its own commitment', before.localTip, after.localTip],
-    ['the peer’s tail', before.remoteTail, after.remoteTail],
-    ['the peer’s tip', remoteTip(before), remoteTip(after)],
-  ] as const
-  for (const [what, from, to] of pairs) {
-    if (
-      to.number < from.number ||
-      to.indexes.opener < from.indexes.opener ||
-      to.indexes.accepter < from.indexes.accepter
-    ) {
-      return `${what} goes back from ${from.number} to ${to.number}`
-    }
-  }
-  return undefined
-}
-
-/** What the node does with an effect, or what is wrong with it (lcp.md B and C). */
-function note(node: Node, effect: ChannelEffect, before: Channel, after: Channel): Node | string {
-  if (effect.type === 'courtRecord') return noteCourt(node, effect, after)
-  if (effect.type === 'broadcast') {
-    return effect.purpose === 'commitment' ? 'a commitment is broadcast' : node
-  }
-  if (effect.type !== 'event') return node
-  const { event } = effect
-  const us = after.role
-  const them = otherRole(us)
-  const locked = lockedIn(after)
-  /** Where an update that matches stands in a log of the state in which it arrived. */
-  const stands = (
-    role: typeof us,
-    matches: (update: Channel['logs']['opener']['entries'][number]) => boolean,
-  ) => {
-    const position = before.logs[role].entries.findIndex(matches)
-    return position < 0 ? undefined : before.logs[role].start + position
-  }
-  switch (event.type) {
-    case 'htlcReceived': {
-      const bit = 1 << Number(event.add.id)
-      if ((node.shown & bit) !== 0) return `B: HTLC ${event.add.id} is shown twice`
-      const index = stands(them, (u) => u.type === 'add' && u.id === (event.add as AddUpdate).id)
-      if (index === undefined || index >= locked[them])
-        return `B: HTLC ${event.add.id} is shown before it is locked in`
-      return { ...node, shown: node.shown | bit }
-    }
-    case 'htlcRemoved': {
-      const bit = 1 << Number(event.id)
-      if ((node.removed & bit) !== 0) return `B: HTLC ${event.id} is removed twice`
-      const index = stands(them, (u) => u.type !== 'add' && u.type !== 'fee' && u.id === event.id)
-      if (index === undefined || index >= locked[them])
-        return `B: the removal of HTLC ${event.id} is not locked in`
-      const amount = amountOf(before, us, event.id)
-      if (amount === undefined) return `B: HTLC ${event.id} is removed and was not live`
-      const paid = event.removal.type === 'fulfill' ? amount : 0n
-      return { ...node, removed: node.removed | bit, paidMsat: node.paidMsat + paid }
-    }
-    case 'htlcSettled': {
-      const bit = 1 << Number(event.id)
-      if ((node.settled & bit) !== 0) return `B: HTLC ${event.id} is settled twice`
-      if ((node.shown & bit) === 0) return `B: HTLC ${event.id} is settled and was never shown`
-      const index = stands(us, (u) => u.type !== 'add' && u.type !== 'fee' && u.id === event.id)
-      if (index === undefined || index >= locked[us])
-        return `B: our removal of HTLC ${event.id} is not locked in`
-      const amount = amountOf(before, them, event.id)
-      if (amount === undefined) return `B: HTLC ${event.id} is settled and was not live`
-      return {
-        ...node,
-        settled: node.settled | bit,
-        gotMsat: node.gotMsat + (event.fulfilled ? amount : 0n),
-      }
-    }
-    case 'closed':
-      return { ...node, closedTxid: event.txid }
-    default:
-      return node
-  }
-}
-
-const amountOf = (channel: Channel, offerer: 'opener' | 'accepter', id: bigint): bigint | undefined =>
-  viewAt(channel, lockedIn(channel)).htlcs.find((h) => h.offerer === offerer && h.id === id)?.amountMsat
-
-function noteCourt(
-  node: Node,
-  effect: Extract<ChannelEffect, { type: 'courtRecord' }>,
-  after: Channel,
-): Node | string {
-  const { number, value } = effect
-  const known = node.court.find((record) => record.number === number)
-  if (known !== undefined && known.txid !== value.txid)
-    return `D: number ${number} is signed with two contents`
-  const signed = [after.remoteTail, ...after.remotePending].find((c) => c.number === number)
-  if (
-    signed === undefined ||
-    value.txid !== signed.txid ||
-    !equalBytes(value.point, signed.point) ||
-    fromHex(value.txid).length !== 32
-  ) {
-    return `C: the record for the court of ${number} is not of what was signed`
-  }
-  return known !== undefined ? node : { ...node, court: [...node.court, { number, txid: value.txid }] }
 }

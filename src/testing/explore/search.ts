@@ -1,5 +1,6 @@
 import { Column } from './intern.ts'
-import { settledProblem } from './settled.ts'
+import { drainProblem } from './drain.ts'
+import { failedProblem, settledProblem } from './settled.ts'
 import { type Settings, type Step, World } from './world.ts'
 
 /** Breadth first over everything that two machines and their link can do; the first thing wrong is reached by the shortest way. */
@@ -99,8 +100,15 @@ class Search {
   #endProblem(state: number, again: boolean): { problem: string; steps: readonly Step[] } | undefined {
     const [alice, bob] = this.world.machines
     const [a, b] = [this.world.mem(state, 0), this.world.mem(state, 1)]
-    const key = `${a} ${b}`
-    if (!this.ends.has(key)) this.ends.set(key, settledProblem(alice, bob, a, b))
+    const restored = this.world.restored(state)
+    const failed = restored && alice.at(a).channel.failure !== undefined
+    const key = `${a} ${b} ${restored}`
+    if (!this.ends.has(key)) {
+      const problem = failed
+        ? failedProblem(alice.at(a), bob.at(b))
+        : (settledProblem(alice, bob, a, b, restored) ?? drainProblem(this.world, a, b))
+      this.ends.set(key, problem)
+    }
     const problem = this.ends.get(key)
     if (problem !== undefined) return { problem, steps: [] }
     for (const [side, machine] of this.world.machines.entries()) {

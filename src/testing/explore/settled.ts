@@ -41,7 +41,13 @@ function balanceProblem(machine: Machine, channel: Channel, node: Local['node'])
 }
 
 /** Both tails hold everything, and both sides say the same (lcp.md F). */
-export function settledProblem(alice: Machine, bob: Machine, a: number, b: number): string | undefined {
+export function settledProblem(
+  alice: Machine,
+  bob: Machine,
+  a: number,
+  b: number,
+  restored: boolean,
+): string | undefined {
   const [x, y] = [alice.at(a), bob.at(b)]
   for (const [machine, local] of [
     [alice, x],
@@ -72,6 +78,8 @@ export function settledProblem(alice: Machine, bob: Machine, a: number, b: numbe
     return 'B: one side misses a removal'
   if (x.node.paidMsat !== y.node.gotMsat || y.node.paidMsat !== x.node.gotMsat)
     return 'B: a payment counts on one side only'
+  // What a process forgot with its state it learns from the chain: that the channel is funded, and that it is closed.
+  if (restored) return undefined
   if (x.node.closedTxid !== y.node.closedTxid) return 'F: the closing transactions differ'
   if (c.readySent !== d.readyReceived || d.readySent !== c.readyReceived) return 'F: channel_ready is lost'
   for (const [own, other] of [
@@ -85,6 +93,15 @@ export function settledProblem(alice: Machine, bob: Machine, a: number, b: numbe
   if (c.closing !== undefined && quiet && c.readySent && d.readySent && x.node.closedTxid === undefined) {
     return 'F: nothing stands against closing, and there is no closing transaction'
   }
+  return undefined
+}
+
+/** After an explicit failure both know of it, somebody's commitment goes to the chain, and it is one with no loss (lcp.md G). */
+export function failedProblem(a: Local, b: Local): string | undefined {
+  if (a.channel.failure === undefined || b.channel.failure === undefined)
+    return 'G: one side alone has failed'
+  if (a.node.broadcast === undefined && b.node.broadcast === undefined)
+    return 'G: both wait for the other to close'
   return undefined
 }
 

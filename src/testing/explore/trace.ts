@@ -52,6 +52,10 @@ function describeStep(world: World, before: number, step: Step): readonly string
       return [`${NAMES[action.side] ?? '?'} writes`]
     case 'drop':
       return ['the connection drops and is made again; both send channel_reestablish']
+    case 'backup':
+      return [`a copy is made of what ${NAMES[action.side] ?? '?'} has stored`]
+    case 'restore':
+      return [`${NAMES[action.side] ?? '?'} starts again from the copy; both send channel_reestablish`]
     case 'crash':
       return [`${NAMES[action.side] ?? '?'} ends and starts again; both send channel_reestablish`]
   }

@@ -19,7 +19,11 @@ export const FROM_ALICE = 4
 export const FROM_BOB = 5
 /** The contents that each side has ever signed and the peer may still hold against it. */
 export const SIGNED = 6
-const WORDS = 7
+/** A copy of a disk: 0 when none was made, then side and state (`backupWord`), and −1 once a process has come back with it. */
+export const BACKUP = 7
+const WORDS = 8
+const RESTORED = -1
+const backupWord = (side: number, local: number): number => 1 + side + 2 * local
 
 export interface Settings {
   readonly scenario: Scenario
@@ -31,6 +35,8 @@ export interface Settings {
   readonly drops: number
   /** Whether processes end, too: around every write. */
   readonly crash: boolean
+  /** Whether a process may come back once with an older state than it had (lcp.md rule 10). */
+  readonly stale: boolean
   /** Operations that one turn may do, 1 or 2. */
   readonly batch: number
   readonly fault?: Fault
@@ -41,6 +47,8 @@ export type Action =
   | { readonly type: 'write'; readonly side: number }
   | { readonly type: 'drop' }
   | { readonly type: 'crash'; readonly side: number }
+  | { readonly type: 'backup'; readonly side: number }
+  | { readonly type: 'restore'; readonly side: number }
 
 /** A turn: some messages, perhaps operations, one flush. */
 export interface Outcome {
@@ -51,6 +59,7 @@ export interface Outcome {
   readonly sends: number
   readonly needs: number
   readonly problem?: string
+  readonly hangsUp?: boolean
 }
 
 export interface Step {
@@ -82,6 +91,7 @@ export class World {
       messages: this.messages,
       lists: this.lists,
       overlooks: fault?.overlooks,
+      mayFail: settings.stale,
     })
     const { alice, bob } = players
     this.machines = [
@@ -93,7 +103,7 @@ export class World {
     let signed = this.#signed.of(signedKey(none), () => none)
     signed = this.#sign(signed, 0, a).id
     signed = this.#sign(signed, 1, b).id
-    this.start = this.states.of([a, a, b, b, 0, 0, signed])
+    this.start = this.states.of([a, a, b, b, 0, 0, signed, 0])
   }
 
   /** Everything that may happen next, a lost connection only while the budget lasts. */
@@ -105,7 +115,29 @@ export class World {
       for (const outcome of outcomes) steps.push(this.#turn(state, side, outcome))
     }
     if (budget > 0) steps.push(...this.losses(state))
+    if (this.settings.stale) steps.push(...this.#copies(state))
     return steps
+  }
+
+  /** Whether a process has come back with an older state. */
+  restored(state: number): boolean {
+    return this.states.word(state, BACKUP) === RESTORED
+  }
+
+  /** A disk is copied, or put back in place of what was written since. */
+  #copies(state: number): readonly Step[] {
+    const copy = this.states.word(state, BACKUP)
+    if (copy === RESTORED) return []
+    if (copy > 0) {
+      const side = (copy - 1) % 2
+      const local = (copy - 1 - side) / 2
+      return local === this.#disk(state, side) ? [] : [this.#lose(state, side, local)]
+    }
+    return [0, 1].map((side) => {
+      const words = this.#words(state)
+      words[BACKUP] = backupWord(side, this.#disk(state, side))
+      return this.#step({ type: 'backup', side }, words, undefined)
+    })
   }
 
   /** The connection drops; with crashes, also because a process ended. */
@@ -197,7 +229,7 @@ export class World {
   #receive(machine: Machine, local: number, incoming: number, count: number): Edge {
     let edge: Edge = { next: local, sends: 0, needs: 0 }
     for (const message of this.lists.at(incoming).slice(0, count)) {
-      if (edge.problem !== undefined) break
+      if (edge.problem !== undefined || edge.hangsUp === true) break
       edge = this.#then(edge, machine.message(edge.next, message))
     }
     return edge
@@ -219,6 +251,7 @@ export class World {
       sends: this.lists.concat(edge.sends, next.sends),
       needs: Math.max(edge.needs, next.needs),
       ...(next.problem === undefined ? {} : { problem: next.problem }),
+      ...(edge.hangsUp === true || next.hangsUp === true ? { hangsUp: true } : {}),
     }
   }
 
@@ -242,7 +275,12 @@ export class World {
     words[SIGNED] = signed.id
     problem ??= signed.problem
     if (this.settings.crash && disk === outcome.next) problem ??= machine.writeProblem(before, disk)
-    return this.#step(action, words, problem)
+    if (outcome.hangsUp !== true || problem !== undefined) return this.#step(action, words, problem)
+    // Only a process that has forgotten something gives its peer a reason to hang up.
+    const { name } = machine
+    if (!this.restored(state)) return this.#step(action, words, `${name} hangs up for a fault of its peer’s`)
+    const { state: next, problem: after } = this.#lose(this.states.of(words), undefined)
+    return after === undefined ? { action, state: next } : { action, state: next, problem: after }
   }
 
   /** What is on disk when a turn's messages go out: all of it, unless a fault writes in another order. */
@@ -263,15 +301,22 @@ export class World {
   }
 
   /** The connection is lost, perhaps because `crashed` ended, and made again; both greet. */
-  #lose(state: number, crashed: number | undefined): Step {
-    const action: Action = crashed === undefined ? { type: 'drop' } : { type: 'crash', side: crashed }
+  #lose(state: number, crashed: number | undefined, older?: number): Step {
     const words = this.#words(state)
+    let action: Action = { type: 'drop' }
+    if (crashed !== undefined) action = { type: older === undefined ? 'crash' : 'restore', side: crashed }
+    if (crashed !== undefined && older !== undefined) {
+      words[BACKUP] = RESTORED
+      words[SIGNED] = this.#forget(words[SIGNED] as number, crashed, this.#mem(state, 1 - crashed))
+    }
     let problem: string | undefined
     for (const side of [0, 1]) {
       const machine = this.#machine(side)
       const lagging = this.#lagging(state, side)
       const edge =
-        side === crashed ? machine.reload(this.#disk(state, side)) : machine.reconnect(this.#mem(state, side))
+        side === crashed
+          ? machine.reload(older ?? this.#disk(state, side))
+          : machine.reconnect(this.#mem(state, side))
       problem ??= edge.problem
       words[side === 0 ? ALICE : BOB] = edge.next
       if (!lagging || side === crashed) words[side === 0 ? ALICE_DISK : BOB_DISK] = edge.next
@@ -281,7 +326,8 @@ export class World {
   }
 
   #step(action: Action, words: readonly number[], problem: string | undefined): Step {
-    const found = problem ?? this.#pairProblem(words)
+    const found =
+      problem ?? (words[BACKUP] === RESTORED ? this.#courtProblem(words) : this.#pairProblem(words))
     const state = this.states.of(words)
     return found === undefined ? { action, state } : { action, state, problem: found }
   }
@@ -310,8 +356,31 @@ export class World {
     return made
   }
 
+  /** With the state a side also forgets what it signed; it is held to what the peer has. */
+  #forget(signed: number, side: number, peer: number): number {
+    const before = this.#signed.at(signed)
+    const held = this.#machine(1 - side).at(peer).channel.localTip.number
+    const kept = new Map([...before[side === 0 ? 0 : 1]].filter(([number]) => number <= held))
+    const after: Signed = side === 0 ? [kept, before[1]] : [before[0], kept]
+    return this.#signed.of(signedKey(after), () => after)
+  }
+
   #overlooked(problem: string): boolean {
     return this.settings.fault?.overlooks?.test(problem) === true
+  }
+
+  /** Nobody gives a commitment to the chain that the peer can punish, whatever it has forgotten (rule 10). */
+  #courtProblem(words: readonly number[]): string | undefined {
+    for (const side of [0, 1]) {
+      const { node } = this.#machine(side).at(words[side === 0 ? ALICE : BOB] as number)
+      const peer = this.#machine(1 - side).at(words[side === 0 ? BOB : ALICE] as number)
+      if (node.broadcast === undefined) continue
+      const { name } = this.#machine(side)
+      if (node.broadcast < peer.channel.remoteTail.number) {
+        return `G: ${name} broadcasts commitment ${node.broadcast}, which it has revoked`
+      }
+    }
+    return undefined
   }
 
   /** What the two sides say of each other (lcp.md A, C and E), and what either says of itself. */
@@ -319,6 +388,8 @@ export class World {
     for (const side of [0, 1]) {
       const own = this.#machine(side)
       const other = this.#machine(1 - side)
+      const { failure } = own.at(words[side === 0 ? ALICE : BOB] as number).channel
+      if (failure !== undefined) return `${own.name} fails the channel: ${failure.code}: ${failure.reason}`
       const x = own.facts(words[side === 0 ? ALICE : BOB] as number)
       if (x.problem !== undefined && !this.#overlooked(x.problem)) return `${x.problem} (${own.name})`
       const y = other.facts(words[side === 0 ? BOB : ALICE] as number)
