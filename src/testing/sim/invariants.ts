@@ -1,4 +1,4 @@
-import { equalBytes, toHex } from '../../engine/base/bytes.ts'
+import { equalBytes } from '../../engine/base/bytes.ts'
 import { txidOf } from '../../engine/bitcoin/tx.ts'
 import { balanceOf as channelBalance, logLength, viewAt } from '../../engine/channel/log.ts'
 import type { Channel } from '../../engine/channel/types.ts'
@@ -183,5 +183,3 @@ function expectedMsat(world: World, node: SimNode, channel: Channel): bigint {
   expected += sent(peer) - sent(node)
   return expected
 }
-
-export const short = (bytes: Uint8Array): string => toHex(bytes).slice(0, 8)
