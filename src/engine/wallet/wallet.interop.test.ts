@@ -87,8 +87,21 @@ describe('transactions of the wallet before Bitcoin Core', () => {
     )
     state = (await accept(raised, 'b', 600)).state
 
+    // While the replaced transaction may confirm instead, the replacement's change is nothing to build on.
     const policy = { ...DEFAULT_POLICY, spendUnconfirmedChange: true }
     const large = sat(5_500_000_000n)
+    const early = buildFunding(state, fundingScript, large, 1000, 'e', { tipHeight: tip, policy })
+    expect(early).toMatchObject({ ok: false, error: { code: 'insufficient_funds' } })
+    await node.rpc.call('generatetoaddress', 1, elsewhere)
+    ;({ state, tip } = await scan(state))
+    const small = buildSend(
+      state,
+      [{ script: foreignScript(3), amountSat: sat(100_000_000n) }],
+      250,
+      'c',
+      context(),
+    )
+    state = (await accept(unwrap(small), 'c', 250)).state
     const funding = unwrap(buildFunding(state, fundingScript, large, 1000, 'f', { tipHeight: tip, policy }))
     expect(funding.spend.inputs.some((i) => i.path.change === 1)).toBe(true)
     state = (await accept(funding, 'f', 1000)).state
