@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { toHex } from '../../engine/base/bytes.ts'
 import { lockedIn, viewAt } from '../../engine/channel/log.ts'
 import { channelWrites } from '../../engine/channel/records.ts'
@@ -128,7 +129,9 @@ export class Machine {
   }
 
   local(channel: Channel, node: Node): number {
-    return this.#locals.of(`${channelKey(channel)}|${canonical(node)}`, () => ({ channel, node }))
+    // A digest in place of the key: there are hundreds of thousands of them.
+    const key = createHash('sha256').update(`${channelKey(channel)}|${canonical(node)}`).digest('base64')
+    return this.#locals.of(key, () => ({ channel, node }))
   }
 
   message(id: number, message: number): Edge {
