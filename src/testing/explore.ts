@@ -10,7 +10,7 @@ import { explore, type Report } from './explore/search.ts'
 import { describeViolation } from './explore/trace.ts'
 
 /**
- * `npm run explore -- --window W --updates N [--drop K] [--crash] [--signer real] [--scenario NAME,…] [--format NAME] [--json]`:
+ * `npm run explore -- --window W --updates N [--drop K] [--crash] [--stale] [--signer real] [--scenario NAME,…] [--fault NAME] [--json]`:
  * every interleaving of two real channel machines (explore/README.md). Ends with 1 when something is violated.
  */
 const { values } = parseArgs({
@@ -46,6 +46,10 @@ const real = await loadWasmCurve(randomBytes(32))
 useCurve(values.signer === 'real' ? real : cheapCurve(real))
 
 const window = Number(values.window)
+/** `--short` is what runs with the tests. */
+const updates = Number(values.short ? 1 : values.updates)
+const drops = Number(values.short ? 1 : values.drop)
+const crash = values.crash || values.short
 /** BOLT's own format where the window is one, and the LCP machine beyond. */
 const formatName = values.format ?? (window === 1 ? 'anchors_zero_fee_htlc_tx' : `test_window_${window}`)
 const scenarios = values.scenario === 'all' ? SCENARIOS : values.scenario.split(',').map(scenarioNamed)
@@ -61,9 +65,9 @@ for (const scenario of scenarios) {
       scenario,
       formatName,
       window,
-      updates: Number(values.short ? 1 : values.updates),
-      drops: Number(values.short ? 1 : values.drop),
-      crash: values.crash || values.short,
+      updates,
+      drops,
+      crash,
       stale: values.stale,
       batch: Number(values.batch),
       ...(fault === undefined ? {} : { fault }),
@@ -96,9 +100,12 @@ for (const scenario of scenarios) {
 const total = (pick: (line: Line) => number): number => lines.reduce((sum, line) => sum + pick(line), 0)
 const summary = {
   window,
-  updates: Number(values.updates),
-  drop: Number(values.drop),
-  crash: values.crash,
+  updates,
+  drop: drops,
+  crash,
+  stale: values.stale,
+  signer: values.signer,
+  format: formatName,
   states: total((line) => line.states),
   transitions: total((line) => line.transitions),
   depth: Math.max(...lines.map((line) => line.depth)),
