@@ -130,7 +130,9 @@ export class Machine {
 
   local(channel: Channel, node: Node): number {
     // A digest in place of the key: there are hundreds of thousands of them.
-    const key = createHash('sha256').update(`${channelKey(channel)}|${canonical(node)}`).digest('base64')
+    const key = createHash('sha256')
+      .update(`${channelKey(channel)}|${canonical(node)}`)
+      .digest('base64')
     return this.#locals.of(key, () => ({ channel, node }))
   }
 
