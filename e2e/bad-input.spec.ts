@@ -211,7 +211,7 @@ for (const lie of ['header', 'merkle proof'] as const) {
     await expect(page.getByText('5 000 sat waiting for a confirmation')).toBeVisible()
     if (lie === 'header') server.faults.wrongHeaderAt = new Set([network.esplora.index.height + 1])
     else server.faults.wrongProof = true
-    await network.mine(1)
+    await network.confirm()
     await expect(page.getByText('A chain server sent something false.')).toBeVisible()
     await expectBalances(page, 0n, 300_000n)
     await page.getByRole('link', { name: 'Look at the servers' }).first().click()

@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type BrowserContext, type Page, test as base } from '@playwright/test'
+import { type BrowserContext, expect, type Page, test as base } from '@playwright/test'
 import { createEsplora } from '../src/playground/esplora.ts'
 import type { EsploraFaults } from '../src/playground/esplora-faults.ts'
 import type { PlaygroundPeer } from '../src/playground/peer-types.ts'
@@ -14,6 +14,8 @@ export interface Network extends Playground {
   readonly peer: (name: 'lil' | 'ada' | 'ben') => PlaygroundPeer
   /** Mines, and returns once the chain server knows the blocks. */
   readonly mine: (blocks: number) => Promise<void>
+  /** Mines once a transaction waits for a block: what a wallet says is on its way may not have reached bitcoind yet. */
+  readonly confirm: (blocks?: number) => Promise<void>
   /** What the miners got for a transaction that is known to bitcoind, in sat. */
   readonly feeOf: (txid: string) => Promise<bigint>
   /** Transactions that wait for a block. */
@@ -68,6 +70,9 @@ export const test = base.extend<Each, Mine>({
         if (!answer.ok) throw new Error(value.error)
         return value
       }
+      const mempoolSize = async () =>
+        (await playground.bitcoind.rpc.call<{ size: number }>('getmempoolinfo')).size
+      const mine = async (blocks: number) => void (await api('mine', { blocks }))
       await use({
         ...playground,
         api,
@@ -76,13 +81,16 @@ export const test = base.extend<Each, Mine>({
           if (found === undefined) throw new Error(`no peer ${name}`)
           return found
         },
-        mempoolSize: async () =>
-          (await playground.bitcoind.rpc.call<{ size: number }>('getmempoolinfo')).size,
+        mempoolSize,
         feeOf: async (txid) => {
           const { fee } = await playground.bitcoind.rpc.call<{ fee: number }>('getrawtransaction', txid, 2)
           return BigInt(Math.round(fee * 1e8))
         },
-        mine: async (blocks) => void (await api('mine', { blocks })),
+        mine,
+        confirm: async (blocks = 1) => {
+          await expect.poll(mempoolSize).toBeGreaterThan(0)
+          await mine(blocks)
+        },
       })
       await playground.stop()
       rmSync(dataDir, { recursive: true, force: true })

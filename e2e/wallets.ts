@@ -9,7 +9,7 @@ export async function fundedWallet(page: Page, network: Network, sat: bigint): P
   await createWallet(page)
   const address = await page.evaluate(async () => (await globalThis.switchback?.newAddress())?.address)
   await network.api('faucet', { address, sat: Number(sat) })
-  await network.mine(1)
+  await network.confirm()
   await expectBalances(page, 0n, sat)
 }
 
@@ -37,7 +37,7 @@ export async function openTo(
     },
     { peer: `${nodeId}@127.0.0.1:${port}`, amountSat: String(sat) },
   )
-  await network.mine(3)
+  await network.confirm(3)
   const channel = async () =>
     (await stateOf(page)).channels.find((candidate) => candidate.channelId === channelId)
   await expect.poll(async () => (await channel())?.status, { timeout: 15_000 }).toBe('open')
