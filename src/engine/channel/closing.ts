@@ -27,6 +27,7 @@ const MAX_ROUNDS = 20
 
 const complain = (code: string, text: string): Result<never, Fault> =>
   err({ code, action: 'disconnect', text })
+const fail = (code: string, text: string): Result<never, Fault> => err({ code, action: 'fail_channel', text })
 
 /** Both shutdowns are out, and nothing is left to settle on either chain (rule 12). */
 export function readyToClose(channel: Channel): boolean {
@@ -139,19 +140,51 @@ export function receiveClosingSigned(
     return complain('closingSignature', 'BOLT 2 §closing_signed: the signature is not valid')
   const bounds = feeBounds(channel, closing)
   const last = closing.negotiation?.lastSentSat
-  const agreed = feeSat === last || (feeSat >= bounds.min && feeSat <= bounds.max)
+  const agreed = feeSat === last || isWithin(feeSat, bounds)
   if (agreed) return ok(agree(channel, closing, feeSat, built, message, ctx))
-  if ((closing.negotiation?.rounds ?? 0) >= MAX_ROUNDS) {
-    return complain('closingRounds', 'BOLT 2 §closing_signed: no fee could be agreed on')
-  }
-  // Strictly between what both said last (BOLT 2), which converges; without an offer of ours yet, our nearest bound.
-  const nearest = feeSat < bounds.min ? bounds.min : bounds.max
-  const counter = sat(last === undefined ? nearest : (last + feeSat) / 2n)
-  const offer = signedOffer(channel, closing, counter, ctx)
+  const counter = counterOffer(channel, bounds, message, last, closing.negotiation?.rounds ?? 0)
+  if (!counter.ok) return counter
+  const offer = signedOffer(channel, closing, counter.value, ctx)
   return ok({
     channel: { ...channel, closing: offer.closing },
     effects: [{ type: 'send', message: offer.message }],
   })
+}
+
+const isWithin = (feeSat: bigint, bounds: Pick<FeeBounds, 'min' | 'max'>): boolean =>
+  feeSat >= bounds.min && feeSat <= bounds.max
+
+/** What we answer to a fee outside our bounds: a fee within them that may still be agreed on, or why there is none. */
+function counterOffer(
+  channel: Channel,
+  bounds: FeeBounds,
+  message: ClosingSigned,
+  last: Sat | undefined,
+  rounds: number,
+): Result<Sat, Fault> {
+  const { feeSatoshis: feeSat, feeRange } = message
+  // BOLT 2 §closing_signed: a warning, and the channel stays as it is. The user may close on chain, which costs more, or wait.
+  const none = () => err({ code: 'closingFees', action: 'warn', text: 'no closing fee suits both' } as const)
+  const nearest = feeSat < bounds.min ? bounds.min : bounds.max
+  if (feeRange !== undefined) {
+    const min = feeRange.minFeeSatoshis > bounds.min ? feeRange.minFeeSatoshis : bounds.min
+    const max = feeRange.maxFeeSatoshis < bounds.max ? feeRange.maxFeeSatoshis : bounds.max
+    if (min > max) return none()
+    // Whoever answers a range picks from it: a fee outside of both after ours was out, or from the accepter, is a fault.
+    if (channel.role === 'opener' || last !== undefined) {
+      return fail(
+        'closingFee',
+        'BOLT 2 §closing_signed: fee_satoshis is not in the overlap of both fee_range',
+      )
+    }
+    return ok(nearest < min ? sat(min) : nearest > max ? sat(max) : nearest)
+  }
+  if (rounds >= MAX_ROUNDS) return none()
+  if (last === undefined) return ok(nearest)
+  // Strictly between what both said last, which converges, and never past our own bound.
+  const middle = (last + feeSat) / 2n
+  const counter = sat(middle < bounds.min ? bounds.min : middle > bounds.max ? bounds.max : middle)
+  return counter === last ? none() : ok(counter)
 }
 
 function agree(

@@ -1,3 +1,4 @@
+import { fromHex } from '../base/bytes.ts'
 import { txidOf } from '../bitcoin/tx.ts'
 import type { Opening } from '../channel/opening.ts'
 import { courtWrite } from '../channel/records.ts'
@@ -7,6 +8,7 @@ import { formatNamed } from '../commitment/formats.ts'
 import { deriveChannelSecrets } from '../commitment/secrets.ts'
 import { type ChannelSigner, createChannelSigner } from '../commitment/signer.ts'
 import { negotiated } from '../wire/features.ts'
+import { plainText } from '../wire/text.ts'
 import { broadcast, watchChannel } from './chain.ts'
 import { ourFeatures, sendTo } from './send.ts'
 import { emit, feerateFor, heightOf, type Turn } from './state.ts'
@@ -67,6 +69,11 @@ export function channelInput(turn: Turn, id: string, input: ChannelInput): void 
   if (outcome.ok) return apply(turn, channel, outcome.value)
   const fault = outcome.error
   apply(turn, channel, applyFault(channel, fault, ctx))
+  if (fault.action === 'warn' || fault.action === 'disconnect') {
+    // BOLT 1 §warning: why we do not go on, for whoever reads the peer's log.
+    sendTo(turn, channel.peer, { type: 'warning', channelId: fromHex(id), data: plainText(fault.text) })
+    emit(turn, { type: 'notice', code: fault.code, message: fault.text, channelId: id })
+  }
   if (fault.action === 'disconnect')
     turn.pending.push({ kind: 'hangUp', nodeId: channel.peer, reason: fault.text })
 }
