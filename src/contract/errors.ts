@@ -16,6 +16,8 @@ export const ERROR_CODES = [
   'otherTabActive',
   'frozen',
   'storageFailed',
+  'locked',
+  'wrongPassword',
   'mainnetRefused',
   // words and addresses
   'wordsUnknown',

@@ -55,6 +55,12 @@ const payable = v.variant('kind', [
   v.object({ kind: v.literal('unsupported'), what: v.string() }),
 ])
 
+/** A password as the user typed it, or the 32 bytes (hex) that the passkey made of the lock's salt. */
+const credential = v.union([
+  v.object({ password: v.pipe(v.string(), v.minLength(1), v.maxLength(1000)) }),
+  v.object({ passkeySecret: hash32 }),
+])
+
 /** The API as data. The page, the console, Node and tests all speak it; servers validate both directions with it. */
 export const procedures = {
   getInfo: call(
@@ -98,6 +104,29 @@ export const procedures = {
   confirmWords: call(nothing, nothing),
   /** Forgets a practice wallet for good: only on regtest, where coins are worth nothing and chains are started over. */
   eraseWallet: call(v.object({ confirm: v.literal('erase') }), nothing),
+  /** Opens the wallet's storage and starts the node. */
+  unlock: call(credential, nothing),
+  /** Stops the node and forgets the key to its storage. */
+  lock: call(nothing, nothing),
+  /** Adds a password or passkey, or replaces the one there is; the node stands still meanwhile. `proof` opens the present lock. */
+  addLock: call(
+    v.object({
+      lock: v.union([
+        v.object({ password: v.pipe(v.string(), v.minLength(1), v.maxLength(1000)) }),
+        v.object({
+          passkey: v.object({
+            credentialId: v.pipe(v.string(), v.regex(/^([0-9a-f]{2}){1,1023}$/)),
+            salt: hash32,
+            secret: hash32,
+          }),
+        }),
+      ]),
+      proof: v.optional(credential),
+    }),
+    nothing,
+  ),
+  /** Takes a lock away; without the last one the storage lies open again. */
+  removeLock: call(v.object({ kind: v.picklist(['password', 'passkey']), proof: credential }), nothing),
   updateSettings: call(
     v.object({
       servers: v.optional(v.pipe(v.array(text(300)), v.minLength(1), v.maxLength(8))),

@@ -211,6 +211,7 @@ export const balances = v.object({
 
 export const phase = v.picklist([
   'noWallet',
+  'locked', // a password or a passkey is needed before anything can be read
   'starting',
   'running',
   'following', // another tab runs the node; this one shows it live
@@ -224,6 +225,12 @@ export const appState = v.object({
   network,
   nodeId: v.optional(nodeId),
   version: v.string(),
+  /** What opens the wallet's storage; neither when it lies open. */
+  lock: v.object({
+    password: v.boolean(),
+    /** What the page asks the passkey for, in hex: its id, and 32 bytes of salt. */
+    passkey: v.optional(v.object({ credentialId: v.string(), salt: hash32 })),
+  }),
   chain: v.object({
     height: v.number(),
     blockHash: v.string(),

@@ -1,8 +1,8 @@
 import { ApiError, type ErrorCode } from '../contract/errors.ts'
-import type { Output } from '../contract/procedures.ts'
+import type { Input, Output } from '../contract/procedures.ts'
 import type { Handlers } from '../contract/rpc.ts'
 import type { AppState } from '../contract/schemas.ts'
-import { toHex } from '../engine/base/bytes.ts'
+import { fromHex, toHex } from '../engine/base/bytes.ts'
 import { sat } from '../engine/base/units.ts'
 import { addressFromScript } from '../engine/bitcoin/address.ts'
 import { NETWORKS } from '../engine/bitcoin/network.ts'
@@ -23,6 +23,8 @@ import {
 } from './project.ts'
 import { eventStream, latest } from './streams.ts'
 import type { HostControl, Running } from './control.ts'
+import type { Credential } from './vault/keyring.ts'
+import type { NewLock } from './vault/vault.ts'
 
 /** The contract's procedures over a wallet host. Input was validated at the boundary; here it gets its meaning. */
 
@@ -44,10 +46,19 @@ function expectResult<T extends CommandResult['type']>(
   return result as Extract<CommandResult, { type: T }>
 }
 
+const credentialOf = (input: Input<'unlock'>): Credential =>
+  'password' in input
+    ? { kind: 'password', password: input.password }
+    : { kind: 'passkey', secret: fromHex(input.passkeySecret) }
+
 export function createHandlers(host: HostControl): Handlers {
+  const noWallet = (): never =>
+    host.state().phase === 'locked'
+      ? fail('locked', 'The wallet is locked.')
+      : fail('noWallet', 'There is no wallet yet.')
   const node = (): Running => {
     const running = host.running()
-    if (running === undefined) throw new ApiError({ code: 'noWallet', message: 'There is no wallet yet.' })
+    if (running === undefined) return noWallet()
     return running
   }
   const state = () => node().loop.status().state
@@ -139,13 +150,38 @@ export function createHandlers(host: HostControl): Handlers {
       await node().loop.command({ type: 'setPreference', name: 'wordsConfirmed', value: 'true' })
       return {}
     },
-    showWords: async () => ({ words: [...(host.words() ?? fail('noWallet', 'There is no wallet yet.'))] }),
+    showWords: async () => ({ words: [...(host.words() ?? noWallet())] }),
     confirmWords: async () => {
       await node().loop.command({ type: 'setPreference', name: 'wordsConfirmed', value: 'true' })
       return {}
     },
     eraseWallet: async () => {
       await host.erase()
+      return {}
+    },
+    unlock: async (input) => {
+      await host.lock.unlock(credentialOf(input))
+      return {}
+    },
+    lock: async () => {
+      await host.lock.lock()
+      return {}
+    },
+    addLock: async ({ lock, proof }) => {
+      const added: NewLock =
+        'password' in lock
+          ? { kind: 'password', password: lock.password }
+          : {
+              kind: 'passkey',
+              credentialId: fromHex(lock.passkey.credentialId),
+              salt: fromHex(lock.passkey.salt),
+              secret: fromHex(lock.passkey.secret),
+            }
+      await host.lock.add(added, proof === undefined ? undefined : credentialOf(proof))
+      return {}
+    },
+    removeLock: async ({ kind, proof }) => {
+      await host.lock.remove(kind, credentialOf(proof))
       return {}
     },
     updateSettings: async (input) => {

@@ -4,6 +4,8 @@ import type { NodeSetup, NodeState } from '../engine/node/state.ts'
 import type { Log } from './log.ts'
 import type { Loop } from './loop.ts'
 import type { Peers } from './peers.ts'
+import type { Credential } from './vault/keyring.ts'
+import type { NewLock } from './vault/vault.ts'
 
 /** What is there besides the machine: the place's defaults, which the user may change. */
 export interface Defaults {
@@ -42,6 +44,13 @@ export interface HostControl {
   words(): readonly string[] | undefined
   /** Forgets a practice wallet. */
   erase(): Promise<void>
+  /** The password or passkey before the wallet; see `vault/vault.ts`. */
+  readonly lock: {
+    unlock(credential: Credential): Promise<void>
+    lock(): Promise<void>
+    add(lock: NewLock, proof: Credential | undefined): Promise<void>
+    remove(kind: Credential['kind'], proof: Credential): Promise<void>
+  }
   gateway(): string
   setGateway(url: string): Promise<void>
 }

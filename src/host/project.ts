@@ -405,6 +405,7 @@ export interface Around {
   readonly peers: readonly PeerStatus[]
   readonly notices: readonly Notice[]
   readonly gateway: string
+  readonly lock: AppState['lock']
   readonly error?: AppState['error']
 }
 
@@ -418,6 +419,7 @@ export function projectState(state: NodeState, setup: NodeSetup, around: Around)
     network: setup.network,
     nodeId: setup.nodeId,
     version: around.version,
+    lock: around.lock,
     chain: {
       height: heightOf(state),
       blockHash: state.chain.headers.tip.hash,
@@ -458,6 +460,7 @@ export function emptyState(
     ...(around.error === undefined ? {} : { error: around.error }),
     network: around.network,
     version: around.version,
+    lock: around.lock,
     chain: { height: 0, blockHash: '', synced: false, headersVerified: 0, progress: 0, servers: [] },
     feeSatPerVb: { fast: 1, normal: 1, slow: 1 },
     balances: {

@@ -17,6 +17,7 @@ async function host(
     clock: fakeClock(),
     entropy: () => new Uint8Array(32).fill(++draws),
     dialer: () => () => Promise.reject(new Error('nobody is dialled')),
+    passwordCost: { n: 16, r: 1, p: 1 },
     defaults: { network: 'regtest', servers: ['http://localhost/api'], gateway: '', ...defaults },
   })
 }
@@ -95,4 +96,53 @@ test('a wallet of another network than practice is never erased', async () => {
     code: 'notAvailable',
   })
   expect((await h.handlers.getInfo({}, never)).phase).toBe('running')
+})
+
+test('behind a password: nothing of the wallet is known until it is given, and then everything is', async () => {
+  const disk = createMemoryDisk()
+  const first = await host(disk)
+  const { words } = await create(first)
+  const { nodeId } = await first.handlers.getInfo({}, never)
+  await first.handlers.addLock({ lock: { password: 'open sesame' } }, never)
+  expect(await first.handlers.getInfo({}, never)).toMatchObject({ phase: 'running', nodeId })
+  await first.stop()
+
+  const second = await host(disk)
+  expect(await second.handlers.getInfo({}, never)).not.toHaveProperty('nodeId')
+  expect((await second.handlers.getInfo({}, never)).phase).toBe('locked')
+  await expect(second.handlers.newAddress({}, never)).rejects.toMatchObject({ code: 'locked' })
+  await expect(create(second)).rejects.toMatchObject({ code: 'walletExists' })
+  const before = new Map(disk.records)
+  await expect(second.handlers.unlock({ password: 'wrong' }, never)).rejects.toMatchObject({
+    code: 'wrongPassword',
+  })
+  expect(new Map(disk.records)).toEqual(before)
+  await second.handlers.unlock({ password: 'open sesame' }, never)
+  expect(await second.handlers.getInfo({}, never)).toMatchObject({ phase: 'running', nodeId })
+  expect((await second.handlers.showWords({}, never)).words).toEqual(words)
+
+  await second.handlers.lock({}, never)
+  expect((await second.handlers.getInfo({}, never)).phase).toBe('locked')
+  await expect(second.handlers.showWords({}, never)).rejects.toMatchObject({ code: 'locked' })
+  await second.handlers.unlock({ password: 'open sesame' }, never)
+  await second.handlers.removeLock({ kind: 'password', proof: { password: 'open sesame' } }, never)
+  await second.stop()
+  expect((await (await host(disk)).handlers.getInfo({}, never)).nodeId).toBe(nodeId)
+})
+
+test('a disk that fails while the first lock is made: the wallet goes on as it was, without a lock', async () => {
+  const disk = createMemoryDisk()
+  const h = await host(disk)
+  await create(h)
+  const { nodeId } = await h.handlers.getInfo({}, never)
+  // The node may still have a turn to write before it stands still.
+  await h.handlers.newAddress({}, never)
+  disk.failCommit(1)
+  await expect(h.handlers.addLock({ lock: { password: 'open sesame' } }, never)).rejects.toMatchObject({
+    code: 'storageFailed',
+  })
+  expect(await h.handlers.getInfo({}, never)).toMatchObject({ phase: 'running', nodeId })
+  await h.handlers.newAddress({}, never)
+  await h.stop()
+  expect((await (await host(disk)).handlers.getInfo({}, never)).phase).toBe('running')
 })

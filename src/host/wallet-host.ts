@@ -3,6 +3,7 @@ import type { Handlers } from '../contract/rpc.ts'
 import type { AppState } from '../contract/schemas.ts'
 import { toHex } from '../engine/base/bytes.ts'
 import { type NetworkName, NETWORKS } from '../engine/bitcoin/network.ts'
+import { FORMATS } from '../engine/commitment/formats.ts'
 import { publicKey } from '../engine/crypto/curve.ts'
 import { entropyFrom } from '../engine/crypto/entropy.ts'
 import { loadNode, turn } from '../engine/node/node.ts'
@@ -20,6 +21,8 @@ import { createPeers } from './peers.ts'
 import type { Clock, EsploraPort } from './ports.ts'
 import { emptyState, projectState } from './project.ts'
 import type { Dial } from './socket.ts'
+import type { ScryptCost } from './vault/keyring.ts'
+import { openVault } from './vault/vault.ts'
 
 /** A wallet on its machine: from an empty store to a running node, and the API over it. The same in a browser and in Node. */
 
@@ -40,6 +43,8 @@ export interface HostPorts {
   readonly policy?: Partial<ChannelPolicy>
   readonly formats?: readonly string[]
   readonly acceptChannels?: boolean
+  /** Cheaper passwords, for tests alone. */
+  readonly passwordCost?: ScryptCost
 }
 
 export interface WalletHost {
@@ -87,7 +92,11 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
   let seed: Seed | undefined
   let broken: ApiErrorData | undefined
   /** Two creations at once would leave one caller with words that nothing is kept under. */
-  let creating = false
+  let busy = false
+  const vault = await openVault(ports.store, {
+    entropy: ports.entropy,
+    ...(ports.passwordCost === undefined ? {} : { cost: ports.passwordCost }),
+  })
 
   const changed = () => {
     for (const listener of listeners) listener()
@@ -105,7 +114,7 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
       nodeId: toHex(publicKey(nodeSecret)),
       nodeSecret,
       policy: { ...DEFAULT_POLICY, ...ports.policy },
-      formats: ports.formats ?? ['anchors_zero_fee_htlc_tx', 'static_remotekey'],
+      formats: ports.formats ?? FORMATS.map(({ name }) => name),
       acceptChannels: ports.acceptChannels ?? true,
       servers: from.servers,
       fallbackFeeratePerKw: from.network === 'regtest' ? 1000 : 2500,
@@ -118,7 +127,7 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
     }
     const loop: Loop<NodeState> = createLoop(loaded.value, {
       turn: (state, inputs, context) => turn(state, setup, inputs, context),
-      store: ports.store,
+      store: vault.store,
       peers: {
         send: (connection, messages) => peers.send(connection, messages),
         hangUp: (connection, reason) => peers.hangUp(connection, reason),
@@ -154,13 +163,15 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
   }
 
   async function writeSeed(next: Seed): Promise<void> {
-    await ports.store.commit([{ key: SEED_KEY, value: encodeRecord(SEED_VERSION, next) }])
+    await vault.store.commit([{ key: SEED_KEY, value: encodeRecord(SEED_VERSION, next) }])
     seed = next
   }
 
-  const records = await ports.store.load()
-  const stored = records.get(SEED_KEY)
-  if (stored !== undefined) {
+  /** Starts what is stored, if anything is. */
+  async function wake(): Promise<void> {
+    const records = await vault.store.load()
+    const stored = records.get(SEED_KEY)
+    if (stored === undefined) return
     const decoded = decodeRecord(stored)
     if (decoded.ok && decoded.value.version === SEED_VERSION) {
       seed = decoded.value.value as Seed
@@ -168,17 +179,52 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
     } else broken = { code: 'storageFailed', message: 'The stored wallet was written by another version.' }
   }
 
+  /** Stops the node and forgets what it knew; the records stay. */
+  async function sleep(): Promise<void> {
+    await running?.loop.stop()
+    running = undefined
+    seed = undefined
+    broken = undefined
+  }
+
+  /** One change of the wallet as a whole at a time: between its first and last step there is no node that could refuse another. */
+  async function alone<T>(task: () => Promise<T>): Promise<T> {
+    if (busy) throw new ApiError({ code: 'notReady', message: 'The wallet is being changed just now.' })
+    busy = true
+    try {
+      return await task()
+    } finally {
+      busy = false
+      changed()
+    }
+  }
+
+  if (!vault.status().locked) await wake()
+
   function state(): AppState {
+    const vaultStatus = vault.status()
+    const { locked } = vaultStatus
     const around = {
       version: VERSION,
       peers: running?.peers.status() ?? [],
       notices: [],
       gateway: seed?.gateway ?? ports.defaults.gateway,
+      lock: {
+        password: vaultStatus.password,
+        ...(vaultStatus.passkey === undefined
+          ? {}
+          : {
+              passkey: {
+                credentialId: toHex(vaultStatus.passkey.credentialId),
+                salt: toHex(vaultStatus.passkey.salt),
+              },
+            }),
+      },
     }
     if (running === undefined) {
       return emptyState({
         ...around,
-        phase: broken === undefined ? 'noWallet' : 'frozen',
+        phase: locked ? 'locked' : broken === undefined ? 'noWallet' : 'frozen',
         ...(broken === undefined ? {} : { error: broken }),
         network: ports.defaults.network,
         servers: ports.defaults.servers,
@@ -191,6 +237,22 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
       ...(status.error === undefined ? {} : { error: status.error }),
     })
   }
+
+  /**
+   * The first lock and the last one rewrite every record, so the node stands still meanwhile. What fails leaves records as they were, and
+   * the node goes on from them.
+   */
+  const relock = (change: () => Promise<void>): Promise<void> =>
+    alone(async () => {
+      if (running === undefined || running.loop.status().phase !== 'running')
+        throw new ApiError({ code: 'notReady', message: 'There is no wallet running to lock.' })
+      await sleep()
+      try {
+        await change()
+      } finally {
+        await wake()
+      }
+    })
 
   const control: HostControl = {
     log,
@@ -221,7 +283,7 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
     },
     async create(options) {
       // A stored wallet that cannot be read is one all the same: its seed is never written over.
-      if (running !== undefined || seed !== undefined || creating) {
+      if (running !== undefined || seed !== undefined || busy || vault.status().locked) {
         throw new ApiError({ code: 'walletExists', message: 'There is a wallet already.' })
       }
       if (broken !== undefined) throw new ApiError(broken)
@@ -241,14 +303,10 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
         gateway: options.gateway,
         servers: options.servers,
       }
-      creating = true
-      try {
+      await alone(async () => {
         await writeSeed(next)
         begin(next, new Map())
-      } finally {
-        creating = false
-      }
-      changed()
+      })
     },
     newWords: (count) => newWords(entropyFrom(ports.entropy()), count).join(' '),
     words: () => seed?.words.split(' '),
@@ -256,14 +314,33 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
       if ((seed?.network ?? ports.defaults.network) !== 'regtest') {
         throw new ApiError({ code: 'notAvailable', message: 'Only a practice wallet can be erased.' })
       }
-      if (creating) throw new ApiError({ code: 'notAvailable', message: 'The wallet is being created.' })
-      await running?.loop.stop()
-      const stored = await ports.store.load()
-      await ports.store.commit([...stored.keys()].map((key) => ({ key, value: null })))
-      running = undefined
-      seed = undefined
-      broken = undefined
-      changed()
+      await alone(async () => {
+        await sleep()
+        try {
+          await vault.erase()
+        } catch (e) {
+          if (!vault.status().locked) await wake()
+          throw e
+        }
+      })
+    },
+    lock: {
+      unlock: (credential) =>
+        alone(async () => {
+          if (!vault.status().locked) return
+          await vault.unlock(credential)
+          await wake()
+        }),
+      lock: () =>
+        alone(async () => {
+          const { password, passkey } = vault.status()
+          if (!password && passkey === undefined)
+            throw new ApiError({ code: 'notAvailable', message: 'There is no password to lock with.' })
+          await sleep()
+          vault.lock()
+        }),
+      add: (lock, proof) => relock(() => vault.addLock(lock, proof)),
+      remove: (kind, proof) => relock(() => vault.removeLock(kind, proof)),
     },
     gateway: () => seed?.gateway ?? ports.defaults.gateway,
     async setGateway(url) {
