@@ -5,6 +5,7 @@ import { WebSocket } from 'ws'
 import type { Client } from '../contract/procedures.ts'
 import { createClient, type Port, serve } from '../contract/rpc.ts'
 import { receivableMsat, spendableMsat } from '../engine/channel/limits.ts'
+import type { ChannelPolicy } from '../engine/channel/policy.ts'
 import { useCurve } from '../engine/crypto/curve.ts'
 import { loadWasmCurve } from '../host/curve-wasm.ts'
 import { createWebSocketDialer, type WebSocketConstructor } from '../host/dial-websocket.ts'
@@ -34,6 +35,8 @@ export interface HeadlessOptions {
   /** Formats to negotiate, best first. */
   readonly formats?: readonly string[]
   readonly minimumDepth?: number
+  /** Other terms of channels. */
+  readonly policy?: Partial<ChannelPolicy>
 }
 
 export interface Headless {
@@ -97,7 +100,7 @@ export async function startHeadless(options: HeadlessOptions): Promise<Headless>
     dialer: () => createTcpDialer(webSocket),
     defaults: { network: 'regtest', servers: [options.esploraUrl], gateway: '' },
     // A day, as most nodes ask: in the playground somebody waits for it.
-    policy: { minimumDepth: options.minimumDepth ?? 1, toSelfDelay: 144 },
+    policy: { minimumDepth: options.minimumDepth ?? 1, toSelfDelay: 144, ...options.policy },
     ...(options.formats === undefined ? {} : { formats: options.formats }),
   })
   const client = localClient(host)
