@@ -17,6 +17,7 @@ import type { AcceptChannel, FundingCreated, FundingSigned, OpenChannel } from '
 import { plainText } from '../wire/text.ts'
 import type { ApiFailure } from './commands.ts'
 import { addChannel, channelContext, performChannelEffects } from './channels.ts'
+import { isUsed } from '../wallet/coins.ts'
 import { ourFeatures, sendTo } from './send.ts'
 import { emit, feerateFor, omit, type PendingOpening, type Turn } from './state.ts'
 import { buildFundingFor, commitFunding, freshScript, releaseFunding } from './wallet.ts'
@@ -27,6 +28,9 @@ import { buildFundingFor, commitFunding, freshScript, releaseFunding } from './w
 const OPENING_TIMEOUT_MS = 60_000
 /** Openings by others that we answer at a time: each costs keys and memory, none costs them money. */
 const MAX_INBOUND_OPENINGS = 8
+/** Channels by others whose funding transaction is in no block yet: they cost nothing to make, and stay for two weeks. */
+const MAX_UNFUNDED = 20
+const MAX_UNFUNDED_PER_PEER = 4
 
 function openingContext(turn: Turn, nodeId: string, salt: Uint8Array, formatName: string): OpeningContext {
   const theirs = turn.state.peers[nodeId]?.features ?? new Uint8Array(0)
@@ -37,17 +41,19 @@ function openingContext(turn: Turn, nodeId: string, salt: Uint8Array, formatName
   }
 }
 
-/** The best format that both sides know; undefined when the peer lacks even static_remotekey. */
-function chooseFormat(turn: Turn, nodeId: string): string | undefined {
+/** Whether a format of ours is one that the peer's init shows too (BOLT 2 §open_channel; lcp wire: only after the peer's 267). */
+function usableWith(turn: Turn, nodeId: string, name: string): boolean {
   const theirs = turn.state.peers[nodeId]?.features ?? new Uint8Array(0)
   const ours = ourFeatures(turn)
-  const usable = (name: string): boolean => {
-    const format = formatNamed(name)
-    if (format.lcpTlvs) return negotiated(ours, theirs, 'lcp')
-    return negotiated(ours, theirs, format.anchors ? 'option_anchors' : 'option_static_remotekey')
-  }
-  return turn.setup.formats.find(usable)
+  const format = formatNamed(name)
+  // lcp is not offered where dual funding is negotiated: its proofs are bound to version 1's temporary_channel_id.
+  if (format.lcpTlvs) return negotiated(ours, theirs, 'lcp') && !negotiated(ours, theirs, 'option_dual_fund')
+  return negotiated(ours, theirs, format.anchors ? 'option_anchors' : 'option_static_remotekey')
 }
+
+/** The best format that both sides know; undefined when the peer lacks even static_remotekey. */
+const chooseFormat = (turn: Turn, nodeId: string): string | undefined =>
+  turn.setup.formats.find((name) => usableWith(turn, nodeId, name))
 
 export interface OpenCommand {
   readonly nodeId: string
@@ -75,6 +81,7 @@ export function beginOpening(
   const formatName = chooseFormat(turn, command.nodeId)
   if (formatName === undefined) return fail('peerIncompatible', 'The peer supports no channel type of ours.')
   const salt = turn.entropy.bytes(32)
+  const shutdownScript = drawScript(turn)
   const fundingFeeratePerKw = command.feeratePerKw ?? feerateFor(turn.state, turn.setup, 6)
   const started = startOpening(
     {
@@ -83,11 +90,12 @@ export function beginOpening(
       formatName,
       fundingSat: command.amountSat,
       pushMsat: command.pushMsat,
-      shutdownScript: freshScript(turn),
+      shutdownScript,
     },
     openingContext(turn, command.nodeId, salt, formatName),
   )
   if (!started.ok) {
+    returnScript(turn, shutdownScript)
     const { minFundingSat, maxFundingSat } = turn.setup.policy
     return fail(started.error, 'A channel of this size cannot be opened.', {
       minimumSat: String(minFundingSat),
@@ -106,7 +114,10 @@ export function beginOpening(
     fundingFeeratePerKw,
   )
   releaseFunding(turn, `probe-${id}`)
-  if ('code' in problem) return { ok: false, error: problem }
+  if ('code' in problem) {
+    returnScript(turn, shutdownScript)
+    return { ok: false, error: problem }
+  }
   setOpening(turn, id, { opening, fundingFeeratePerKw, inbound: false })
   for (const effect of started.value.effects) {
     if (effect.type === 'send') sendTo(turn, command.nodeId, effect.message)
@@ -117,6 +128,21 @@ export function beginOpening(
 /** A funding output's script has this form and weight whatever the keys. */
 const placeholderScript = (): Uint8Array => Uint8Array.of(0x00, 0x20, ...new Uint8Array(32))
 
+/**
+ * Where a channel's balance goes when it is closed. Whoever opens and drops, or is refused, as often as he likes costs no more than
+ * one address: what an opening drew that came to nothing is used for the next one, so that the wallet's gap limit is not eaten up.
+ */
+function drawScript(turn: Turn): Uint8Array {
+  const [spare, ...rest] = turn.state.spareScripts
+  if (spare === undefined) return freshScript(turn)
+  turn.state = { ...turn.state, spareScripts: rest }
+  return isUsed(turn.state.wallet, spare) ? drawScript(turn) : spare
+}
+
+function returnScript(turn: Turn, script: Uint8Array): void {
+  turn.state = { ...turn.state, spareScripts: [...turn.state.spareScripts, script] }
+}
+
 function setOpening(turn: Turn, id: string, pending: PendingOpening): void {
   turn.state = { ...turn.state, openings: { ...turn.state.openings, [id]: pending } }
 }
@@ -126,6 +152,7 @@ export function dropOpening(turn: Turn, id: string, error: ApiFailure, tell = tr
   const pending = turn.state.openings[id]
   if (pending === undefined) return
   turn.state = { ...turn.state, openings: omit(turn.state.openings, id) }
+  returnScript(turn, pending.opening.shutdownScript)
   releaseFunding(turn, `funding-${id}`)
   if (tell) {
     sendTo(turn, pending.opening.peer, {
@@ -232,17 +259,28 @@ function receiveOpen(turn: Turn, nodeId: string, message: OpenChannel): void {
   const inbound = Object.values(turn.state.openings).filter((o) => o.inbound)
   if (turn.state.openings[id] !== undefined || inbound.length >= MAX_INBOUND_OPENINGS)
     return refuse('too many openings')
+  const unfunded = Object.values(turn.state.channels).filter(
+    (c) => c.role === 'accepter' && c.funding.confirmedHeight === undefined,
+  )
+  const ofPeer = unfunded.filter((c) => c.peer === nodeId)
+  if (unfunded.length >= MAX_UNFUNDED || ofPeer.length >= MAX_UNFUNDED_PER_PEER)
+    return refuse('too many channels wait for their funding transaction')
   const format = formatOfChannelType(featureBits(message.channelType ?? new Uint8Array(0)))
   if (format === undefined || !turn.setup.formats.includes(format.name) || !FORMATS.includes(format)) {
     return refuse('unsupported channel_type')
   }
+  if (!usableWith(turn, nodeId, format.name)) return refuse('channel_type was not negotiated in init')
   const salt = turn.entropy.bytes(32)
+  const shutdownScript = drawScript(turn)
   const outcome = acceptOpening(
     message,
-    { peer: nodeId, salt, formatName: format.name, shutdownScript: freshScript(turn) },
+    { peer: nodeId, salt, formatName: format.name, shutdownScript },
     openingContext(turn, nodeId, salt, format.name),
   )
-  if (!outcome.ok) return refuse(outcome.error.text)
+  if (!outcome.ok) {
+    returnScript(turn, shutdownScript)
+    return refuse(outcome.error.text)
+  }
   if (outcome.value.opening === undefined) return
   setOpening(turn, id, { opening: outcome.value.opening, fundingFeeratePerKw: 0, inbound: true })
   for (const effect of outcome.value.effects) openingEffect(turn, id, nodeId, effect)

@@ -23,7 +23,8 @@ export interface Stage {
   readonly esploraUrl: string
   /** A folder that goes with the stage. */
   folder(): string
-  startOurs(dataDir: string, format: FormatName): Promise<Headless>
+  /** Without a format: what the node offers by itself. */
+  startOurs(dataDir: string, format?: FormatName): Promise<Headless>
   startLdk(format: FormatName, options?: Partial<LdkOptions>): Promise<LdkNode>
   /** Gives a wallet confirmed coins. */
   fund(node: Headless, sat: bigint): Promise<void>
@@ -66,7 +67,12 @@ export async function createStage(): Promise<Stage> {
       return folder
     },
     startOurs: (dataDir, format) =>
-      startHeadless({ dataDir, port: 0, esploraUrl: listening.url, formats: [format] }),
+      startHeadless({
+        dataDir,
+        port: 0,
+        esploraUrl: listening.url,
+        ...(format === undefined ? {} : { formats: [format] }),
+      }),
     startLdk(format, options = {}) {
       seeds += 1
       return createLdkNode({
