@@ -21,7 +21,7 @@ import { channelContext, channelInput } from './channels.ts'
 import type { RecordWrite } from './ports.ts'
 import { failOnChain, fulfilOnChain, htlcSettled, settleOnChain } from './payments.ts'
 import { emit, feerateFor, heightOf, omit, type Turn } from './state.ts'
-import { freshScript, noteClose } from './wallet.ts'
+import { feePayer, freshScript, noteClose, releaseFunding } from './wallet.ts'
 
 /** Closed channels in the node's turns: a channel hands over a snapshot, and the on-chain machine goes to court with it. */
 
@@ -83,6 +83,7 @@ const onchainContext = (turn: Turn, channel: Channel): OnchainContext => ({
   signer: channelContext(turn, channel).signer,
   feeratePerKw: feerateFor(turn.state, turn.setup, 6),
   urgentFeeratePerKw: feerateFor(turn.state, turn.setup, 2),
+  feePayer: feePayer(turn),
 })
 
 function closeInput(turn: Turn, id: string, input: OnchainInput): void {
@@ -181,6 +182,7 @@ function perform(turn: Turn, id: string, effects: readonly OnchainEffect[]): voi
         closeInput(turn, id, { type: 'courtRecord', number: effect.number, record: null })
         break
       case 'releaseCoins':
+        releaseFunding(turn, effect.token)
         break
       case 'event':
         closeEvent(turn, id, effect.event)
@@ -260,6 +262,7 @@ export function dropClose(turn: Turn, id: string): void {
   const state = turn.state.closes[id]
   if (state === undefined) return
   for (const token of state.tokens) chainInput(turn, { type: 'unwatch', token })
+  for (const { coins } of state.claims) if (coins !== undefined) releaseFunding(turn, coins)
   turn.state = { ...turn.state, closes: omit(turn.state.closes, id) }
 }
 

@@ -80,6 +80,7 @@ export function loadNode(
     peers: {},
     connections: {},
     openings: {},
+    spareScripts: [],
     fees: [],
     fundingDepths: {},
   })
@@ -237,7 +238,10 @@ function start(turn: Turn): void {
  * that happens in the very write that makes the channel.
  */
 function releaseAbandoned(turn: Turn): void {
+  const claims = Object.values(turn.state.closes).flatMap((close) => close.claims)
   for (const reservation of Object.values(turn.state.wallet.reservations)) {
+    // Those of claims end with them (`releaseCoins`).
+    if (claims.some((claim) => claim.coins === reservation.id)) continue
     turn.state = { ...turn.state, wallet: release(turn.state.wallet, reservation.id) }
   }
 }

@@ -15,6 +15,9 @@ import {
   unseenTransactions,
   watchedScripts,
 } from '../wallet/coins.ts'
+import type { FeePayer } from '../onchain/types.ts'
+import { attachCoins, signAttached } from '../wallet/payer.ts'
+import { spendableCoins } from '../wallet/select.ts'
 import { commit, release } from '../wallet/reservations.ts'
 import { buildFunding, buildSend, DEFAULT_POLICY, maxSpendable, type SpendContext } from '../wallet/spend.ts'
 import { signSpend } from '../wallet/sign.ts'
@@ -145,6 +148,24 @@ export function buildFundingFor(
 /** Frees what an opening held. */
 export function releaseFunding(turn: Turn, reservationId: string): void {
   turn.state = { ...turn.state, wallet: release(turn.state.wallet, reservationId) }
+}
+
+/** The wallet as the payer of fees for claims: what it gives is reserved in this turn's state. */
+export function feePayer(turn: Turn): FeePayer {
+  return {
+    get coins() {
+      const { tipHeight } = spendContext(turn.state)
+      return spendableCoins(turn.state.wallet, tipHeight, false).length
+    },
+    attach(request) {
+      const attached = attachCoins(turn.state.wallet, request, spendContext(turn.state))
+      if (attached === undefined) return undefined
+      turn.state = { ...turn.state, wallet: attached.state }
+      emit(turn, { type: 'walletChanged' })
+      const { spend } = attached
+      return { tx: spend.tx, sign: (tx) => signAttached(tx, spend, turn.setup.walletKeys) }
+    },
+  }
 }
 
 /** The peer has signed: the funding transaction counts as sent from the write of this turn on. */

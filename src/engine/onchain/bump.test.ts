@@ -3,7 +3,16 @@ import { outputSumSat, weightOf } from '../bitcoin/tx.ts'
 import { ANCHORS, LCP, STATIC_REMOTEKEY } from '../commitment/formats.ts'
 import type { CommitmentFormat } from '../commitment/types.ts'
 import { createOnchain } from './step.ts'
-import { drive, fakeChain, scene, sceneFundingScript, testPayer, WALLET_SCRIPT } from './testing.ts'
+import {
+  drive,
+  fakeChain,
+  PREIMAGE,
+  scene,
+  sceneFundingScript,
+  testHtlcs,
+  testPayer,
+  WALLET_SCRIPT,
+} from './testing.ts'
 
 /** Our commitment (1000 sat/kw) waits in the mempool while the feerate is another. */
 async function waiting(
@@ -11,15 +20,17 @@ async function waiting(
   feeratePerKw: number,
   coinSat = 50_000n,
   openerMsat?: bigint,
+  expiry?: number,
 ) {
   const chain = fakeChain()
   const fundingOutpoint = chain.fund(sceneFundingScript(format), 1_000_000n)
   const poor = openerMsat === undefined ? {} : { openerMsat }
-  const s = scene({ format, fundingOutpoint, expiry: 600, htlcs: [], ...poor })
+  const htlcs = expiry === undefined ? [] : testHtlcs(expiry).filter((h) => h.offerer === 'accepter')
+  const s = scene({ format, fundingOutpoint, expiry: 600, htlcs, ...poor })
   const coin = { outpoint: chain.fund(WALLET_SCRIPT, coinSat), valueSat: coinSat }
   const ctx = { signer: s.signers.opener, feeratePerKw, feePayer: testPayer([coin]) }
   const { tx } = s.signed('opener', 3n)
-  const d = drive(chain, createOnchain(s.snapshots.opener, 500, ctx, tx), ctx)
+  const d = drive(chain, createOnchain({ ...s.snapshots.opener, preimages: [PREIMAGE] }, 500, ctx, tx), ctx)
   await d.sync()
   return { d, ctx, chain, parent: tx, coin }
 }
@@ -40,8 +51,8 @@ describe.each([ANCHORS, LCP])('$name: a commitment that pays too little', (forma
     expect(d.state.claims).toEqual([])
   })
 
-  it('gets a dearer one every two blocks that it is passed over', async () => {
-    const { d } = await waiting(format, 5_000)
+  it('gets a dearer one every two blocks that it is passed over while an HTLC of ours runs out', async () => {
+    const { d } = await waiting(format, 5_000, 50_000n, undefined, 540)
     d.input({ type: 'tip', height: 501 })
     expect(d.state.claims[0]?.feeratePerKw).toBe(5_000)
     d.input({ type: 'tip', height: 502 })
@@ -49,6 +60,26 @@ describe.each([ANCHORS, LCP])('$name: a commitment that pays too little', (forma
     await d.sync()
     expect(d.refusals).toEqual([])
     expect(d.released).toEqual([])
+    // The last twelve blocks: half more with each.
+    d.input({ type: 'tip', height: 528 })
+    const late = d.state.claims[0]?.feeratePerKw ?? 0
+    d.input({ type: 'tip', height: 529 })
+    expect(d.state.claims[0]?.feeratePerKw).toBe(Math.ceil(late * 1.5))
+    await d.sync()
+    expect(d.refusals).toEqual([])
+  })
+
+  it('is in no haste without HTLCs: the child follows the feerate after twelve blocks, and does not rise by itself', async () => {
+    const { d, ctx } = await waiting(format, 5_000)
+    d.input({ type: 'tip', height: 511 })
+    expect(d.state.claims[0]?.feeratePerKw).toBe(5_000)
+    d.input({ type: 'tip', height: 513 })
+    expect(d.state.claims[0]?.feeratePerKw).toBe(5_000)
+    ctx.feeratePerKw = 8_000
+    d.input({ type: 'tip', height: 514 })
+    expect(d.state.claims[0]?.feeratePerKw).toBe(8_000)
+    await d.sync()
+    expect(d.refusals).toEqual([])
   })
 
   it('gets none while it pays enough, while the wallet is empty, or when that costs more than half of what is ours', async () => {

@@ -4,30 +4,84 @@ import type { Tx } from '../bitcoin/types.ts'
 import { weightFeeSat } from '../commitment/fees.ts'
 import { sweepInputWeight, type SweepOutput } from '../commitment/sweeps.ts'
 import { TX_OVERHEAD_WEIGHT } from '../commitment/weights.ts'
-import { BUMP_BLOCKS, FLOOR_FEERATE_PER_KW, URGENT_BUMP_BLOCKS } from './constants.ts'
+import {
+  BUMP_BLOCKS,
+  CONTESTED_BUMP_BLOCKS,
+  DEADLINE_LAST_BLOCKS,
+  DEADLINE_NEAR_BLOCKS,
+  FLOOR_FEERATE_PER_KW,
+  URGENT_BUMP_BLOCKS,
+} from './constants.ts'
 import { fundingSpend, type TrackedOutput, txOf } from './outputs.ts'
 import type { Claim, OnchainContext, OnchainState } from './types.ts'
 
 /** What feerates claims pay, when they are raised, and how our commitment is helped into a block. */
 
-/** A feerate for a claim: at least what every node relays. */
-export const feerateOf = (contested: boolean, ctx: OnchainContext): number =>
-  Math.max(FLOOR_FEERATE_PER_KW, contested ? (ctx.urgentFeeratePerKw ?? ctx.feeratePerKw) : ctx.feeratePerKw)
+/** How soon claims have to be in a block, and what that may cost. */
+export interface Pace {
+  /** sat per 1000 weight for a new claim: at least what every node relays. */
+  readonly feeratePerKw: number
+  /** A replacement is due after so many blocks in vain. */
+  readonly blocks: number
+  /** It pays so many times as much, whatever estimates say; absent: it only follows them. */
+  readonly rise?: number
+  /** The most that it may cost, in percent of what it claims. */
+  readonly limitPercent: bigint
+}
+
+/** The last block that may hold the claim of an output before another may take it; undefined where nobody can, or anybody now. */
+export function deadlineOf(state: OnchainState, output: TrackedOutput): number | undefined {
+  const { method, created, htlc } = output
+  const { snapshot, close } = state
+  if (method === undefined || !output.contested) return undefined
+  if (method.kind === 'second_stage') return method.preimage === undefined ? undefined : htlc?.cltvExpiry
+  switch (method.output.kind) {
+    case 'htlc_preimage':
+      return htlc?.cltvExpiry
+    // The cheater's delay is what we asked for. His HTLCs too: their second stages would begin another delay, and a race.
+    case 'penalty':
+    case 'htlc_penalty':
+      return (created?.height ?? state.height) + snapshot[snapshot.role].toSelfDelay
+    case 'delayed':
+      // An old commitment of ours: the peer may punish it any moment.
+      return close?.kind === 'local' ? undefined : state.height
+    default:
+      return undefined
+  }
+}
+
+/** The pace of a claim: deadline-driven, and no dearer than the deadline asks for. Justice does not wait for a deadline to be near. */
+export function paceOf(state: OnchainState, outputs: readonly TrackedOutput[], ctx: OnchainContext): Pace {
+  const least = (feeratePerKw: number): number => Math.max(FLOOR_FEERATE_PER_KW, feeratePerKw)
+  const usual = least(ctx.feeratePerKw)
+  const urgent = least(ctx.urgentFeeratePerKw ?? ctx.feeratePerKw)
+  if (!outputs.some((o) => o.contested))
+    return { feeratePerKw: usual, blocks: BUMP_BLOCKS, limitPercent: 50n }
+  const left =
+    Math.min(...outputs.map((o) => deadlineOf(state, o) ?? Number.POSITIVE_INFINITY)) - state.height
+  if (left <= DEADLINE_LAST_BLOCKS) return { feeratePerKw: urgent, blocks: 1, rise: 1.5, limitPercent: 90n }
+  const justice = state.close?.secret !== undefined
+  if (left <= DEADLINE_NEAR_BLOCKS || justice)
+    return { feeratePerKw: urgent, blocks: URGENT_BUMP_BLOCKS, rise: 1.25, limitPercent: 50n }
+  return { feeratePerKw: usual, blocks: CONTESTED_BUMP_BLOCKS, rise: 1.25, limitPercent: 50n }
+}
 
 /** The feerate of a claim's replacement when one is due; undefined while it stays as it is. */
-export function raisedFeerate(
-  state: OnchainState,
-  claim: Claim,
-  contested: boolean,
-  ctx: OnchainContext,
-): number | undefined {
-  if (state.height - claim.height < (contested ? URGENT_BUMP_BLOCKS : BUMP_BLOCKS)) return undefined
-  const wanted = feerateOf(contested, ctx)
+export function raisedFeerate(state: OnchainState, claim: Claim, pace: Pace): number | undefined {
+  if (state.height - claim.height < pace.blocks) return undefined
+  const { rise = 1.25 } = pace
   // BIP 125 rule 4: the replacement pays for its own relay; a quarter more each time reaches any feerate in a day.
-  const least = Math.max(Math.ceil(claim.feeratePerKw * 1.25), claim.feeratePerKw + FLOOR_FEERATE_PER_KW)
-  if (wanted >= least) return wanted
+  const least = Math.max(Math.ceil(claim.feeratePerKw * rise), claim.feeratePerKw + FLOOR_FEERATE_PER_KW)
+  if (pace.feeratePerKw >= least) return pace.feeratePerKw
   // What another may take rises without being asked: the estimate was too low for the miners.
-  return contested ? least : undefined
+  return pace.rise === undefined ? undefined : least
+}
+
+/** What our commitment waits for: as fast as its HTLCs ask, once it is in a block. */
+function commitmentPace(state: OnchainState, outputs: readonly TrackedOutput[], ctx: OnchainContext): Pace {
+  const htlcs = outputs.filter((o) => o.kind === 'htlc' && o.parent === undefined)
+  // Those that only expire are in no haste, and need one more block for their second stage.
+  return paceOf(state, htlcs, ctx)
 }
 
 /**
@@ -50,7 +104,8 @@ export function planChild(
   const ours = current?.bumps === spend.txid ? current : undefined
   const parentWeight = weightOf(parent)
   const parentFeeSat = state.snapshot.fundingSat - outputSumSat(parent)
-  const feeratePerKw = ours === undefined ? feerateOf(true, ctx) : raisedFeerate(state, ours, true, ctx)
+  const pace = commitmentPace(state, outputs, ctx)
+  const feeratePerKw = ours === undefined ? pace.feeratePerKw : raisedFeerate(state, ours, pace)
   if (feeratePerKw === undefined) return ours
   const missingSat = weightFeeSat(feeratePerKw, parentWeight) - parentFeeSat
   if (missingSat <= 0n) return ours
@@ -73,6 +128,7 @@ export function planChild(
     weight: TX_OVERHEAD_WEIGHT + sweepInputWeight(output),
     surplusSat: sat(anchor.valueSat - missingSat),
     feeratePerKw,
+    limitSat: atStake / 2n,
   })
   if (paid === undefined) return ours
   const unsigned = paid.sign(paid.tx)

@@ -12,7 +12,7 @@ import {
   outputWeight,
   TX_OVERHEAD_WEIGHT,
 } from '../commitment/weights.ts'
-import { coinsToken, feerateOf, planChild, raisedFeerate } from './bump.ts'
+import { coinsToken, paceOf, planChild, raisedFeerate } from './bump.ts'
 import { buildSnapshotLocal } from './classify.ts'
 import { FLOOR_FEERATE_PER_KW, MAX_CLAIM_INPUTS } from './constants.ts'
 import { isClaimable, type TrackedOutput } from './outputs.ts'
@@ -43,6 +43,9 @@ const isWorthClaiming = (output: SweepOutput, sweepScript: Uint8Array, feeratePe
   output.valueSat - weightFeeSat(feeratePerKw, sweepWeight([output], sweepScript)) - 1n >=
   dustLimitSat(sweepScript)
 
+/** A second stage that its own wallet pays for, a coin or two, and its sweep, in weights of second stages. */
+const SECOND_STAGE_COST = 3
+
 /** Whether claiming an output costs more than it brings even at the least feerate that relays. */
 export function isAbandoned(state: OnchainState, output: TrackedOutput): boolean {
   const { method } = output
@@ -53,7 +56,8 @@ export function isAbandoned(state: OnchainState, output: TrackedOutput): boolean
   const { format } = snapshotParams(snapshot)
   // Without anchors the fee is paid already.
   return (
-    format.anchors && weightFeeSat(FLOOR_FEERATE_PER_KW, 2 * htlcTimeoutWeight(format)) >= output.valueSat
+    format.anchors &&
+    weightFeeSat(FLOOR_FEERATE_PER_KW, SECOND_STAGE_COST * htlcTimeoutWeight(format)) >= output.valueSat
   )
 }
 
@@ -100,53 +104,88 @@ function buildSweep(
   }
 }
 
-/** Our HTLC-timeout or HTLC-success transaction; with anchors the wallet has to pay for it. Undefined while it cannot. */
+/**
+ * Our HTLC-timeout or HTLC-success transaction; with anchors the wallet has to pay for it, and several with one locktime may be one
+ * (BOLT 3: the peer signed SINGLE|ANYONECANPAY). Undefined while it cannot.
+ * @param whole all of the group or nothing; else what coins suffice for
+ */
 function buildSecondStage(
   state: OnchainState,
-  tracked: TrackedOutput,
+  group: readonly TrackedOutput[],
   feeratePerKw: number,
   ctx: OnchainContext,
+  whole: boolean,
 ): Claim | undefined {
   const { snapshot } = state
-  const { method } = tracked
-  if (method?.kind !== 'second_stage') return undefined
   const built = buildSnapshotLocal(snapshot, ctx.signer)
-  const index = built.htlcs.findIndex((h) => h.outputIndex === method.vout)
-  const output = built.htlcs[index]
-  const remoteSignature = snapshot.local.htlcSignatures[index]
-  invariant(output !== undefined && remoteSignature !== undefined, 'an HTLC of our commitment is signed')
-  const sign = (tx: Tx) => {
-    const combined = { tx, inputIndex: 0 }
-    const { preimage } = method
-    const witness = ctx.signer.signSecondStage(
-      snapshot.signer,
-      built,
-      output,
-      remoteSignature,
-      preimage,
-      combined,
-    )
-    invariant(witness.ok, `second stage: ${witness.ok ? '' : witness.error}`)
-    return withWitness(tx, 0, witness.value)
-  }
-  const base = { claims: [tracked.key], height: state.height }
   const { format } = snapshotParams(snapshot)
+  const parts = group.flatMap((tracked) => {
+    const { method } = tracked
+    if (method?.kind !== 'second_stage') return []
+    const index = built.htlcs.findIndex((h) => h.outputIndex === method.vout)
+    const output = built.htlcs[index]
+    const remoteSignature = snapshot.local.htlcSignatures[index]
+    invariant(output !== undefined && remoteSignature !== undefined, 'an HTLC of our commitment is signed')
+    const { preimage } = method
+    const weight = preimage === undefined ? htlcTimeoutWeight(format) : htlcSuccessWeight(format)
+    return [{ tracked, output, remoteSignature, preimage, weight }]
+  })
+  const sign = (tx: Tx): Tx =>
+    parts.reduce((signed, { output, remoteSignature, preimage }, inputIndex) => {
+      const combined = { tx, inputIndex }
+      const witness = ctx.signer.signSecondStage(
+        snapshot.signer,
+        built,
+        output,
+        remoteSignature,
+        preimage,
+        combined,
+      )
+      invariant(witness.ok, `second stage: ${witness.ok ? '' : witness.error}`)
+      return withWitness(signed, inputIndex, witness.value)
+    }, tx)
+  const [first] = parts
+  if (first === undefined) return undefined
+  const base = { claims: parts.map((p) => p.tracked.key), height: state.height }
   if (!format.anchors) {
-    const tx = sign(output.secondStage)
+    const tx = sign(first.output.secondStage)
     return { ...base, txid: txidOf(tx), tx, feeratePerKw, fixedFee: true }
   }
-  const weight = method.preimage === undefined ? htlcTimeoutWeight(format) : htlcSuccessWeight(format)
   // Never more than is saved: what the second stage costs, and then its sweep.
-  if (weightFeeSat(feeratePerKw, 2 * weight) >= tracked.valueSat) return undefined
-  const coins = coinsToken(tracked)
+  const worth = parts.filter(
+    (p) => weightFeeSat(feeratePerKw, SECOND_STAGE_COST * p.weight) < p.tracked.valueSat,
+  )
+  if (worth.length < parts.length) {
+    const rest = worth.map((p) => p.tracked)
+    return rest.length === 0 || whole ? undefined : buildSecondStage(state, rest, feeratePerKw, ctx, false)
+  }
+  const coins = coinsToken(first.tracked)
+  const valueSat = parts.reduce((n, p) => n + p.tracked.valueSat, 0n)
   const paid = ctx.feePayer?.attach({
     token: coins,
-    tx: output.secondStage,
-    weight,
+    tx: {
+      ...first.output.secondStage,
+      inputs: parts.flatMap((p) => p.output.secondStage.inputs),
+      outputs: parts.flatMap((p) => p.output.secondStage.outputs),
+    },
+    weight: parts.reduce((n, p) => n + p.weight - TX_OVERHEAD_WEIGHT, TX_OVERHEAD_WEIGHT),
     surplusSat: sat(0),
     feeratePerKw,
+    limitSat: (valueSat * 2n) / 3n,
   })
-  if (paid === undefined) return undefined
+  if (paid === undefined) {
+    // Coins for some of them are better than none for all.
+    const fewer = parts.toSorted((a, b) => Number(b.tracked.valueSat - a.tracked.valueSat)).slice(0, -1)
+    return fewer.length === 0 || whole
+      ? undefined
+      : buildSecondStage(
+          state,
+          fewer.map((p) => p.tracked),
+          feeratePerKw,
+          ctx,
+          false,
+        )
+  }
   const tx = sign(paid.sign(paid.tx))
   return { ...base, txid: txidOf(tx), tx, feeratePerKw, coins }
 }
@@ -155,10 +194,15 @@ function buildSecondStage(
  * Which claims are made together. What only we can spend waits for nobody and goes in one transaction. What another may spend
  * first would take a common transaction down with it; with anchors the peer can even pin it there (BOLT 5 §Revoked Transaction
  * Close Handling), so each such output then has a transaction of its own. `to_local` of a revoked commitment is ours alone for the
- * length of its delay.
+ * length of its delay. Second stages go together when there are fewer coins than there are of them: pinned is better than too late.
  */
-function groupOf(state: OnchainState, tracked: TrackedOutput): string {
-  if (tracked.method?.kind === 'second_stage') return tracked.key
+function groupOf(state: OnchainState, tracked: TrackedOutput, common: boolean): string {
+  const { method } = tracked
+  if (method?.kind === 'second_stage') {
+    if (!common) return tracked.key
+    // The peer signed the locktime: 0 with a preimage, else the expiry.
+    return method.preimage === undefined ? `timeout ${tracked.htlc?.cltvExpiry}` : 'success'
+  }
   if (!tracked.contested) return 'ours'
   if (tracked.kind === 'toLocal' || tracked.parent !== undefined) return 'punish'
   return snapshotParams(state.snapshot).format.anchors ? tracked.key : 'contested'
@@ -170,10 +214,11 @@ function buildGroup(
   group: readonly TrackedOutput[],
   feeratePerKw: number,
   ctx: OnchainContext,
+  whole = false,
 ): readonly Claim[] {
   const [first] = group
   if (first?.method?.kind === 'second_stage') {
-    const claim = buildSecondStage(state, first, feeratePerKw, ctx)
+    const claim = buildSecondStage(state, group, feeratePerKw, ctx, whole)
     return claim === undefined ? [] : [claim]
   }
   const items = group.flatMap((tracked): SweepItem[] => {
@@ -207,17 +252,26 @@ function replacement(
   ctx: OnchainContext,
 ): Claim | undefined {
   if (claim.fixedFee || outputs.some((o) => o.spend?.confirmed)) return undefined
-  const contested = outputs.some((o) => o.contested)
-  const feeratePerKw = raisedFeerate(state, claim, contested, ctx)
+  const pace = paceOf(state, outputs, ctx)
+  const feeratePerKw = raisedFeerate(state, claim, pace)
   if (feeratePerKw === undefined) return undefined
-  const [next, ...more] = buildGroup(state, outputs, feeratePerKw, ctx)
-  // Half of what is claimed is the most that an estimate may cost.
   const worth = outputs.reduce((n, o) => n + o.valueSat, 0n)
-  if (weightFeeSat(feeratePerKw, weightOf(claim.tx)) * 2n > worth) return undefined
+  const most = (worth * pace.limitPercent) / 100n
+  if (weightFeeSat(feeratePerKw, weightOf(claim.tx)) > most) return undefined
+  const [next, ...more] = buildGroup(state, outputs, feeratePerKw, ctx, true)
   // The same outputs or none: a smaller claim would leave the rest unclaimed.
   return next !== undefined && more.length === 0 && next.claims.length === claim.claims.length
     ? next
     : undefined
+}
+
+/** HTLCs that we hold the preimage of, the first to expire first; then all else in its order. */
+function byExpiry(a: TrackedOutput, b: TrackedOutput): number {
+  const rank = ({ method, htlc }: TrackedOutput): number =>
+    method?.kind === 'second_stage' && method.preimage !== undefined
+      ? (htlc?.cltvExpiry ?? 0)
+      : Number.MAX_SAFE_INTEGER
+  return rank(a) - rank(b)
 }
 
 /** The claims that there should be now: those alive, replaced where due, and new ones for what nothing claims yet. */
@@ -240,24 +294,18 @@ export function planClaims(
   )
   if (child !== undefined) claims.unshift(child)
   const covered = new Set(claims.flatMap((c) => c.claims))
+  const due = outputs.filter((o) => !covered.has(o.key) && isClaimable(state, o))
+  const coins = ctx.feePayer?.coins
+  const stages = due.filter((o) => o.method?.kind === 'second_stage')
+  const common = coins !== undefined && stages.length > coins && snapshotParams(state.snapshot).format.anchors
   const groups = new Map<string, TrackedOutput[]>()
-  for (const output of outputs) {
-    if (covered.has(output.key) || !isClaimable(state, output)) continue
-    const name = groupOf(state, output)
+  // What runs out first is paid for first, should coins not suffice for all.
+  for (const output of due.toSorted(byExpiry)) {
+    const name = groupOf(state, output, common)
     groups.set(name, [...(groups.get(name) ?? []), output])
   }
   for (const group of groups.values())
-    claims.push(
-      ...buildGroup(
-        state,
-        group,
-        feerateOf(
-          group.some((o) => o.contested),
-          ctx,
-        ),
-        ctx,
-      ),
-    )
+    claims.push(...buildGroup(state, group, paceOf(state, group, ctx).feeratePerKw, ctx))
   return claims.length === state.claims.length && claims.every((c, i) => c === state.claims[i])
     ? state.claims
     : claims

@@ -14,9 +14,23 @@ export const FORGET_DEPTH = 100
 /** The least that every node relays, 1 sat a virtual byte rounded up; what costs more than its worth even then is given up. */
 export const FLOOR_FEERATE_PER_KW = 253
 
-/** An unconfirmed claim that others may contest is replaced by one that pays more after this many blocks; others wait longer. */
-export const URGENT_BUMP_BLOCKS = 2
+/** What waits for nobody follows the feerate after so many blocks: two hours, in which estimates fall as often as they rise. */
 export const BUMP_BLOCKS = 12
+
+/** What others may take, though not by a known height, pays a quarter more after so many blocks in vain. */
+export const CONTESTED_BUMP_BLOCKS = 6
+
+/**
+ * Blocks before a deadline from which a claim pays for the next two blocks, and a quarter more every two that pass it over: half a
+ * day, in which a quarter every two blocks is 3,000 times the first feerate. Before that the usual feerate does, and has days to.
+ */
+export const DEADLINE_NEAR_BLOCKS = 72
+export const URGENT_BUMP_BLOCKS = 2
+
+/**
+ * The last two hours: half more with every block, and nearly all of the value may go (else half): what is late is lost entirely.
+ */
+export const DEADLINE_LAST_BLOCKS = 12
 
 /** Inputs of one claim: far below the relay limit of 400,000 weight, and counts stay in one byte. */
 export const MAX_CLAIM_INPUTS = 200

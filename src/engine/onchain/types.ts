@@ -216,6 +216,7 @@ export interface FeePayer {
    * when coins do not suffice.
    * @param weight of `tx` by itself when its inputs are signed
    * @param surplusSat what `tx` pays by itself; negative: what it has to pay for another besides
+   * @param limitSat the most that the wallet may lose by it: never more than is saved
    */
   attach(request: {
     readonly token: string
@@ -223,7 +224,10 @@ export interface FeePayer {
     readonly weight: number
     readonly surplusSat: bigint
     readonly feeratePerKw: number
+    readonly limitSat: bigint
   }): PaidTx | undefined
+  /** Coins that are free: with fewer than there are second stages to pay for, one coin pays for several. Absent: enough. */
+  readonly coins?: number
 }
 
 /** What the machine may ask besides its state. */

@@ -266,7 +266,7 @@ class Fields {
     return oneOf(this.get(name), ...(Object.keys(NETWORKS) as NetworkName[]))
   }
   reservation(name: string): ReservationPurpose {
-    return oneOf(this.get(name), 'send', 'funding', 'bump')
+    return oneOf(this.get(name), 'send', 'funding', 'bump', 'claim')
   }
 }
 

@@ -64,7 +64,7 @@ export const compareOutputs = (a: TxOutput, b: TxOutput): number =>
   a.valueSat === b.valueSat ? compareBytes(a.script, b.script) : a.valueSat < b.valueSat ? -1 : 1
 
 /** Weight that one input adds (its share of the counts left aside): 272 for P2WPKH, 230 for P2TR. */
-const inputWeight = (input: SpendInput): number =>
+export const inputWeight = (input: SpendInput): number =>
   164 + 1 + PLACEHOLDERS[input.path.purpose].reduce((n, w) => n + 1 + w.length, 0)
 
 /** Whether a coin brings more than the fee for spending it. */

@@ -6,7 +6,7 @@ import { encodeTx, SIGHASH_ALL, sighashMidstate, sighashSegwitV0, withWitness } 
 import type { Tx } from '../bitcoin/types.ts'
 import { signatureToDer, signEcdsa, signSchnorr, verifyEcdsa, verifySchnorr } from '../crypto/curve.ts'
 import type { WalletKeys } from './keys.ts'
-import type { Spend } from './types.ts'
+import type { Spend, SpendInput } from './types.ts'
 
 /**
  * Signs every input: the same bytes each time (RFC 6979; BIP 340 with zero auxiliary data), so that signing again after a
@@ -29,11 +29,32 @@ export function signSpend(spend: Spend, keys: WalletKeys): Tx {
       invariant(verifySchnorr(signature, digest, publicKey), 'a signature that verifies')
       return withWitness(signed, i, [signature])
     }
-    const digest = sighashSegwitV0(tx, i, p2wpkhScriptCode(publicKey), input.valueSat, SIGHASH_ALL, midstate)
-    const signature = signEcdsa(digest, secret)
-    invariant(verifyEcdsa(signature, digest, publicKey), 'a signature that verifies')
-    return withWitness(signed, i, [concat(signatureToDer(signature), Uint8Array.of(SIGHASH_ALL)), publicKey])
+    return signInput(signed, i, input, keys, midstate)
   }, tx)
+}
+
+/** Signs one P2WPKH input; the digest leaves witnesses aside, so those of other inputs stay as they are. Throws on a wrong key. */
+export function signInput(
+  tx: Tx,
+  index: number,
+  input: SpendInput,
+  keys: WalletKeys,
+  midstate = sighashMidstate(tx),
+): Tx {
+  invariant(input.path.purpose === 84, 'a P2WPKH input')
+  invariant(equalBytes(keys.script(input.path), input.script), 'the key of each input')
+  const publicKey = keys.publicKey(input.path)
+  const digest = sighashSegwitV0(
+    tx,
+    index,
+    p2wpkhScriptCode(publicKey),
+    input.valueSat,
+    SIGHASH_ALL,
+    midstate,
+  )
+  const signature = signEcdsa(digest, keys.secret(input.path))
+  invariant(verifyEcdsa(signature, digest, publicKey), 'a signature that verifies')
+  return withWitness(tx, index, [concat(signatureToDer(signature), Uint8Array.of(SIGHASH_ALL)), publicKey])
 }
 
 /** BIP 341 digests for key path spends with the default sighash type. */

@@ -63,7 +63,8 @@ export interface Spend {
   readonly replaces?: Txid
 }
 
-export type ReservationPurpose = 'send' | 'funding' | 'bump'
+/** `claim`: the wallet only pays the fee (`payer.ts`); `spend.inputs` are then those of its own, the last of `spend.tx`. */
+export type ReservationPurpose = 'send' | 'funding' | 'bump' | 'claim'
 
 /** Coins (and a change address) set apart for a transaction that is being made; ends by `release` or `commit` alone. */
 export interface Reservation {

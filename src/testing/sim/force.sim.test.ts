@@ -91,9 +91,7 @@ describe.each(FORMATS)('%s', (format) => {
     },
   )
 
-  // With anchors second stages carry no fee: the node has to give the on-chain machine a payer for them first.
-  const withHtlcs = format === 'static_remotekey' ? test : test.skip
-  withHtlcs.each(['ada', 'ben'] as const)('%s closes after every message of a payment', (closer) => {
+  test.each(['ada', 'ben'] as const)('%s closes after every message of a payment', (closer) => {
     const { world: base, channel } = beginning(format)
     const worlds: { world: World; after: string }[] = []
     base.onDelivered = (_, link) => {
