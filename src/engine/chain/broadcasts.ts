@@ -2,7 +2,8 @@ import { decodeTx, txidOf } from '../bitcoin/tx.ts'
 import { type EsploraResult, isAlreadyKnown, isRefusal, parseHash, rejectReason } from './esplora.ts'
 import { failed, served } from './servers.ts'
 import { putBroadcast, type Turn, without } from './turn.ts'
-import type { Broadcast } from './types.ts'
+import type { Txid } from '../bitcoin/types.ts'
+import type { Broadcast, ChainState } from './types.ts'
 
 /** Servers that did not answer are tried for this long, then a broadcast that is not kept up is done. */
 const GIVE_UP_MS = 600_000
@@ -19,6 +20,7 @@ export function startBroadcast(turn: Turn, token: string, tx: Uint8Array, keep: 
     token,
     txid: txidOf(decoded.value),
     tx,
+    spends: decoded.value.inputs.map((input) => input.outpoint.txid),
     keep,
     startedAt: turn.now,
     outcomes: {},
@@ -37,12 +39,34 @@ export function onBroadcast(turn: Turn, url: string, token: string, result: Espl
   if (result.ok) {
     const txid = parseHash(result.value)
     if (!txid.ok) return failed(turn, url, { kind: 'shape', message: txid.error })
-    return outcome(true, null)
+    outcome(true, null)
+    return askChildrenAgain(turn, url, txid.value)
   }
   const { status, message } = result.error
   if (!isRefusal(result) || status === 404) return failed(turn, url, result.error)
   const reason = rejectReason(message)
-  return isAlreadyKnown(message) ? outcome(true, null) : outcome(false, reason)
+  if (!isAlreadyKnown(message)) return outcome(false, reason)
+  outcome(true, null)
+  if (broadcast) askChildrenAgain(turn, url, broadcast.txid)
+}
+
+/** A server that did not know a parent refused what spends it: now that it has the parent, it is asked again at once. */
+function askChildrenAgain(turn: Turn, url: string, parent: Txid): void {
+  for (const child of Object.values(turn.state.broadcasts)) {
+    if (child.outcomes[url]?.ok === false && child.spends.includes(parent))
+      putBroadcast(turn, { ...child, outcomes: without(child.outcomes, url) })
+  }
+}
+
+/** Children wait at a server for its verdict on their parents, within this time: else it would refuse them for inputs that it lacks. */
+const PARENTS_FIRST_MS = 30_000
+
+/** Until when a broadcast waits at a server for those that it spends; 0 when it need not. */
+export function waitsForParents(state: ChainState, broadcast: Broadcast, url: string): number {
+  const waits = Object.values(state.broadcasts).some(
+    (other) => broadcast.spends.includes(other.txid) && !(url in other.outcomes),
+  )
+  return waits ? broadcast.startedAt + PARENTS_FIRST_MS : 0
 }
 
 /** Tells a verdict when there is a new one, begins new rounds, and drops what is done. */

@@ -1,5 +1,6 @@
 import type { EsploraRequest } from './esplora.ts'
 import { type Priority, ask, isAsked, ranked, readyAt, TIMEOUT_GRACE_MS } from './servers.ts'
+import { waitsForParents } from './broadcasts.ts'
 import { wantedBlocks } from './sync.ts'
 import { provedSpend } from './spends.ts'
 import { patchServer, type Turn } from './turn.ts'
@@ -76,11 +77,17 @@ export function isCurrent(turn: Turn): boolean {
 // ---- money first: broadcasts ---------------------------------------------------------------------------------------
 
 function planBroadcasts(p: Plan): void {
-  for (const { token, tx, keep, startedAt, outcomes } of Object.values(p.turn.state.broadcasts)) {
+  for (const broadcast of Object.values(p.turn.state.broadcasts)) {
+    const { token, tx, keep, startedAt, outcomes } = broadcast
     if (keep) later(p, startedAt + p.turn.state.config.rebroadcastMs)
     for (const server of ranked(p.turn.state, p.turn.now)) {
       if (server.url in outcomes) continue
       if (isAsked(p.turn.state, (q) => q.kind === 'broadcast' && q.token === token, server.url)) continue
+      const waits = waitsForParents(p.turn.state, broadcast, server.url)
+      if (waits > p.turn.now) {
+        later(p, waits)
+        continue
+      }
       const request = { kind: 'broadcast', hex: hex(tx) } as const
       tryAsk(p, server, 'money', request, { kind: 'broadcast', token })
     }

@@ -368,6 +368,8 @@ export interface Broadcast {
   readonly token: string
   readonly txid: Txid
   readonly tx: Uint8Array
+  /** The transactions whose outputs it spends. */
+  readonly spends: readonly Txid[]
   readonly keep: boolean
   /** When the round under way began. */
   readonly startedAt: number

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { toHex } from '../base/bytes.ts'
 import { txidOf } from '../bitcoin/tx.ts'
 import type { Tx } from '../bitcoin/types.ts'
 import { chainConfig } from './config.ts'
@@ -290,6 +291,45 @@ describe('broadcasts', () => {
     node.mempool = []
     d.run(20_000)
     expect(node.mempool).toEqual([])
+  })
+
+  test('a child goes to a server after its parent, and again as soon as a server that refused the parent takes it', () => {
+    const { node, a } = setup()
+    const parent = funding()
+    const child: Tx = {
+      ...parent,
+      inputs: [{ ...parent.inputs[0], outpoint: { txid: txidOf(parent), vout: 0 } } as Tx['inputs'][number]],
+    }
+    let takesParent = false
+    a.fault = (request) => {
+      if (request.kind !== 'broadcast') return undefined
+      const missing = request.hex === toHex(rawOf(child)) && node.find(txidOf(parent)) === undefined
+      const refused = !takesParent && request.hex === toHex(rawOf(parent))
+      if (!missing && !refused) return undefined
+      const message = missing ? 'bad-txns-inputs-missingorspent' : 'min relay fee not met'
+      return failure('http', `sendrawtransaction RPC error: {"code":-26,"message":"${message}"}`, 400)
+    }
+    const d = new Driver({ a }, { config: { rebroadcastMs: 60_000 } })
+    d.run(1_000)
+    d.input({ type: 'broadcast', token: 'child', tx: rawOf(child), keep: true })
+    d.input({ type: 'broadcast', token: 'parent', tx: rawOf(parent), keep: true })
+    d.run(1_000)
+    expect(d.last('broadcastResult', 'child')?.accepted).toBe(false)
+    takesParent = true
+    // The parent's next round, and no more than a moment.
+    d.run(59_500)
+    expect(node.mempool).toEqual([parent, child])
+    expect(d.last('broadcastResult', 'child')?.accepted).toBe(true)
+    // In the right order nothing is refused at all.
+    node.mempool = []
+    const e = new Driver({ a })
+    e.run(1_000)
+    const sent = a.count('broadcast')
+    e.input({ type: 'broadcast', token: 'parent', tx: rawOf(parent), keep: true })
+    e.input({ type: 'broadcast', token: 'child', tx: rawOf(child), keep: true })
+    e.run(1_000)
+    expect(node.mempool).toEqual([parent, child])
+    expect(a.count('broadcast') - sent).toBe(2)
   })
 
   test('bytes that are no transaction are refused here', () => {
