@@ -272,6 +272,7 @@ export function fakeState(): AppState {
     network: 'regtest',
     nodeId: fakeKey(77),
     version: '0.1.0',
+    lock: { password: false },
     chain: {
       height: HEIGHT,
       blockHash: `00000000${hex(9, 28)}`,

@@ -18,7 +18,7 @@ import {
 } from './fake-data.ts'
 
 /** What the demo begins with. */
-export type Scene = 'running' | 'welcome' | 'empty' | 'following' | 'frozen' | 'starting'
+export type Scene = 'running' | 'welcome' | 'empty' | 'following' | 'frozen' | 'starting' | 'locked'
 
 const fail = (code: ErrorCode, data: Record<string, string | number> = {}): ApiError =>
   new ApiError({ code, message: code, data })
@@ -39,6 +39,14 @@ function firstState(scene: Scene): AppState {
   if (scene === 'following') return { ...state, phase: 'following' }
   if (scene === 'frozen')
     return { ...state, phase: 'frozen', error: { code: 'storageFailed', message: 'QuotaExceededError' } }
+  if (scene === 'locked') {
+    const { nodeId: _, ...rest } = emptyState()
+    return {
+      ...rest,
+      phase: 'locked',
+      lock: { password: true, passkey: { credentialId: '0909', salt: '07'.repeat(32) } },
+    }
+  }
   if (scene === 'starting') {
     const { nodeId: _, ...rest } = state
     return {
@@ -135,6 +143,35 @@ export function fakeNode(scene: Scene = 'running', pace = 600): Handlers {
       return {}
     },
     showWords: () => Promise.resolve({ words: [...WORDS] }),
+    /** The password is `open sesame`. */
+    async unlock(input) {
+      await wait(pace)
+      if (!('password' in input) || input.password !== 'open sesame') throw fail('wrongPassword')
+      set({ ...fakeState(), lock: state.lock })
+      return {}
+    },
+    lock() {
+      set({ phase: 'locked' })
+      return Promise.resolve({})
+    },
+    async addLock({ lock }) {
+      await wait(pace)
+      set({
+        lock: { ...state.lock, ...('password' in lock ? { password: true } : { passkey: lock.passkey }) },
+      })
+      return {}
+    },
+    async removeLock({ kind }) {
+      await wait(pace)
+      const { passkey } = state.lock
+      set({
+        lock: {
+          password: state.lock.password && kind !== 'password',
+          ...(passkey === undefined || kind === 'passkey' ? {} : { passkey }),
+        },
+      })
+      return {}
+    },
     eraseWallet: () => Promise.resolve({}),
     confirmWords() {
       set({

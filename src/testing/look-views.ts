@@ -30,6 +30,25 @@ export const VIEWS: readonly View[] = [
       )
     },
   },
+  { name: 'locked', scene: 'locked', hash: '/' },
+  {
+    name: 'locked-wrong',
+    scene: 'locked',
+    hash: '/',
+    act: async (page) => {
+      await field(page, 'Password').fill('open says me')
+      await button(page, 'Unlock').click()
+    },
+  },
+  {
+    name: 'settings-password',
+    scene: 'running',
+    hash: '/settings',
+    act: async (page) => {
+      await button(page, 'Set a password').click()
+      await field(page, 'New password').fill('open')
+    },
+  },
   { name: 'starting', scene: 'starting', hash: '/' },
   { name: 'home', scene: 'running', hash: '/' },
   {

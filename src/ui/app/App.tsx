@@ -21,6 +21,7 @@ const load = {
   console: () => import('../screens/Console.tsx'),
   past: () => import('../screens/Past.tsx'),
 }
+const Unlock = lazy(() => import('../screens/Unlock.tsx'))
 const Send = lazy(load.send)
 const Receive = lazy(load.receive)
 const Channels = lazy(load.channels)
@@ -94,6 +95,15 @@ function Phase(): ReactNode {
     return (
       <Shell navigation={false}>
         <Welcome />
+      </Shell>
+    )
+  }
+  if (phase === 'locked') {
+    return (
+      <Shell navigation={false}>
+        <Suspense fallback={null}>
+          <Unlock />
+        </Suspense>
       </Shell>
     )
   }

@@ -1,5 +1,6 @@
 import type { ReactNode } from 'react'
 import { Erase } from '../features/settings/Erase.tsx'
+import { Lock } from '../features/settings/Lock.tsx'
 import { About, Logs, Look } from '../features/settings/Rest.tsx'
 import { Servers } from '../features/settings/Servers.tsx'
 import { Storage } from '../features/settings/Storage.tsx'
@@ -15,6 +16,7 @@ export default function Settings(): ReactNode {
         first={
           <>
             <Words />
+            <Lock />
             <Servers />
           </>
         }

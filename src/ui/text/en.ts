@@ -495,6 +495,64 @@ export const t = {
     noServers: 'No chain server is set.',
   },
 
+  lock: {
+    title: 'Locked',
+    about: 'Your wallet is on this device, sealed.',
+    password: 'Password',
+    unlock: 'Unlock',
+    usePasskey: 'Use your passkey',
+    opening: 'Opening the wallet…',
+    forgotten: 'Forgotten?',
+    forgottenAbout:
+      'Nobody can reset a password: the key to the wallet is made from it. Your recovery words bring back your coins on chain on any device; channels need this one.',
+    section: 'Lock',
+    sectionAbout:
+      'With a password or a passkey, everything this wallet keeps in the browser is sealed, and opens only with it.',
+    hasNone: 'Not locked: whoever can use this browser can use this wallet.',
+    hasPassword: 'Opens with a password.',
+    hasPasskey: 'Opens with a passkey.',
+    hasBoth: 'Opens with a password or a passkey.',
+    setPassword: 'Set a password',
+    changePassword: 'Change password',
+    removePassword: 'Remove password',
+    addPasskey: 'Add a passkey',
+    removePasskey: 'Remove passkey',
+    lockNow: 'Lock now',
+    tasks: {
+      setPassword: 'Set a password',
+      removePassword: 'Remove the password?',
+      addPasskey: 'Add a passkey',
+      removePasskey: 'Remove the passkey?',
+    },
+    taskAbout: {
+      setPassword:
+        'You will be asked for it each time the wallet starts. It cannot be reset: keep your recovery words.',
+      removePassword: 'Without a password and without a passkey, the wallet lies open in this browser.',
+      addPasskey:
+        'Your phone, computer or security key will open the wallet, by finger, face or PIN. It has to be one that can make keys (PRF).',
+      removePasskey: 'Without a passkey and without a password, the wallet lies open in this browser.',
+    },
+    taskDo: {
+      setPassword: 'Set password',
+      removePassword: 'Remove',
+      addPasskey: 'Add passkey',
+      removePasskey: 'Remove',
+    },
+    currentPassword: 'Current password',
+    newPassword: 'New password',
+    newPasswordAgain: 'New password again',
+    passwordHint: 'A few words that belong together for nobody else make a good one.',
+    passwordShort: (least: number) => `At least ${least} characters.`,
+    passwordDiffers: 'This is not the same.',
+    sealing: 'Sealing what is stored…',
+    changing: 'Changing the lock…',
+    passkeyProblem: {
+      no: 'The passkey was not used. Nothing was changed; try again.',
+      unsupported:
+        'This passkey cannot make keys (PRF). Nothing was changed; use a password, or another device.',
+    },
+  },
+
   settings: {
     title: 'Settings',
     backup: 'Recovery words',

@@ -90,6 +90,8 @@ const ENTRIES: Readonly<Record<ErrorCode, Entry>> = {
     what: 'The browser could not save the wallet’s state, so nothing was sent.',
     todo: 'Free some disk space, then reload the page.',
   },
+  locked: { what: 'The wallet is locked.', todo: 'Unlock it first.' },
+  wrongPassword: { what: 'That does not open this wallet.', todo: 'Nothing was touched. Try again.' },
   mainnetRefused: {
     what: 'This version does not work with real bitcoin yet.',
     todo: 'It cannot yet get back every payment that is on its way when a channel is closed by force. Choose a practice network until it can.',
