@@ -75,6 +75,8 @@ export interface NodeState {
   readonly peers: Readonly<Record<string, PeerState>>
   readonly connections: Readonly<Record<ConnectionId, string>>
   readonly openings: Readonly<Record<string, PendingOpening>>
+  /** Addresses drawn for openings that came to nothing: the next ones use them. */
+  readonly spareScripts: readonly Uint8Array[]
   readonly fees: readonly FeeEstimate[]
   readonly health?: ChainHealth
   /** ms since 1970: when servers last agreed with our tip. */

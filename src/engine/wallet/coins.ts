@@ -115,6 +115,12 @@ export function listAddresses(state: WalletState): readonly ListedAddress[] {
   )
 }
 
+/** Whether anything that counts pays this script of ours. */
+export function isUsed(state: WalletState, script: Uint8Array): boolean {
+  const path = pathsByScript(state.branches).get(toHex(script))
+  return path !== undefined && ledgerOf(state).used.has(keyPathName(path))
+}
+
 /**
  * Takes the full history of one script, replacing what that script's history said before. A transaction that no history
  * lists any more is dropped and its inputs come back, unless we made it: one of our own stays (`unseenTransactions` asks
