@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { REFERENCE_CURVE } from '../engine/crypto/curve.ts'
+import { readUintBE, uintBE } from '../engine/base/bytes.ts'
+import { type CurveBackend, REFERENCE_CURVE } from '../engine/crypto/curve.ts'
 import { seeded } from '../testing/random.ts'
 import { loadWasmCurve } from './curve-wasm.ts'
 
@@ -40,3 +41,89 @@ test('a tweak that leads to infinity is told by both', async () => {
   expect(wasm.tweakPublic(point, scalar)).toBeUndefined()
   expect(REFERENCE_CURVE.tweakPublic(point, scalar)).toBeUndefined()
 })
+
+test('what blinds a secret, proves a key or recovers one gives the bytes of the reference', async () => {
+  const random = seeded(2)
+  const wasm = await loadWasmCurve(random.bytes(32))
+  for (let i = 0; i < 20; i++) {
+    const secret = random.bytes(32)
+    const other = random.bytes(32)
+    const digest = random.bytes(32)
+    const point = REFERENCE_CURVE.publicKey(other)
+    expect(wasm.multiplySecret(point, secret)).toEqual(REFERENCE_CURVE.multiplySecret(point, secret))
+    expect(wasm.addPoints(point, REFERENCE_CURVE.publicKey(secret))).toEqual(
+      REFERENCE_CURVE.addPoints(point, REFERENCE_CURVE.publicKey(secret)),
+    )
+    const recoverable = REFERENCE_CURVE.signRecoverable(digest, secret)
+    expect(wasm.signRecoverable(digest, secret)).toEqual(recoverable)
+    expect(wasm.recoverPublicKey(recoverable.signature, recoverable.recovery, digest)).toEqual(
+      REFERENCE_CURVE.publicKey(secret),
+    )
+    const aux = random.bytes(32)
+    const message = random.bytes(i === 0 ? 0 : 32 + i)
+    const proof = REFERENCE_CURVE.signSchnorr(message, secret, aux)
+    expect(wasm.signSchnorr(message, secret, aux)).toEqual(proof)
+    const xOnly = REFERENCE_CURVE.publicKey(secret).slice(1)
+    const flipped = Uint8Array.from(proof, (b, j) => (j === (i * 3) % 64 ? b ^ 1 : b))
+    expect(wasm.verifySchnorr(proof, message, xOnly)).toBe(true)
+    for (const wrong of [flipped, proof.slice(1)]) expect(says(wasm, wrong, message, xOnly)).toBe(false)
+    expect(says(wasm, proof, message, point.slice(1))).toBe(false)
+  }
+})
+
+test('the same secret times the same point is the same however often its blinding has changed', async () => {
+  const random = seeded(3)
+  const wasm = await loadWasmCurve(random.bytes(32))
+  const secret = random.bytes(32)
+  const point = REFERENCE_CURVE.publicKey(random.bytes(32))
+  const expected = REFERENCE_CURVE.multiplySecret(point, secret)
+  for (let i = 0; i < 300; i++) expect(wasm.multiplySecret(point, secret)).toEqual(expected)
+})
+
+test('points that are none, opposite points and signatures out of range are told as the reference tells them', async () => {
+  const random = seeded(4)
+  const wasm = await loadWasmCurve(random.bytes(32))
+  const point = REFERENCE_CURVE.publicKey(random.bytes(32))
+  let valid = 0
+  for (let i = 0; i < 100; i++) {
+    const bytes = random.bytes(33)
+    bytes[0] = i % 6
+    expect(wasm.isPublicKey(bytes)).toBe(REFERENCE_CURVE.isPublicKey(bytes))
+    if (wasm.isPublicKey(bytes)) valid += 1
+  }
+  expect(valid).toBeGreaterThan(5)
+  const beyondP = new Uint8Array(33).fill(0xff)
+  beyondP[0] = 2
+  expect(wasm.isPublicKey(beyondP)).toBe(false)
+  const opposite = Uint8Array.from(point, (b, i) => (i === 0 ? b ^ 1 : b))
+  expect(wasm.addPoints(point, opposite)).toBeUndefined()
+  expect(wasm.addPoints(point, point)).toEqual(REFERENCE_CURVE.addPoints(point, point))
+  const message = random.bytes(32)
+  for (const half of [0, 32]) {
+    const proof = REFERENCE_CURVE.signSchnorr(message, random.bytes(32), random.bytes(32))
+    proof.fill(0xff, half, half + 32)
+    expect(says(wasm, proof, message, point.slice(1))).toBe(false)
+  }
+  // High S is refused in commitments and accepted in invoices.
+  const secret = random.bytes(32)
+  const { signature, recovery } = REFERENCE_CURVE.signRecoverable(message, secret)
+  const high = signature.slice()
+  const n = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n
+  high.set(uintBE(n - readUintBE(signature.subarray(32)), 32), 32)
+  expect(wasm.recoverPublicKey(high, recovery ^ 1, message)).toEqual(REFERENCE_CURVE.publicKey(secret))
+  expect(wasm.verifyEcdsa(high, message, REFERENCE_CURVE.publicKey(secret))).toBe(false)
+})
+
+/** As the face says it: what throws is not valid. */
+function says(
+  curve: Required<CurveBackend>,
+  signature: Uint8Array,
+  message: Uint8Array,
+  xOnly: Uint8Array,
+): boolean {
+  try {
+    return curve.verifySchnorr(signature, message, xOnly)
+  } catch {
+    return false
+  }
+}

@@ -53,16 +53,22 @@ export function uintBE(value: bigint | number, length: number): Uint8Array {
   if (v < 0n || v >= 1n << BigInt(8 * length))
     throw new RangeError(`uintBE: ${v} does not fit ${length} bytes`)
   const out = new Uint8Array(length)
-  for (let i = length - 1; i >= 0; i--) {
-    out[i] = Number(v & 0xffn)
-    v >>= 8n
+  const view = new DataView(out.buffer)
+  let at = length
+  for (; at >= 8; v >>= 64n) {
+    at -= 8
+    view.setBigUint64(at, v)
   }
+  for (let rest = Number(v); at > 0; rest = Math.floor(rest / 256)) out[--at] = rest % 256
   return out
 }
 
 /** Bytes to a big-endian unsigned integer. */
 export function readUintBE(bytes: Uint8Array): bigint {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   let v = 0n
-  for (const b of bytes) v = (v << 8n) | BigInt(b)
+  let at = 0
+  for (; at + 8 <= bytes.length; at += 8) v = (v << 64n) | view.getBigUint64(at)
+  for (; at < bytes.length; at++) v = (v << 8n) | BigInt(bytes[at] as number)
   return v
 }

@@ -7,8 +7,9 @@ const Point = secp256k1.Point
 const N = Point.Fn.ORDER
 
 /**
- * The operations that a faster implementation may take over. All take valid keys and scalars; results are the same bytes as the
- * reference's (a differential test sees to it). `multiplyPublic` may take time that depends on its scalar.
+ * The operations that a faster implementation may take over. All take valid keys and scalars unless it is said otherwise; results are
+ * the same bytes as the reference's (a differential test sees to it). `multiplyPublic` may take time that depends on its scalar,
+ * `multiplySecret` must not. What a backend leaves out stays with the reference.
  */
 export interface CurveBackend {
   readonly name: string
@@ -18,10 +19,21 @@ export interface CurveBackend {
   multiplyPublic(point: Uint8Array, scalar: Uint8Array): Uint8Array
   /** point + scalar·G; undefined at infinity. */
   tweakPublic(point: Uint8Array, scalar: Uint8Array): Uint8Array | undefined
+  /** Whether any 33 bytes are a compressed point. */
+  isPublicKey?(point: Uint8Array): boolean
+  /** secret·point for a secret that is used again and again: what can be measured must not depend on it. */
+  multiplySecret?(point: Uint8Array, secret: Uint8Array): Uint8Array
+  addPoints?(a: Uint8Array, b: Uint8Array): Uint8Array | undefined
+  /** May throw where there is no such key. */
+  recoverPublicKey?(signature: Uint8Array, recovery: number, digest: Uint8Array): Uint8Array
+  signRecoverable?(digest: Uint8Array, secret: Uint8Array): { signature: Uint8Array; recovery: number }
+  signSchnorr?(message: Uint8Array, secret: Uint8Array, aux: Uint8Array): Uint8Array
+  /** Takes any 64 bytes as a signature and any 32 as a key; may throw where they are none. */
+  verifySchnorr?(signature: Uint8Array, message: Uint8Array, xOnly: Uint8Array): boolean
 }
 
 /** The reference. */
-export const REFERENCE_CURVE: CurveBackend = {
+export const REFERENCE_CURVE: Required<CurveBackend> = {
   name: 'noble',
   publicKey: (secret) => secp256k1.getPublicKey(secret, true),
   signEcdsa: (digest, secret) =>
@@ -29,14 +41,33 @@ export const REFERENCE_CURVE: CurveBackend = {
   verifyEcdsa: (signature, digest, point) =>
     secp256k1.verify(signature, digest, point, { prehash: false, lowS: true, format: 'compact' }),
   multiplyPublic: (point, scalar) => Point.fromBytes(point).multiplyUnsafe(readUintBE(scalar)).toBytes(true),
-  tweakPublic: (point, scalar) => addPoints(point, secp256k1.getPublicKey(scalar, true)),
+  tweakPublic: (point, scalar) => sumOf(point, secp256k1.getPublicKey(scalar, true)),
+  isPublicKey: (point) => secp256k1.utils.isValidPublicKey(point, true),
+  multiplySecret: (point, secret) => secp256k1.getSharedSecret(secret, point, true),
+  addPoints: (a, b) => sumOf(a, b),
+  recoverPublicKey: (signature, recovery, digest) =>
+    secp256k1.Signature.fromBytes(signature, 'compact')
+      .addRecoveryBit(recovery)
+      .recoverPublicKey(digest)
+      .toBytes(true),
+  signRecoverable(digest, secret) {
+    const bytes = secp256k1.sign(digest, secret, { prehash: false, lowS: true, format: 'recovered' })
+    return { signature: bytes.slice(1), recovery: bytes[0] as number }
+  },
+  signSchnorr: (message, secret, aux) => schnorr.sign(message, secret, aux),
+  verifySchnorr: (signature, message, xOnly) => schnorr.verify(signature, message, xOnly),
 }
 
-let backend: CurveBackend = REFERENCE_CURVE
+function sumOf(a: Uint8Array, b: Uint8Array): Uint8Array | undefined {
+  const sum = Point.fromBytes(a).add(Point.fromBytes(b))
+  return sum.is0() ? undefined : sum.toBytes(true)
+}
+
+let backend: Required<CurveBackend> = REFERENCE_CURVE
 
 /** Hands the hot operations to another implementation; the shell does so once, before the engine runs. */
 export function useCurve(next: CurveBackend): void {
-  backend = next
+  backend = { ...REFERENCE_CURVE, ...next }
 }
 
 /** Name of the implementation in use. */
@@ -54,7 +85,7 @@ export function isSecretKey(secret: Uint8Array): boolean {
 
 /** Whether 33 bytes are a compressed point on the curve. */
 export function isPublicKey(point: Uint8Array): boolean {
-  return point.length === 33 && secp256k1.utils.isValidPublicKey(point, true)
+  return point.length === 33 && backend.isPublicKey(point)
 }
 
 /** secret·G, compressed (33 bytes). Throws when the secret is out of range. */
@@ -71,15 +102,14 @@ export const multiplyPublic = (point: Uint8Array, scalar: Uint8Array): Uint8Arra
 export const tweakPublic = (point: Uint8Array, scalar: Uint8Array): Uint8Array | undefined =>
   backend.tweakPublic(point, scalar)
 
-/** secret·point in constant time, compressed (33 bytes). Throws when either is invalid. */
-export const multiplyPoint = (point: Uint8Array, secret: Uint8Array): Uint8Array =>
-  secp256k1.getSharedSecret(secret, point, true)
+/** secret·point, compressed (33 bytes), for secrets that live on: in constant time, or blinded. Throws when either is invalid. */
+export function multiplyPoint(point: Uint8Array, secret: Uint8Array): Uint8Array {
+  if (!isSecretKey(secret)) throw new RangeError('multiplyPoint: secret out of range')
+  return backend.multiplySecret(point, secret)
+}
 
 /** a + b, compressed; undefined when the sum is the point at infinity. */
-export function addPoints(a: Uint8Array, b: Uint8Array): Uint8Array | undefined {
-  const sum = Point.fromBytes(a).add(Point.fromBytes(b))
-  return sum.is0() ? undefined : sum.toBytes(true)
-}
+export const addPoints = (a: Uint8Array, b: Uint8Array): Uint8Array | undefined => backend.addPoints(a, b)
 
 /** −point, compressed. */
 export const negatePoint = (point: Uint8Array): Uint8Array => Point.fromBytes(point).negate().toBytes(true)
@@ -100,6 +130,15 @@ export function multiplyScalars(a: Uint8Array, b: Uint8Array): Uint8Array | unde
 export const ecdh = (secret: Uint8Array, point: Uint8Array): Uint8Array =>
   sha256(multiplyPoint(point, secret))
 
+/**
+ * The same for a secret of a single use, such as an onion's session key: it may take time that depends on it, since whoever measures
+ * has one measurement of a key that is gone when it is taken.
+ */
+export function ecdhOnce(secret: Uint8Array, point: Uint8Array): Uint8Array {
+  if (!isSecretKey(secret)) throw new RangeError('ecdhOnce: secret out of range')
+  return sha256(backend.multiplyPublic(point, secret))
+}
+
 /** Deterministic (RFC 6979) low-S ECDSA over a 32-byte digest: 64 bytes r ‖ s. */
 export const signEcdsa = (digest: Uint8Array, secret: Uint8Array): Uint8Array =>
   backend.signEcdsa(digest, secret)
@@ -118,8 +157,7 @@ export function signRecoverable(
   digest: Uint8Array,
   secret: Uint8Array,
 ): { signature: Uint8Array; recovery: number } {
-  const bytes = secp256k1.sign(digest, secret, { prehash: false, lowS: true, format: 'recovered' })
-  return { signature: bytes.slice(1), recovery: bytes[0] as number }
+  return backend.signRecoverable(digest, secret)
 }
 
 /** The 33-byte key that made a recoverable signature, or undefined when there is none. Accepts high S (BOLT 11). */
@@ -129,10 +167,7 @@ export function recoverPublicKey(
   digest: Uint8Array,
 ): Uint8Array | undefined {
   try {
-    return secp256k1.Signature.fromBytes(signature, 'compact')
-      .addRecoveryBit(recovery)
-      .recoverPublicKey(digest)
-      .toBytes(true)
+    return backend.recoverPublicKey(signature, recovery, digest)
   } catch {
     return undefined
   }
@@ -153,12 +188,12 @@ export function signatureFromDer(der: Uint8Array): Uint8Array | undefined {
 
 /** BIP 340 signature (64 bytes) over a message with 32 bytes of auxiliary randomness. */
 export const signSchnorr = (message: Uint8Array, secret: Uint8Array, aux: Uint8Array): Uint8Array =>
-  schnorr.sign(message, secret, aux)
+  backend.signSchnorr(message, secret, aux)
 
 /** Checks a BIP 340 signature under a 32-byte x-only key. Never throws. */
 export function verifySchnorr(signature: Uint8Array, message: Uint8Array, xOnly: Uint8Array): boolean {
   try {
-    return schnorr.verify(signature, message, xOnly)
+    return backend.verifySchnorr(signature, message, xOnly)
   } catch {
     return false
   }

@@ -1,7 +1,7 @@
 import { concat, utf8 } from '../base/bytes.ts'
 import { err, ok, type Result } from '../base/result.ts'
 import { openAead, sealAead } from '../crypto/cipher.ts'
-import { ecdh, isPublicKey, publicKey } from '../crypto/curve.ts'
+import { ecdh, ecdhOnce, isPublicKey, publicKey } from '../crypto/curve.ts'
 import { sha256 } from '../crypto/hash.ts'
 import { mixKey } from './keys.ts'
 import type { HandshakeError, SessionKeys } from './types.ts'
@@ -56,7 +56,7 @@ export function startInitiator(keys: LocalKeys & { readonly remotePubkey: Uint8A
   if (!isPublicKey(remotePubkey)) throw new RangeError('startInitiator: remotePubkey is no public key')
   const ephemeral = publicKey(keys.ephemeralSecret)
   const h = sha256(sha256(PROLOGUE_HASH, remotePubkey), ephemeral)
-  const { chainingKey, key } = mixKey(PROTOCOL_HASH, ecdh(keys.ephemeralSecret, remotePubkey))
+  const { chainingKey, key } = mixKey(PROTOCOL_HASH, ecdhOnce(keys.ephemeralSecret, remotePubkey))
   const c = sealAead(key, NONCE_0, h, EMPTY)
   const { localSecret, ephemeralSecret } = keys
   return {
@@ -83,7 +83,7 @@ export function readAct1(
   const h = sha256(read.value.hash, ephemeral)
   const { chainingKey, key } = mixKey(
     read.value.chainingKey,
-    ecdh(state.ephemeralSecret, read.value.remoteEphemeral),
+    ecdhOnce(state.ephemeralSecret, read.value.remoteEphemeral),
   )
   const c = sealAead(key, NONCE_0, h, EMPTY)
   return ok({
@@ -126,7 +126,7 @@ export function readAct3(
   if (remotePubkey === undefined) return err({ act: 3, code: 'bad_ciphertext' })
   if (!isPublicKey(remotePubkey)) return err({ act: 3, code: 'bad_pubkey' })
   const h = sha256(state.hash, c)
-  const { chainingKey, key } = mixKey(state.chainingKey, ecdh(state.ephemeralSecret, remotePubkey))
+  const { chainingKey, key } = mixKey(state.chainingKey, ecdhOnce(state.ephemeralSecret, remotePubkey))
   if (openAead(key, NONCE_0, h, t) === undefined) return err({ act: 3, code: 'bad_tag' })
   const [receiveKey, sendKey] = split(chainingKey)
   return ok({ sendKey, receiveKey, chainingKey, remotePubkey })

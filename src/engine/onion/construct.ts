@@ -1,6 +1,6 @@
 import { concat } from '../base/bytes.ts'
 import { err, ok, type Result } from '../base/result.ts'
-import { ecdh, isPublicKey, publicKey } from '../crypto/curve.ts'
+import { ecdhOnce, isPublicKey, publicKey } from '../crypto/curve.ts'
 import { hmacSha256 } from '../crypto/hash.ts'
 import { Writer } from '../wire/codec.ts'
 import { blindSecret, deriveKey, streamOf, xorInto } from './keys.ts'
@@ -84,7 +84,7 @@ export function constructOnion(input: {
 function routeSecrets(sessionKey: Uint8Array, pubkeys: readonly Uint8Array[]): Uint8Array[] {
   let secret = sessionKey
   return pubkeys.map((pubkey, i) => {
-    const shared = ecdh(secret, pubkey)
+    const shared = ecdhOnce(secret, pubkey)
     if (i < pubkeys.length - 1) secret = blindSecret(secret, publicKey(secret), shared)
     return shared
   })

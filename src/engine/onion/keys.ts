@@ -1,6 +1,6 @@
 import { concat, utf8 } from '../base/bytes.ts'
 import { keyStream } from '../crypto/cipher.ts'
-import { multiplyPoint, multiplyScalars } from '../crypto/curve.ts'
+import { multiplyPublic, multiplyScalars } from '../crypto/curve.ts'
 import { hmacSha256, sha256 } from '../crypto/hash.ts'
 
 const TYPES = {
@@ -25,9 +25,9 @@ export const streamOf = (type: keyof typeof TYPES, secret: Uint8Array, length: n
 export const blindingFactor = (ephemeralKey: Uint8Array, sharedSecret: Uint8Array): Uint8Array =>
   sha256(concat(ephemeralKey, sharedSecret))
 
-/** The next hop's ephemeral public key. */
+/** The next hop's ephemeral public key. The factor is used once: its time tells nothing of any key. */
 export const blindPoint = (point: Uint8Array, sharedSecret: Uint8Array): Uint8Array =>
-  multiplyPoint(point, blindingFactor(point, sharedSecret))
+  multiplyPublic(point, blindingFactor(point, sharedSecret))
 
 /** The next hop's ephemeral secret, for whoever made the first one; `point` is its public key. */
 export function blindSecret(secret: Uint8Array, point: Uint8Array, sharedSecret: Uint8Array): Uint8Array {
