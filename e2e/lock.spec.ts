@@ -97,6 +97,7 @@ test('a passkey opens the wallet; one that its user does not confirm does not', 
   await expect(page.getByText('The passkey was not used.')).toBeVisible()
   await cdp.send('WebAuthn.setUserVerified', { authenticatorId, isUserVerified: true })
   await button(page, 'Use your passkey').click()
+  await go(page, 'Home')
   await expectBalances(page, 0n, 0n)
   expect((await stateOf(page)).nodeId).toBe(nodeId)
 })
