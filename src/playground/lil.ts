@@ -48,8 +48,9 @@ export async function startLil(options: {
         return node.events.some((event) => event.type === 'paymentClaimed' && event.paymentHash === hash)
       },
       channels: () =>
-        node.listChannels().map(({ peer, capacitySat, outboundMsat, inboundMsat, usable }) => ({
+        node.listChannels().map(({ peer, type, capacitySat, outboundMsat, inboundMsat, usable }) => ({
           peer,
+          format: type === 'anchors' ? 'anchors_zero_fee_htlc_tx' : (type ?? 'unknown'),
           capacitySat,
           outboundMsat,
           inboundMsat,

@@ -2,6 +2,8 @@ import type { Rpc } from './rpc.ts'
 
 export interface PeerChannel {
   readonly peer: string
+  /** Commitment format: `lcp` between nodes of this project. */
+  readonly format: string
   readonly capacitySat: bigint
   readonly outboundMsat: bigint
   readonly inboundMsat: bigint

@@ -172,6 +172,7 @@ function apiOf(node: Headless, deps: PeerDeps): PeerApi {
       const state = host.running()?.loop.status().state
       return Object.values(state?.channels ?? {}).map((channel) => ({
         peer: channel.peer,
+        format: channel.formatName,
         capacitySat: channel.funding.sat,
         outboundMsat: spendableMsat(channel),
         inboundMsat: receivableMsat(channel),

@@ -71,6 +71,23 @@ it('serves everything on one port: info, chain, shop, gateway', async () => {
   expect(said).toBe('{"type":"connected"}')
 })
 
+it('comes up with lcp between our own nodes and anchors with LDK', async () => {
+  const peers =
+    await get<(Info['peers'][number] & { channels: { peer: string; format: string }[] })[]>('/api/peers')
+  const names = new Map(peers.map((peer) => [peer.nodeId, peer.name]))
+  const seen = peers.flatMap((peer) =>
+    peer.channels.map((c) => `${peer.name}-${names.get(c.peer)} ${c.format}`),
+  )
+  expect(seen.sort()).toEqual([
+    'ada-ben lcp',
+    'ada-lil anchors_zero_fee_htlc_tx',
+    'ben-ada lcp',
+    'ben-lil anchors_zero_fee_htlc_tx',
+    'lil-ada anchors_zero_fee_htlc_tx',
+    'lil-ben anchors_zero_fee_htlc_tx',
+  ])
+})
+
 it('gives coins and blocks, and refuses nonsense in words', async () => {
   const { txid } = (await post<{ txid: string }>('/api/faucet', { address: BOB, sat: 50_000 })).value
   const { height } = (await post<{ height: number }>('/api/mine', { blocks: 2 })).value

@@ -9,7 +9,7 @@ import type { CommitmentSigned, LcpIndexes, RevokeAndAck, UpdateMessage } from '
 import { buildLocal, buildRemote } from './build.ts'
 import { entriesBetween, logLength, remoteTip, sameIndexes, viewAt } from './log.ts'
 import { settleLockedIn } from './lock-in.ts'
-import { grantFor, receivePoints, revokeMessage } from './points.ts'
+import { grantFor, grantsOf, receivePoints, revokeMessage } from './points.ts'
 import type {
   Channel,
   ChannelContext,
@@ -256,26 +256,4 @@ export function receiveRevocation(
   if (!withPoints.ok) return withPoints
   const settled = settleLockedIn(channel, withPoints.value)
   return ok(settled)
-}
-
-/** The points that a revocation grants: one in `bolt` formats, the TLV's in lcp ones. */
-function grantsOf(
-  channel: Channel,
-  message: RevokeAndAck,
-): Result<{ first: number; points: readonly { point: Uint8Array; proof?: Uint8Array }[] }, Fault> {
-  const held = remoteTip(channel).number + channel.remotePoints.length
-  if (!formatNamed(channel.formatName).lcpTlvs) {
-    return ok({ first: held + 1, points: [{ point: message.nextPerCommitmentPoint }] })
-  }
-  const said = message.lcpPoints
-  if (said === undefined) return fail('noGrants', 'lcp wire: revoke_and_ack without lcp_points')
-  if (said.points.length > 2)
-    return fail('tooManyGrants', 'lcp rule 5: a revocation grants two points at most')
-  if (said.firstNumber !== BigInt(held + 1))
-    return fail('grantNumber', 'lcp wire: grants do not follow the highest')
-  // After revoking n the highest granted point is at least n + 2: a window never closes for good (rule 5).
-  if (held + said.points.length < channel.remoteTail.number + 2) {
-    return fail('windowClosed', 'lcp rule 5: fewer than n + 2 points after revoking n')
-  }
-  return ok({ first: held + 1, points: said.points })
 }

@@ -38,6 +38,36 @@ function untrimmedCount(
   return count
 }
 
+/** Whether an HTLC is trimmed on the commitment of `owner`. */
+const trimmed = (channel: Channel, htlc: SizedHtlc, feeratePerKw: number, owner: Role): boolean =>
+  isHtlcTrimmed(
+    formatNamed(channel.formatName),
+    owner === htlc.offerer,
+    htlc.amountMsat,
+    feeratePerKw,
+    party(channel, owner).dustLimitSat,
+  )
+
+/**
+ * Whether a direction has more HTLCs than its receiver takes. Where trimmed ones have slots of their own (lcp), an HTLC that is
+ * an output on either commitment counts as untrimmed: 483 a direction is what bounds the weight of both.
+ */
+function tooMany(
+  channel: Channel,
+  receiver: Party,
+  htlcs: readonly SizedHtlc[],
+  feeratePerKw: number,
+): boolean {
+  if (receiver.maxTrimmedHtlcs === 0) return htlcs.length > receiver.maxAcceptedHtlcs
+  if (htlcs.length <= receiver.maxAcceptedHtlcs) return false
+  if (htlcs.length > receiver.maxAcceptedHtlcs + receiver.maxTrimmedHtlcs) return true
+  const untrimmed = htlcs.filter(
+    (htlc) =>
+      !trimmed(channel, htlc, feeratePerKw, 'opener') || !trimmed(channel, htlc, feeratePerKw, 'accepter'),
+  )
+  return untrimmed.length > receiver.maxAcceptedHtlcs
+}
+
 /** Fee and anchors that the opener pays on the dearer of the two commitments with these HTLCs. */
 export function openerCostMsat(channel: Channel, htlcs: readonly SizedHtlc[], feeratePerKw: number): Msat {
   const format = formatNamed(channel.formatName)
@@ -50,28 +80,19 @@ export function openerCostMsat(channel: Channel, htlcs: readonly SizedHtlc[], fe
 }
 
 /** The HTLCs of one direction that are trimmed on either commitment. */
-function dustMsat(
+const dustMsat = (
   channel: Channel,
   offerer: Role,
   view: { htlcs: readonly SizedHtlc[]; feeratePerKw: number },
-): Msat {
-  const format = formatNamed(channel.formatName)
-  return totalMsat(
+): Msat =>
+  totalMsat(
     view.htlcs.filter(
       (htlc) =>
         htlc.offerer === offerer &&
-        (['opener', 'accepter'] as const).some((owner) =>
-          isHtlcTrimmed(
-            format,
-            owner === offerer,
-            htlc.amountMsat,
-            view.feeratePerKw,
-            party(channel, owner).dustLimitSat,
-          ),
-        ),
+        (trimmed(channel, htlc, view.feeratePerKw, 'opener') ||
+          trimmed(channel, htlc, view.feeratePerKw, 'accepter')),
     ),
   )
-}
 
 export type AddProblem =
   | { readonly code: 'amountTooSmall'; readonly minimumMsat: Msat }
@@ -97,12 +118,7 @@ export function addProblem(
   }
   const offered = view.htlcs.filter((htlc) => htlc.offerer === us)
   const all: SizedHtlc[] = [...view.htlcs, { offerer: us, amountMsat }]
-  const trimmedExtra = receiver.maxTrimmedHtlcs
-  const counted =
-    trimmedExtra > 0
-      ? untrimmedCount(channel, otherRole(us), [...offered, { offerer: us, amountMsat }], view.feeratePerKw)
-      : offered.length + 1
-  if (counted > receiver.maxAcceptedHtlcs || offered.length + 1 > receiver.maxAcceptedHtlcs + trimmedExtra) {
+  if (tooMany(channel, receiver, [...offered, { offerer: us, amountMsat }], view.feeratePerKw)) {
     return { code: 'tooManyHtlcs', limit: receiver.maxAcceptedHtlcs }
   }
   if (addMsat(totalMsat(offered), amountMsat) > receiver.maxHtlcValueInFlightMsat) {
@@ -126,14 +142,21 @@ function balanceForAdds(channel: Channel, view: CommitmentView, htlcs: readonly 
   return saturatingSub(afterReserve, openerCostMsat(channel, htlcs, FEE_SPIKE_FACTOR * view.feeratePerKw))
 }
 
+/** An HTLC that no dust limit trims. */
+const largest = (channel: Channel, offerer: Role): SizedHtlc => ({
+  offerer,
+  amountMsat: toMsat(channel.funding.sat),
+})
+
 /** The most a single HTLC of ours may carry now: 0 when none may be added. */
 export function spendableMsat(channel: Channel): Msat {
   const view = cautiousView(channel)
   const us = channel.role
   const offered = view.htlcs.filter((htlc) => htlc.offerer === us)
-  if (offered.length >= channel.remote.maxAcceptedHtlcs) return msat(0)
+  const full = tooMany(channel, channel.remote, [...offered, largest(channel, us)], view.feeratePerKw)
+  if (full) return msat(0)
   // An HTLC large enough to be an output costs its share of the fee; a smaller one never costs more.
-  const all: SizedHtlc[] = [...view.htlcs, { offerer: us, amountMsat: toMsat(channel.funding.sat) }]
+  const all: SizedHtlc[] = [...view.htlcs, largest(channel, us)]
   if (us === 'accepter' && view.openerMsat < openerCostMsat(channel, all, view.feeratePerKw)) return msat(0)
   const balance = balanceForAdds(channel, view, all)
   const inFlight = saturatingSub(channel.remote.maxHtlcValueInFlightMsat, totalMsat(offered))
@@ -146,10 +169,11 @@ export function receivableMsat(channel: Channel): Msat {
   const view = cautiousView(channel)
   const them = otherRole(channel.role)
   const received = view.htlcs.filter((htlc) => htlc.offerer === them)
-  if (received.length >= channel.local.maxAcceptedHtlcs) return msat(0)
+  if (tooMany(channel, channel.local, [...received, largest(channel, them)], view.feeratePerKw))
+    return msat(0)
   let balance = saturatingSub(balanceOf(view, them), toMsat(channel.local.channelReserveSat))
   if (them === 'opener') {
-    const all: SizedHtlc[] = [...view.htlcs, { offerer: them, amountMsat: toMsat(channel.funding.sat) }]
+    const all: SizedHtlc[] = [...view.htlcs, largest(channel, them)]
     balance = saturatingSub(balance, openerCostMsat(channel, all, FEE_SPIKE_FACTOR * view.feeratePerKw))
   }
   const inFlight = saturatingSub(channel.local.maxHtlcValueInFlightMsat, totalMsat(received))
@@ -184,12 +208,7 @@ export function receivedUpdateFault(channel: Channel, kind: 'add' | 'fee'): Faul
   const view = nextLocalView(channel)
   const received = view.htlcs.filter((htlc) => htlc.offerer === them)
   if (kind === 'add') {
-    const limit = channel.local.maxAcceptedHtlcs + channel.local.maxTrimmedHtlcs
-    const untrimmed =
-      channel.local.maxTrimmedHtlcs > 0
-        ? untrimmedCount(channel, channel.role, received, view.feeratePerKw)
-        : received.length
-    if (received.length > limit || untrimmed > channel.local.maxAcceptedHtlcs) {
+    if (tooMany(channel, channel.local, received, view.feeratePerKw)) {
       return fail('tooManyHtlcs', 'BOLT 2 §update_add_htlc: more HTLCs than our max_accepted_htlcs')
     }
     if (totalMsat(received) > channel.local.maxHtlcValueInFlightMsat) {
@@ -197,6 +216,16 @@ export function receivedUpdateFault(channel: Channel, kind: 'add' | 'fee'): Faul
         'inFlightLimit',
         'BOLT 2 §update_add_htlc: more value than our max_htlc_value_in_flight_msat',
       )
+    }
+    // Only lcp announces this limit (rule 8); a BOLT peer does not know ours and breaks nothing.
+    const { maxDustInFlightMsat } = channel.local
+    const lcp = formatNamed(channel.formatName).lcpTlvs
+    if (
+      lcp &&
+      totalMsat(received) > maxDustInFlightMsat &&
+      dustMsat(channel, them, view) > maxDustInFlightMsat
+    ) {
+      return fail('dustLimit', 'lcp rule 8: more in trimmed HTLCs than our max_dust_in_flight_msat')
     }
   }
   const balance = balanceOf(view, them)

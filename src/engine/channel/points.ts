@@ -34,8 +34,16 @@ function lcpPoints(channel: Channel, ctx: ChannelContext, first: number, count: 
   }
 }
 
-/** The window we keep granted to the peer. */
-const ourWindow = (channel: Channel): number => Math.max(1, Math.min(channel.local.window, MAX_OUTSTANDING))
+/** The window that our channel_ready grants: the one announced when the channel was opened. */
+const firstWindow = (channel: Channel): number =>
+  formatNamed(channel.formatName).lcpTlvs ? clampWindow(channel.local.window) : 1
+
+/** The window we keep granted to the peer now. */
+const currentWindow = (channel: Channel): number =>
+  formatNamed(channel.formatName).lcpTlvs ? clampWindow(channel.window ?? channel.local.window) : 1
+
+/** A window is 1 to 64 points. */
+export const clampWindow = (window: number): number => Math.max(1, Math.min(window, MAX_OUTSTANDING))
 
 /** channel_ready grants the points 1..W. */
 export function readyMessage(channel: Channel, ctx: ChannelContext, channelId: Uint8Array): ChannelReady {
@@ -45,17 +53,19 @@ export function readyMessage(channel: Channel, ctx: ChannelContext, channelId: U
     channelId,
     secondPerCommitmentPoint: ctx.signer.commitmentPoint(1n),
     ...(channel.localAlias === undefined ? {} : { shortChannelId: channel.localAlias }),
-    ...(lcp ? { lcpPoints: lcpPoints(channel, ctx, 1, ourWindow(channel)) } : {}),
+    ...(lcp ? { lcpPoints: lcpPoints(channel, ctx, 1, firstWindow(channel)) } : {}),
   }
 }
 
 /** The highest number that channel_ready grants. */
-export const grantedByReady = (channel: Channel): number =>
-  formatNamed(channel.formatName).lcpTlvs ? ourWindow(channel) : 1
+export const grantedByReady = (channel: Channel): number => firstWindow(channel)
 
-/** How many points the revocation that makes `newTail` our tail grants: enough to refill the window, at most two. */
+/**
+ * How many points the revocation that makes `newTail` our tail grants: one keeps the window, two widen it, none narrows it, until it
+ * is as wide as we want it.
+ */
 export function grantFor(channel: Channel, newTail: number): number {
-  const target = newTail + (formatNamed(channel.formatName).lcpTlvs ? ourWindow(channel) : 1)
+  const target = newTail + currentWindow(channel)
   return Math.max(0, Math.min(MAX_GRANT, target - channel.grantedThrough))
 }
 
@@ -121,4 +131,28 @@ export function receivePoints(
     held.push(point)
   }
   return ok({ ...channel, remotePoints: held })
+}
+
+/** The points that a revocation grants: one in `bolt` formats, the TLV's in lcp ones. */
+export function grantsOf(
+  channel: Channel,
+  message: RevokeAndAck,
+): Result<{ first: number; points: readonly { point: Uint8Array; proof?: Uint8Array }[] }, Fault> {
+  const held = remoteGrantedThrough(channel)
+  const next = message.nextPerCommitmentPoint
+  if (!formatNamed(channel.formatName).lcpTlvs) return ok({ first: held + 1, points: [{ point: next }] })
+  const said = message.lcpPoints
+  if (said === undefined) return fail('lcpTerms', 'lcp wire: revoke_and_ack without lcp_points')
+  if (said.points.length > MAX_GRANT)
+    return fail('tooManyGrants', 'lcp rule 5: a revocation grants two points at most')
+  if (said.firstNumber !== BigInt(held + 1))
+    return fail('grantNumber', 'lcp wire: grants do not follow the highest')
+  // After revoking n the highest granted point is at least n + 2: a window never closes for good (rule 5).
+  if (held + said.points.length < channel.remoteTail.number + 2) {
+    return fail('windowClosed', 'lcp rule 5: fewer than n + 2 points after revoking n')
+  }
+  const highest = said.points.at(-1)?.point ?? channel.remotePoints.at(-1) ?? remoteTip(channel).point
+  if (!equalBytes(highest, next))
+    return fail('lcpTerms', 'lcp wire: next_per_commitment_point is not the highest granted')
+  return ok({ first: held + 1, points: said.points })
 }

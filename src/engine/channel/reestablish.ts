@@ -120,6 +120,9 @@ export function receiveReestablish(
   if (nextCommitment > tip.number + 1) {
     return fail('lostSignatures', 'lcp rule 10: the peer holds signatures that we do not know of')
   }
+  if (formatNamed(channel.formatName).lcpTlvs && message.lcpState === undefined) {
+    return fail('lcpTerms', 'lcp wire: channel_reestablish without lcp_state')
+  }
   const kept = channel.journal.find((entry) => entry.kind === 'revoke')
   const oldestRevocation = kept?.number ?? localTail
   const peerIsBehind =

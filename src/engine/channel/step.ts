@@ -11,7 +11,7 @@ import { receiveClosingSigned } from './closing.ts'
 import { acceptSignature, receiveRevocation } from './commit.ts'
 import { flush } from './flush.ts'
 import { isBeingRemoved, lockedInHtlc, viewAt } from './log.ts'
-import { receivePoints } from './points.ts'
+import { clampWindow, receivePoints } from './points.ts'
 import { disconnect, receiveReestablish, reestablishMessage } from './reestablish.ts'
 import type {
   Channel,
@@ -58,7 +58,8 @@ export function step(channel: Channel, input: ChannelInput, ctx: ChannelContext)
       })
     case 'fundingConfirmed':
       return still({
-        ...channel,
+        // Against all odds it is in a block after all: the channel goes on like any other.
+        ...(isNeverFunded(channel) ? withoutFailure(channel) : channel),
         funding: {
           ...channel.funding,
           confirmedHeight: input.height,
@@ -72,6 +73,9 @@ export function step(channel: Channel, input: ChannelInput, ctx: ChannelContext)
       const { confirmedHeight: _h, shortChannelId: _s, ...funding } = channel.funding
       return still({ ...channel, funding })
     }
+    case 'neverFunded':
+      // Whatever it had failed for before: a commitment of it can never be mined.
+      return ok(failChannel(withoutFailure(channel), { ...NEVER_FUNDED, remedy: 'awaitRemote' }, ctx))
     case 'close':
       if (channel.closing !== undefined || channel.failure !== undefined) return still(channel)
       return still({
@@ -80,6 +84,8 @@ export function step(channel: Channel, input: ChannelInput, ctx: ChannelContext)
       })
     case 'forceClose':
       return ok(failChannel(channel, { code: 'forceClose', reason: input.reason, remedy: 'broadcast' }, ctx))
+    case 'window':
+      return still(withWindow(channel, input.window))
     case 'fundingSpent':
       return still(channel)
     case 'tick':
@@ -89,6 +95,19 @@ export function step(channel: Channel, input: ChannelInput, ctx: ChannelContext)
     default:
       return assertNever(input)
   }
+}
+
+const NEVER_FUNDED = {
+  code: 'neverFunded',
+  reason: 'The coins that were to fund the channel were spent by another transaction.',
+} as const
+
+/** Whether the channel ended without ever having been: nothing of it can come to the chain. */
+export const isNeverFunded = (channel: Channel): boolean => channel.failure?.code === NEVER_FUNDED.code
+
+function withoutFailure(channel: Channel): Channel {
+  const { failure: _, ...rest } = channel
+  return rest
 }
 
 function connected(channel: Channel, ctx: ChannelContext): Outcome {
@@ -102,6 +121,14 @@ function connected(channel: Channel, ctx: ChannelContext): Outcome {
     channel: { ...disconnect(channel), link: 'reestablishing' },
     effects: [{ type: 'send', message: reestablishMessage(channel, ctx) }],
   })
+}
+
+/** The same channel when it wants this window already, so that nothing is written. */
+function withWindow(channel: Channel, window: number): Channel {
+  const wanted = clampWindow(window)
+  if (!formatNamed(channel.formatName).lcpTlvs || (channel.window ?? channel.local.window) === wanted)
+    return channel
+  return { ...channel, window: wanted }
 }
 
 /** Removals are remembered until they are in the log; a second one for the same HTLC is dropped; the newest fee wins. */
@@ -265,7 +292,7 @@ function receiveReady(channel: Channel, message: ChannelReady, ctx: ChannelConte
   if (lcp !== undefined) {
     const first = lcp.points[0]
     const matches = first !== undefined && equalBytes(first.point, message.secondPerCommitmentPoint)
-    if (lcp.firstNumber !== 1n || !matches || lcp.points.length > 64) {
+    if (lcp.firstNumber !== 1n || !matches || lcp.points.length !== channel.remote.window) {
       return fail(
         'lcpTerms',
         'lcp wire: lcp_points of channel_ready grant 1..W, beginning with the second point',

@@ -184,6 +184,8 @@ export interface Channel {
   readonly localTip: LocalCommitment
   /** The highest number of ours for which the peer holds a point: its credit ends there. */
   readonly grantedThrough: number
+  /** The window we want to keep granted, where it is no more the one announced at the opening (lcp; rule 5). */
+  readonly window?: number
   readonly remoteTail: RemoteCommitment
   /** Signed by us, past the tail, ascending. */
   readonly remotePending: readonly RemoteCommitment[]
@@ -235,8 +237,12 @@ export type ChannelInput =
       readonly depth: number
     }
   | { readonly type: 'fundingUnconfirmed' }
+  /** The coins of our funding transaction were spent otherwise, blocks ago: the channel will never be. */
+  | { readonly type: 'neverFunded' }
   | { readonly type: 'close'; readonly feeratePerKw: number }
   | { readonly type: 'forceClose'; readonly reason: string }
+  /** Another window for the peer from now on (lcp): its credit grows or shrinks with our next revocations (rule 5). */
+  | { readonly type: 'window'; readonly window: number }
   /** The funding output was spent on chain. */
   | { readonly type: 'fundingSpent' }
   /** A block came, or time passed. */

@@ -147,6 +147,8 @@ function receiveInit(turn: Turn, peer: PeerState, message: Init): void {
   for (const channel of Object.values(turn.state.channels)) {
     // A failed channel says so on every connection (BOLT 2 §Message Retransmission); one that closes amicably on chain is silent.
     if (channel.peer === nodeId && (!isOnChain(turn, channel.id) || channel.failure !== undefined)) {
+      // The window is a matter of today's policy, not of what was announced when the channel was opened.
+      channelInput(turn, channel.id, { type: 'window', window: turn.setup.policy.window })
       channelInput(turn, channel.id, { type: 'connected' })
     }
   }
