@@ -8,7 +8,7 @@ type State = readonly string[]
 type Answer = (inputs: readonly NodeInput[], state: State) => Partial<TurnResult<State>>
 
 /** A loop over a scripted engine; everything that happens is noted in `log` in its order. */
-function harness(answer: Answer, options: { slowStore?: boolean } = {}) {
+function harness(answer: Answer, options: { slowStore?: boolean; unreadable?: boolean } = {}) {
   const log: string[] = []
   const clock = fakeClock()
   const commits: { writes: readonly RecordWrite[]; done: () => void; fail: (e: unknown) => void }[] = []
@@ -27,6 +27,12 @@ function harness(answer: Answer, options: { slowStore?: boolean } = {}) {
       }
     },
     store: {
+      read: (key) => {
+        log.push(`read ${key}`)
+        return options.unreadable === true
+          ? Promise.reject(new Error('torn'))
+          : Promise.resolve(Uint8Array.of(9))
+      },
       commit: (writes) => {
         log.push('commit')
         return new Promise((resolve, reject) => {
@@ -97,6 +103,21 @@ describe('write, then act', () => {
     commits[0]?.done()
     await settle()
     expect(log.slice(2)).toEqual(['written', 'send c 1', 'turn m2 m3 m4', 'commit'])
+  })
+
+  test('a record that the engine asks for comes with a later turn; one that cannot be read stops the node', async () => {
+    const asks: Answer = (inputs) =>
+      inputs[0]?.type === 'tick'
+        ? { writes: [write], effects: [{ type: 'readRecord', key: 'court/c/7' }, send] }
+        : {}
+    const good = harness(asks)
+    good.loop.push({ type: 'tick' })
+    await settle()
+    expect(good.log).toEqual(['turn tick', 'commit', 'written', 'read court/c/7', 'send c 1', 'turn record'])
+    const bad = harness(asks, { unreadable: true })
+    bad.loop.push({ type: 'tick' })
+    await settle()
+    expect(bad.loop.status()).toMatchObject({ phase: 'frozen', error: { code: 'storageFailed' } })
   })
 
   test('a turn without records does not bother the store', async () => {

@@ -26,7 +26,7 @@ export type Turn<S> = (state: S, inputs: readonly NodeInput[], context: TurnCont
 
 export interface LoopPorts<S> {
   readonly turn: Turn<S>
-  readonly store: Pick<Store, 'commit'>
+  readonly store: Pick<Store, 'commit' | 'read'>
   readonly peers: PeersPort
   readonly esplora: EsploraPort
   readonly clock: Clock
@@ -181,6 +181,8 @@ export function createLoop<S>(initial: S, ports: LoopPorts<S>): Loop<S> {
         requests.get(effect.id)?.abort()
         requests.delete(effect.id)
         return
+      case 'readRecord':
+        return readRecord(effect.key)
       case 'wakeAt':
         wakeAt = effect.ms
         return setTimer()
@@ -209,6 +211,14 @@ export function createLoop<S>(initial: S, ports: LoopPorts<S>): Loop<S> {
         push({ type: 'esploraResponse', id, result })
       },
       (defect: unknown) => freeze(DEFECT, defect),
+    )
+  }
+
+  /** A record that cannot be read stops the node: what it would say of somebody else's old state is not to be guessed. */
+  function readRecord(key: string): void {
+    ports.store.read(key).then(
+      (value) => push({ type: 'record', key, value: value ?? null }),
+      (failure: unknown) => freeze(failure instanceof ApiError ? failure : STORE_UNREADABLE, failure),
     )
   }
 
@@ -283,6 +293,11 @@ const DEFECT: ApiErrorData = {
 const STORE_FAILED: ApiErrorData = {
   code: 'storageFailed',
   message: 'The node could not write to its storage and stopped before anything was sent.',
+}
+
+const STORE_UNREADABLE: ApiErrorData = {
+  code: 'storageFailed',
+  message: 'The node could not read its storage and stopped.',
 }
 
 function asApiError(failure: ApiFailure): ApiError {

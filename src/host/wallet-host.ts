@@ -10,6 +10,7 @@ import { loadNode, turn } from '../engine/node/node.ts'
 import type { Store } from '../engine/node/ports.ts'
 import type { NodeSetup, NodeState } from '../engine/node/state.ts'
 import { type ChannelPolicy, DEFAULT_POLICY } from '../engine/channel/policy.ts'
+import { COURT_PREFIX } from '../engine/channel/records.ts'
 import { decodeRecord, encodeRecord } from '../engine/records/codec.ts'
 import { nodeKeys, walletKeys } from '../engine/wallet/keys.ts'
 import { newWords, parseWords, seedFromWords, type WordsError } from '../engine/wallet/words.ts'
@@ -169,7 +170,7 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
 
   /** Starts what is stored, if anything is. */
   async function wake(): Promise<void> {
-    const records = await vault.store.load()
+    const records = await vault.store.load(COURT_PREFIX)
     const stored = records.get(SEED_KEY)
     if (stored === undefined) return
     const decoded = decodeRecord(stored)

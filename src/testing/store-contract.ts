@@ -73,6 +73,27 @@ export const STORE_CONTRACT: readonly StoreCase[] = [
     },
   },
   {
+    name: 'single records are read as the commits before left them, and loading leaves out what it is asked to',
+    async run(harness) {
+      const store = await harness.open()
+      await store.commit([
+        put('a', 1),
+        put('court/x/1', 2),
+        put('court/x/2', 3),
+        put('courtesy', 4),
+        put('z', 5),
+      ])
+      requireEqual(String(await store.read('court/x/2')), '3', 'a record')
+      requireEqual(await store.read('court/x'), undefined, 'a prefix')
+      const pending = store.commit([put('court/x/2', 9), remove('court/x/1')])
+      requireEqual(String(await store.read('court/x/2')), '9', 'a record that was being written')
+      requireEqual(await store.read('court/x/1'), undefined, 'a record that was being deleted')
+      await pending
+      requireEqual(show(await store.load('court/')), 'a=1 courtesy=4 z=5', 'all but')
+      await requireKept(harness, store, 'a=1 court/x/2=9 courtesy=4 z=5', 'all')
+    },
+  },
+  {
     name: 'a record is replaced and deleted; deleting what is not there is nothing',
     async run(harness) {
       const store = await harness.open()

@@ -38,16 +38,29 @@ export async function openIdbStore(name: string, options: IdbStoreOptions): Prom
   let last: Promise<unknown> = Promise.resolve()
 
   return {
-    async load() {
+    async load(except) {
       if (ended !== undefined || db === undefined) throw ended
       try {
         const transaction = db.transaction('records', 'readonly')
-        const [keys, values] = await Promise.all([
-          transaction.store.getAllKeys(),
-          transaction.store.getAll(),
-          transaction.done,
-        ])
-        return new Map(keys.map((key, i) => [key, requireBytes(values[i])]))
+        const parts = rangesBut(except).map(async (range) => {
+          const [keys, values] = await Promise.all([
+            transaction.store.getAllKeys(range),
+            transaction.store.getAll(range),
+          ])
+          return keys.map((key, i) => [key, requireBytes(values[i])] as const)
+        })
+        const [found] = await Promise.all([Promise.all(parts), transaction.done])
+        return new Map(found.flat())
+      } catch (e) {
+        throw ended ?? failureOf(e, 'The wallet cannot be read from the browser’s storage.')
+      }
+    },
+    async read(key) {
+      if (ended !== undefined || db === undefined) throw ended
+      try {
+        // A transaction of its own: it begins when the commits before it have ended.
+        const value = await db.get('records', key)
+        return value === undefined ? undefined : requireBytes(value)
       } catch (e) {
         throw ended ?? failureOf(e, 'The wallet cannot be read from the browser’s storage.')
       }
@@ -116,6 +129,13 @@ function open(name: string, lose: (failure: ApiError) => void): Promise<IDBPData
       (e: unknown) => reject(failureOf(e, 'The browser does not give the wallet any storage.')),
     )
   })
+}
+
+/** The keys of all records but those that begin with `except`. */
+function rangesBut(except: string | undefined): readonly (IDBKeyRange | undefined)[] {
+  if (except === undefined) return [undefined]
+  const beyond = except.slice(0, -1) + String.fromCharCode(except.charCodeAt(except.length - 1) + 1)
+  return [IDBKeyRange.upperBound(except, true), IDBKeyRange.lowerBound(beyond)]
 }
 
 function requireBytes(value: unknown): Uint8Array {

@@ -16,13 +16,19 @@ interface Write {
   readonly value: Uint8Array | null
 }
 
+/** Records for the court are as many as there were states, and are read one at a time. */
+export const COURT_PREFIX = 'court/'
+
+/** Where the record of a signed remote commitment lies. */
+export const courtKey = (id: string, number: bigint | number): string => `${COURT_PREFIX}${id}/${number}`
+
 const coreKey = (id: string): string => `channel/${id}`
 const logKey = (id: string, role: 'opener' | 'accepter', index: number): string =>
   `log/${id}/${role === 'opener' ? 'o' : 'a'}/${index}`
 
 /** The record for the court of a signed remote commitment. */
 export const courtWrite = (id: string, record: CourtRecord): Write => ({
-  key: `court/${id}/${record.number}`,
+  key: courtKey(id, record.number),
   value: encodeRecord(COURT_VERSION, record),
 })
 

@@ -4,7 +4,8 @@ import { decodeTx } from '../bitcoin/tx.ts'
 import type { Tx } from '../bitcoin/types.ts'
 import type { ChainEvent } from '../chain/types.ts'
 import { viewAt } from '../channel/log.ts'
-import type { Channel } from '../channel/types.ts'
+import { COURT_PREFIX, COURT_VERSION, courtKey } from '../channel/records.ts'
+import type { Channel, CourtRecord } from '../channel/types.ts'
 import type { ClosingSnapshot } from '../commitment/snapshot.ts'
 import { isGenuineFundingSpend } from '../onchain/classify.ts'
 import { createOnchain, onchainStep, resumeOnchain } from '../onchain/step.ts'
@@ -163,6 +164,23 @@ export function closeChainEvent(turn: Turn, id: string, event: ChainEvent): void
   }
 }
 
+/** A record for the court came from the disk: what a revoked commitment holds besides balances. */
+export function courtRecordRead(turn: Turn, key: string, value: Uint8Array | null): void {
+  const [prefix, id = '', number = ''] = key.split('/')
+  if (`${prefix}/` !== COURT_PREFIX || !/^\d+$/.test(number)) return
+  const decoded = value === null ? undefined : decodeRecord(value)
+  // One that cannot be read is as good as none: balances are still punished.
+  const record =
+    decoded?.ok === true && decoded.value.version === COURT_VERSION
+      ? (decoded.value.value as CourtRecord)
+      : null
+  closeInput(turn, id, {
+    type: 'courtRecord',
+    number: BigInt(number),
+    record: record && { number: BigInt(record.number), txid: record.txid, htlcs: record.htlcs },
+  })
+}
+
 /** A block came. */
 export function closesTip(turn: Turn): void {
   for (const id of Object.keys(turn.state.closes))
@@ -178,8 +196,7 @@ function perform(turn: Turn, id: string, effects: readonly OnchainEffect[]): voi
         chainInput(turn, effect)
         break
       case 'loadCourtRecord':
-        // Reading a single old record at run time is not in the store's port yet: HTLC outputs of a revoked commitment wait for it.
-        closeInput(turn, id, { type: 'courtRecord', number: effect.number, record: null })
+        turn.effects.push({ type: 'readRecord', key: courtKey(id, effect.number) })
         break
       case 'releaseCoins':
         releaseFunding(turn, effect.token)

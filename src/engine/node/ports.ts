@@ -25,6 +25,8 @@ export type NodeInput =
   | { readonly type: 'esploraResponse'; readonly id: number; readonly result: EsploraResult }
   /** Time passed: the shell sends it at the time a `wakeAt` asked for, and every few seconds. */
   | { readonly type: 'tick' }
+  /** The answer to `readRecord`; null: there is none. */
+  | { readonly type: 'record'; readonly key: string; readonly value: Uint8Array | null }
   | { readonly type: 'command'; readonly id: number; readonly command: Command }
 
 /** What is to be done once the turn's records are written, in order. */
@@ -42,6 +44,8 @@ export type NodeEffect =
       readonly request: EsploraRequest
     }
   | { readonly type: 'esploraCancel'; readonly id: number }
+  /** One record that is not loaded at the start is needed: answered by `record`. */
+  | { readonly type: 'readRecord'; readonly key: string }
   /** Send a `tick` at this time (ms since 1970); replaces an earlier wish. */
   | { readonly type: 'wakeAt'; readonly ms: number }
   | {
@@ -65,8 +69,10 @@ export interface RecordWrite {
  * when the platform says that they are on disk. A failed commit leaves the store as it was; the node freezes.
  */
 export interface Store {
-  /** All records, in any order. Called once, before the first commit. */
-  load(): Promise<ReadonlyMap<string, Uint8Array>>
+  /** All records, in any order, but those whose keys begin with `except`. */
+  load(except?: string): Promise<ReadonlyMap<string, Uint8Array>>
+  /** One record as the commits before left it; undefined when there is none. */
+  read(key: string): Promise<Uint8Array | undefined>
   commit(writes: readonly RecordWrite[]): Promise<void>
   close(): Promise<void>
 }

@@ -109,7 +109,8 @@ export function onchainStep(state: OnchainState, input: OnchainInput, ctx: Oncha
 /** Everything that is to be watched, broadcast and asked, again after a restart. */
 export function resumeOnchain(state: OnchainState): readonly OnchainEffect[] {
   const effects = [...wantedTokens(state, trackedOutputs(state)).values()]
-  const asked = courtQuestion(state)
+  // A record that was not found is asked for again: an earlier version of this program did not read it.
+  const asked = courtQuestion(state.court?.record === null ? omitCourt(state) : state)
   return asked === undefined ? effects : [...effects, asked]
 }
 
@@ -207,6 +208,11 @@ function explainClose(state: OnchainState, ctx: OnchainContext): OnchainState {
   const record = state.court?.record ?? undefined
   const close = classify(state.snapshot, state.localTxid, ctx.signer, spend.txid, tx.value, record)
   return { ...state, close }
+}
+
+function omitCourt(state: OnchainState): OnchainState {
+  const { court: _, ...rest } = state
+  return rest
 }
 
 /** The record that has to be loaded before a revoked commitment is understood. */

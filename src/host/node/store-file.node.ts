@@ -35,16 +35,27 @@ export async function openFileStore(folder: string): Promise<Store> {
   let closing: Promise<void> | undefined
 
   return {
-    async load() {
+    async load(except) {
       const records = new Map<string, Uint8Array>()
       try {
         // Not slice(): on a Buffer, which is a Uint8Array here, it makes a view.
-        for await (const [key, value] of db.iterator({ gte: RECORD, lt: 'r0' }))
-          records.set(key.slice(RECORD.length), Uint8Array.from(value))
+        for (const range of rangesBut(except))
+          for await (const [key, value] of db.iterator(range))
+            records.set(key.slice(RECORD.length), Uint8Array.from(value))
       } catch (e) {
         throw failureOf(e, 'The wallet folder cannot be read.')
       }
       return records
+    },
+    async read(key) {
+      if (closing !== undefined) throw storeFailure('closed', 'This store is closed.')
+      await last
+      try {
+        const value = await db.get(RECORD + key)
+        return value === undefined ? undefined : Uint8Array.from(value)
+      } catch (e) {
+        throw failureOf(e, 'The wallet folder cannot be read.')
+      }
     },
     commit(writes) {
       if (closing !== undefined) return Promise.reject(storeFailure('closed', 'This store is closed.'))
@@ -65,6 +76,19 @@ export async function openFileStore(folder: string): Promise<Store> {
     },
   }
 }
+
+/** The keys of all records but those that begin with `except`. */
+function rangesBut(except: string | undefined): readonly { gte: string; lt: string }[] {
+  if (except === undefined) return [{ gte: RECORD, lt: 'r0' }]
+  return [
+    { gte: RECORD, lt: RECORD + except },
+    { gte: after(RECORD + except), lt: 'r0' },
+  ]
+}
+
+/** The first key beyond those that begin with an ASCII prefix. */
+const after = (prefix: string): string =>
+  prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1)
 
 /** LevelDB's errors carry a code, often in the cause. */
 function failureOf(error: unknown, message: string): Error {

@@ -55,9 +55,15 @@ export function createMemoryDisk(options: MemoryDiskOptions = {}): MemoryDisk {
     }
 
     return Promise.resolve({
-      load: () => {
+      load: (except) => {
         if (closed || mine !== generation) return Promise.reject(closedFailure())
-        return Promise.resolve(new Map([...records].map(([key, value]) => [key, value.slice()])))
+        const wanted = [...records].filter(([key]) => except === undefined || !key.startsWith(except))
+        return Promise.resolve(new Map(wanted.map(([key, value]) => [key, value.slice()])))
+      },
+      read: async (key) => {
+        await last
+        if (closed || mine !== generation) throw closedFailure()
+        return records.get(key)?.slice()
       },
       commit: (writes) => {
         if (closed) return Promise.reject(closedFailure())

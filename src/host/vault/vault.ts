@@ -86,10 +86,9 @@ const wrongPassword = (kind: Credential['kind']) =>
 /** Reads whether a store is locked. Rejects as the store does, and with `storageFailed` when its keyring cannot be read. */
 export async function openVault(raw: Store, options: VaultOptions): Promise<Vault> {
   const { entropy } = options
-  let first: ReadonlyMap<string, Uint8Array> | undefined = await raw.load()
   let keyring: Keyring | undefined
   let dataKey: Uint8Array | undefined
-  const stored = first.get(KEYRING_KEY)
+  const stored = await raw.read(KEYRING_KEY)
   if (stored !== undefined) {
     const decoded = decodeKeyring(stored)
     if (!decoded.ok) throw storeFailure('io', `The wallet’s lock cannot be read: ${decoded.error}`)
@@ -101,21 +100,16 @@ export async function openVault(raw: Store, options: VaultOptions): Promise<Vaul
       throw new ApiError({ code: 'locked', message: 'The wallet is locked.' })
   }
 
-  async function read(): Promise<ReadonlyMap<string, Uint8Array>> {
-    const records = first ?? (await raw.load())
-    first = undefined
-    return records
+  function openedRecord(key: string, value: Uint8Array): Uint8Array {
+    const record = dataKey === undefined ? value : openRecord(dataKey, key, value)
+    if (record === undefined)
+      throw storeFailure('io', 'The wallet’s storage was damaged or changed from outside.')
+    return record
   }
 
   function opened(records: ReadonlyMap<string, Uint8Array>): ReadonlyMap<string, Uint8Array> {
     const plain = new Map<string, Uint8Array>()
-    for (const [key, value] of records) {
-      if (key === KEYRING_KEY) continue
-      const record = dataKey === undefined ? value : openRecord(dataKey, key, value)
-      if (record === undefined)
-        throw storeFailure('io', 'The wallet’s storage was damaged or changed from outside.')
-      plain.set(key, record)
-    }
+    for (const [key, value] of records) if (key !== KEYRING_KEY) plain.set(key, openedRecord(key, value))
     return plain
   }
 
@@ -130,7 +124,7 @@ export async function openVault(raw: Store, options: VaultOptions): Promise<Vaul
 
   /** Everything anew in one commit, under `key` and `next`, or plainly. */
   async function rewrite(next: Keyring | undefined, key: Uint8Array | undefined): Promise<void> {
-    const plain = opened(await read())
+    const plain = opened(await raw.load())
     const writes = [...plain].map(([name, value]) => ({ key: name, value }))
     await raw.commit([
       ...sealed(writes, key),
@@ -161,15 +155,19 @@ export async function openVault(raw: Store, options: VaultOptions): Promise<Vaul
 
   return {
     store: {
-      async load() {
+      async load(except) {
         requireOpen()
-        return opened(await read())
+        return opened(await raw.load(except))
+      },
+      async read(key) {
+        requireOpen()
+        const value = key === KEYRING_KEY ? undefined : await raw.read(key)
+        return value === undefined ? undefined : openedRecord(key, value)
       },
       async commit(writes) {
         requireOpen()
         if (writes.some(({ key }) => key === KEYRING_KEY))
           throw new Error('invariant: a record in the lock’s place')
-        first = undefined
         await raw.commit(sealed(writes, dataKey))
       },
       close: () => raw.close(),
@@ -194,7 +192,6 @@ export async function openVault(raw: Store, options: VaultOptions): Promise<Vaul
       if (keyring === undefined) return
       dataKey?.fill(0)
       dataKey = undefined
-      first = undefined
     },
     async addLock(lock, proof) {
       if (keyring === undefined) {
@@ -215,7 +212,7 @@ export async function openVault(raw: Store, options: VaultOptions): Promise<Vaul
       keyring = next
     },
     async erase() {
-      const records = await read()
+      const records = await raw.load()
       await raw.commit([...records.keys()].map((key) => ({ key, value: null })))
       dataKey?.fill(0)
       dataKey = undefined

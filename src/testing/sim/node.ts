@@ -4,13 +4,14 @@ import { NETWORKS } from '../../engine/bitcoin/network.ts'
 import { chainConfig } from '../../engine/chain/config.ts'
 import type { EsploraRequest } from '../../engine/chain/esplora.ts'
 import type { ChainConfig } from '../../engine/chain/types.ts'
+import { COURT_PREFIX } from '../../engine/channel/records.ts'
 import { DEFAULT_POLICY } from '../../engine/channel/policy.ts'
 import { publicKey } from '../../engine/crypto/curve.ts'
 import { sha256 } from '../../engine/crypto/hash.ts'
 import { toHex } from '../../engine/base/bytes.ts'
 import type { ApiFailure, CommandResult, NodeEvent } from '../../engine/node/commands.ts'
 import { loadNode } from '../../engine/node/node.ts'
-import type { RecordWrite } from '../../engine/node/ports.ts'
+import type { NodeInput, RecordWrite } from '../../engine/node/ports.ts'
 import type { NodeSetup, NodeState } from '../../engine/node/state.ts'
 import { nodeKeys, walletKeys } from '../../engine/wallet/keys.ts'
 import { seedFromWords, wordsFromEntropy } from '../../engine/wallet/words.ts'
@@ -77,6 +78,8 @@ export class SimNode {
   /** undefined: the process is down. */
   state: NodeState | undefined
   requests: Request[] = []
+  /** Keys of records that are to be read. */
+  reads: string[] = []
   replies = new Map<number, Reply>()
   readonly events: NodeEvent[] = []
   /** Node ids that the shell is to keep connected. */
@@ -103,6 +106,7 @@ export class SimNode {
     return Object.assign(copy, this, {
       store: new Map(this.store),
       requests: [...this.requests],
+      reads: [...this.reads],
       replies: new Map(this.replies),
       events: [...this.events],
       keep: new Set(this.keep),
@@ -113,9 +117,16 @@ export class SimNode {
     return this.setup.nodeId
   }
 
-  /** What a start would find now. */
+  /** What a start would find now: as the host, all but the records for the court. */
   load(): NodeState {
-    return unwrap(loadNode(new Map(this.store), this.setup, SIM_CHAIN), `${this.name}'s store`)
+    const records = [...this.store].filter(([key]) => !key.startsWith(COURT_PREFIX))
+    return unwrap(loadNode(new Map(records), this.setup, SIM_CHAIN), `${this.name}'s store`)
+  }
+
+  /** What the disk answers to the reads that wait. */
+  readRecords(): NodeInput[] {
+    const keys = this.reads.splice(0)
+    return keys.map((key) => ({ type: 'record', key, value: this.store.get(key) ?? null }))
   }
 
   /** One atomic transaction. */
@@ -130,6 +141,7 @@ export class SimNode {
   die(): void {
     this.state = undefined
     this.requests = []
+    this.reads = []
     this.replies = new Map()
     this.keep = new Set()
   }

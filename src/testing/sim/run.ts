@@ -145,7 +145,9 @@ const alive = (world: World): SimNode[] => world.nodes.filter((n) => n.state !==
 
 /** One node takes some of what has arrived, in an order of its own choosing. */
 function takeTurn(world: World, random: Random, command?: { node: SimNode; input: NodeInput }): void {
-  const busy = alive(world).filter((n) => n.requests.length > 0 || world.readable().some((e) => e.node === n))
+  const busy = alive(world).filter(
+    (n) => n.requests.length > 0 || n.reads.length > 0 || world.readable().some((e) => e.node === n),
+  )
   if (command === undefined && busy.length === 0) return tick(world, random)
   const node = command?.node ?? random.pick(busy)
   const inputs: NodeInput[] = command === undefined ? [] : [command.input]
@@ -161,6 +163,7 @@ function takeTurn(world: World, random: Random, command?: { node: SimNode; input
     if (random.bool(0.5)) inputs.push(...answers)
     else inputs.unshift(...answers)
   }
+  if (node.reads.length > 0 && (inputs.length === 0 || random.bool(0.5))) inputs.push(...node.readRecords())
   if (random.bool(0.1)) inputs.push({ type: 'tick' })
   if (inputs.length > 0) world.turn(node, inputs)
 }

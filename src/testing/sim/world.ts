@@ -192,6 +192,9 @@ export class World {
       case 'esploraCancel':
         node.requests = node.requests.filter((r) => r.id !== effect.id)
         return
+      case 'readRecord':
+        node.reads.push(effect.key)
+        return
       case 'reply':
         node.replies.set(effect.id, effect.result)
         return
@@ -424,7 +427,9 @@ export class World {
     for (let i = 0; i < limit; i++) {
       const end = this.readable()[0]
       const asking = this.nodes.find((n) => n.state !== undefined && n.requests.length > 0)
-      if (end !== undefined) this.deliver(end)
+      const reading = this.nodes.find((n) => n.state !== undefined && n.reads.length > 0)
+      if (reading !== undefined) this.turn(reading, reading.readRecords())
+      else if (end !== undefined) this.deliver(end)
       else if (asking !== undefined) this.answer(asking)
       else return
     }
