@@ -110,7 +110,7 @@ const FOUND: readonly (readonly [fault: string, scenario: string, window: number
   ['shared-limit-checked', 'slots', 1, /tooManyHtlcs|without reason/],
   ['fee-overdrawn', 'edge', 1, /feeUnpayable/],
   ['fail-spendable', 'tight', 1, /belowReserve/],
-  ['window-wide', 'adds', 2, /^E: 3 points held, 2 negotiated/],
+  ['window-wide', 'adds', 2, /^E: 3 points (held|outstanding), 2 negotiated/],
   ['window-narrow', 'adds', 1, /noCredit/],
   ['no-credit', 'adds', 1, /^E: 2 points held, 1 negotiated/],
   ['shown-early', 'adds', 1, /^B: HTLC 0 is shown before it is locked in/],

@@ -252,7 +252,8 @@ const zeroGrants: Fault = {
       point: peer.commitmentPoint(firstNumber + i),
       proof: new Uint8Array(64),
     }))
-    const message = { ...input.message, lcpPoints: { firstNumber, points } }
+    const next = { nextPerCommitmentPoint: peer.commitmentPoint(firstNumber + 1n) }
+    const message = { ...input.message, ...next, lcpPoints: { firstNumber, points } }
     return after(inner(channel, { type: 'message', message }, ctx), (t) => ({
       ...t,
       channel: { ...t.channel, remotePoints: t.channel.remotePoints.slice(0, channel.remotePoints.length) },
@@ -386,9 +387,11 @@ const wideWindow: Fault = {
   name: 'window-wide',
   about: 'one point more is granted than was negotiated',
   step: (inner) => (channel, input, ctx) => {
-    const { local } = channel
-    const wide = { ...channel, local: { ...local, window: local.window + 1 } }
-    return after(inner(wide, input, ctx), (t) => ({ ...t, channel: { ...t.channel, local } }))
+    const wide = { ...channel, window: channel.local.window + 1 }
+    return after(inner(wide, input, ctx), (t) => {
+      const { window: _, ...narrow } = t.channel
+      return { ...t, channel: narrow }
+    })
   },
 }
 

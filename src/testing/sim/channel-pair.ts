@@ -12,7 +12,7 @@ import {
   provideFunding,
   startOpening,
 } from '../../engine/channel/opening.ts'
-import { DEFAULT_POLICY } from '../../engine/channel/policy.ts'
+import { type ChannelPolicy, DEFAULT_POLICY } from '../../engine/channel/policy.ts'
 import { applyFault, step } from '../../engine/channel/step.ts'
 import type {
   Channel,
@@ -29,7 +29,7 @@ import { entropyFrom } from '../../engine/crypto/entropy.ts'
 import { sha256 } from '../../engine/crypto/hash.ts'
 import { decodeMessage } from '../../engine/wire/decode.ts'
 import { encodeMessage } from '../../engine/wire/encode.ts'
-import type { Message } from '../../engine/wire/messages.ts'
+import type { Message, MessageOf } from '../../engine/wire/messages.ts'
 
 /** Two real channel machines with in-order links that can drop anywhere, and crashes around every write. */
 
@@ -55,40 +55,55 @@ export interface Side {
 
 let entropyCounter = 0
 
-function contextFor(name: string, formatName: string, height = 100): OpeningContext {
+function contextFor(name: Name, formatName: string, options: PairOptions): OpeningContext {
   const seed = sha256(utf8(`pair ${name} ${formatName}`))
   entropyCounter += 1
   return {
     now: 1_700_000_000_000,
-    height,
+    height: 100,
     network: 'regtest',
     entropy: entropyFrom(sha256(utf8(`${name} ${entropyCounter}`))),
     signer: createChannelSigner(deriveChannelSecrets(seed, formatNamed(formatName)), formatNamed(formatName)),
     feeratePerKw: 1000,
     anysegwit: true,
     upfrontShutdown: true,
-    policy: { ...DEFAULT_POLICY, minimumDepth: 1, window: formatNamed(formatName).maxWindow },
+    policy: {
+      ...DEFAULT_POLICY,
+      minimumDepth: 1,
+      window: formatNamed(formatName).maxWindow,
+      ...options.policy?.[name],
+    },
   }
 }
 
 const p2wpkhScript = (tag: number): Uint8Array =>
   Uint8Array.from([0, 20, ...Array.from({ length: 20 }, () => tag)])
 
-/** Opens a channel between alice (opener) and bob with real signatures; both have sent and received channel_ready. */
-export function openPair(
-  formatName: string,
-  options: { fundingSat?: number; pushMsat?: number } = {},
-): { alice: Party; bob: Party } {
-  const a = contextFor('alice', formatName)
-  const b = contextFor('bob', formatName)
+export interface PairOptions {
+  readonly fundingSat?: number
+  readonly pushMsat?: number
+  readonly policy?: Partial<Record<Name, Partial<ChannelPolicy>>>
+  /** Changes the messages of the opening on their way, up to funding_signed. */
+  readonly tamper?: (message: Message) => Message
+  /** Leaves channel_ready undelivered. */
+  readonly unready?: boolean
+}
+
+/**
+ * Opens a channel between alice (opener) and bob with real signatures; both have sent and received channel_ready. Throws what the
+ * machine says of a message that it refuses.
+ */
+export function openPair(formatName: string, options: PairOptions = {}): { alice: Party; bob: Party } {
+  const a = contextFor('alice', formatName, options)
+  const b = contextFor('bob', formatName, options)
   const must = <T>(r: { ok: true; value: T } | { ok: false; error: unknown }): T => {
-    if (!r.ok) throw new Error(JSON.stringify(r.error))
+    if (!r.ok) throw new Error(JSON.stringify(r.error, (_, v) => (typeof v === 'bigint' ? String(v) : v)))
     return r.value
   }
   const sent = (effects: readonly OpeningEffect[]): Message => {
     const send = effects.find((e) => e.type === 'send')
     if (send?.type !== 'send') throw new Error('nothing sent')
-    return must(decodeMessage(encodeMessage(send.message)))
+    return must(decodeMessage(encodeMessage(options.tamper?.(send.message) ?? send.message)))
   }
   const started = must(
     startOpening(
@@ -141,7 +156,7 @@ export function openPair(
     apply(p, { type: 'fundingConfirmed', height: 100, txIndex: 1, depth: 1 })
     apply(p, { type: 'flush' })
   }
-  deliverAll(alice, bob)
+  if (options.unready !== true) deliverAll(alice, bob)
   return { alice, bob }
 }
 
@@ -160,6 +175,29 @@ function perform(party: Party, effects: readonly ChannelEffect[]): void {
     else if (effect.type === 'broadcast') party.broadcast.push(effect.tx)
     else if (effect.type === 'event') party.events.push(effect.event)
   }
+}
+
+/** The messages of a party that are on their way. */
+export const inFlight = (party: Party): Message[] =>
+  party.outgoing.map((bytes) => {
+    const message = decodeMessage(bytes)
+    if (!message.ok) throw new Error(`undecodable: ${message.error.message}`)
+    return message.value
+  })
+
+/** Changes all messages of a type that are on their way; throws when there is none. */
+export function tamper<T extends Message['type']>(
+  party: Party,
+  type: T,
+  change: (message: MessageOf<T>) => Message,
+): void {
+  let changed = 0
+  party.outgoing = inFlight(party).map((message) => {
+    if (message.type !== type) return encodeMessage(message)
+    changed += 1
+    return encodeMessage(change(message as MessageOf<T>))
+  })
+  if (changed === 0) throw new Error(`no ${type} on its way`)
 }
 
 /** Delivers the oldest message to `to`, if there is one. */
