@@ -12,6 +12,7 @@ import { addressFromScript } from '../engine/bitcoin/address.ts'
 import { NETWORKS } from '../engine/bitcoin/network.ts'
 import { receivableMsat, spendableMsat } from '../engine/channel/limits.ts'
 import { balanceOf, cautiousView, totalMsat, viewAt } from '../engine/channel/log.ts'
+import { isNeverFunded } from '../engine/channel/step.ts'
 import type { Channel } from '../engine/channel/types.ts'
 import { otherRole } from '../engine/commitment/types.ts'
 import { feerateFor, heightOf, type NodeSetup, type NodeState } from '../engine/node/state.ts'
@@ -42,6 +43,8 @@ export function channelStatus(channel: Channel, close: OnchainState | undefined)
     const open = outputs.some((o) => o.state === 'waiting' || o.state === 'sweeping')
     return open ? 'forceClosing' : 'closed'
   }
+  // There was never anything of it on the chain.
+  if (isNeverFunded(channel)) return 'closed'
   if (channel.failure !== undefined) return close === undefined ? 'failed' : 'forceClosing'
   if (channel.closing !== undefined) return 'closing'
   return channel.readySent && channel.readyReceived ? 'open' : 'confirming'

@@ -1,32 +1,25 @@
 import { err, ok, type Result } from '../base/result.ts'
 import { unwatch } from './chain.ts'
+import { exportBackup, foundBackup, readBackupFile, recoverChannels } from './backup.ts'
 import { chainInput } from './chain.ts'
 import { channelInput } from './channels.ts'
 import type { ApiFailure, Command, CommandResult } from './commands.ts'
+import { isNeverFunded } from '../channel/step.ts'
 import { beginOpening, dropOpening } from './openings.ts'
 import { addInvoice, pay } from './payments.ts'
-import { hangUp } from './peers.ts'
-import { feerateFor, omit, type Turn } from './state.ts'
+import { dismissPeer, wantPeer } from './peers.ts'
+import { feerateFor, type Turn } from './state.ts'
 import { bump, freshAddress, rescanWallet, sendCoins } from './wallet.ts'
 
 /** What the API asks. Each command answers at once; the rest comes as events. */
 export function dispatch(turn: Turn, command: Command): Result<CommandResult, ApiFailure> {
   switch (command.type) {
     case 'connectPeer':
-      turn.state = {
-        ...turn.state,
-        peerAddresses: { ...turn.state.peerAddresses, [command.nodeId]: command.address },
-      }
-      turn.effects.push({ type: 'keepConnected', nodeId: command.nodeId, address: command.address })
+      wantPeer(turn, command.nodeId, command.address)
       return ok({ type: 'done' })
-    case 'disconnectPeer': {
-      turn.effects.push({ type: 'letGo', nodeId: command.nodeId })
-      hangUp(turn, command.nodeId, 'as the user wished')
-      const needed = Object.values(turn.state.channels).some((c) => c.peer === command.nodeId)
-      if (!needed)
-        turn.state = { ...turn.state, peerAddresses: omit(turn.state.peerAddresses, command.nodeId) }
+    case 'disconnectPeer':
+      dismissPeer(turn, command.nodeId)
       return ok({ type: 'done' })
-    }
     case 'openChannel': {
       const begun = beginOpening(turn, command)
       return begun.ok ? ok({ type: 'opening', openingId: begun.id }) : begun
@@ -57,6 +50,12 @@ export function dispatch(turn: Turn, command: Command): Result<CommandResult, Ap
     case 'rescan':
       rescanWallet(turn)
       return ok({ type: 'done' })
+    case 'exportBackup':
+      return exportBackup(turn)
+    case 'recoverChannels': {
+      const backup = command.file === undefined ? foundBackup(turn) : readBackupFile(turn.setup, command.file)
+      return backup.ok ? ok({ type: 'recovered', channels: recoverChannels(turn, backup.value) }) : backup
+    }
     case 'refresh':
       chainInput(turn, { type: 'refresh' })
       return ok({ type: 'done' })
@@ -89,6 +88,12 @@ function closeChannel(
   if (channel === undefined) return err({ code: 'channelUnknown', message: 'There is no such channel.' })
   if (turn.state.closes[channel.id] !== undefined && !command.force) {
     return err({ code: 'channelNotOpen', message: 'The channel is closed already.' })
+  }
+  if (isNeverFunded(channel)) {
+    return err({
+      code: 'channelNotOpen',
+      message: 'The channel was never funded: there is nothing to close.',
+    })
   }
   if (command.force) {
     if (channel.failure?.remedy === 'awaitRemote') {

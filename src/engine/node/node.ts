@@ -7,6 +7,7 @@ import { chainRecordPrefix, chainRecords, loadChain } from '../chain/records.ts'
 import { initialChain } from '../chain/step.ts'
 import type { ChainConfig } from '../chain/types.ts'
 import { channelWrites, loadChannels } from '../channel/records.ts'
+import { isNeverFunded } from '../channel/step.ts'
 import { entropyFrom } from '../crypto/entropy.ts'
 import { INVOICE_VERSION, type InvoiceRecord, invoiceKey } from '../payment/invoice-record.ts'
 import { PAYMENT_VERSION, paymentKey, type PaymentRecord } from '../payment/payment-record.ts'
@@ -16,7 +17,7 @@ import { closeWrites, loadCloses, resumeCloses } from './closes.ts'
 import { dispatch } from './dispatch.ts'
 import { tickOpenings } from './openings.ts'
 import { resumePayments, tickPayments } from './payments.ts'
-import { peerConnected, peerGone, peerMessage, tickPeers } from './peers.ts'
+import { peerConnected, peerGone, peerMessage, redialPeers, tickPeers } from './peers.ts'
 import type { NodeEffect, NodeInput, RecordWrite } from './ports.ts'
 import { comeToRest, drain } from './route.ts'
 import { tickUnfunded } from './channels.ts'
@@ -207,7 +208,7 @@ function closeTurn(turn: Turn, before: NodeState | undefined): TurnResult {
   }
 }
 
-/** What the first turn does: watches, servers, what was under way, and connections to peers with channels. */
+/** What the first turn does: watches, servers, what was under way, and connections to peers. */
 function start(turn: Turn): void {
   turn.state = { ...turn.state, started: true, stored: true }
   releaseAbandoned(turn)
@@ -218,10 +219,8 @@ function start(turn: Turn): void {
   watchWallet(turn, watchedScripts(turn.state.wallet))
   for (const channel of Object.values(turn.state.channels)) {
     if (turn.state.closes[channel.id] === undefined) watchChannel(turn, channel)
-    const address = turn.state.peerAddresses[channel.peer]
-    if (address !== undefined) turn.effects.push({ type: 'keepConnected', nodeId: channel.peer, address })
     const { tx, confirmedHeight } = channel.funding
-    if (tx !== undefined && confirmedHeight === undefined) broadcast(turn, tx)
+    if (tx !== undefined && confirmedHeight === undefined && !isNeverFunded(channel)) broadcast(turn, tx)
     if (channel.closing?.tx !== undefined && turn.state.closes[channel.id] === undefined) {
       broadcast(turn, channel.closing.tx)
     }
@@ -239,6 +238,7 @@ function start(turn: Turn): void {
  */
 function releaseAbandoned(turn: Turn): void {
   const claims = Object.values(turn.state.closes).flatMap((close) => close.claims)
+  redialPeers(turn)
   for (const reservation of Object.values(turn.state.wallet.reservations)) {
     // Those of claims end with them (`releaseCoins`).
     if (claims.some((claim) => claim.coins === reservation.id)) continue

@@ -9,17 +9,21 @@ import {
   provideFunding,
   startOpening,
 } from '../channel/opening.ts'
+import { isNeverFunded } from '../channel/step.ts'
 import type { Fault } from '../channel/types.ts'
 import { FORMATS, formatNamed, formatOfChannelType } from '../commitment/formats.ts'
 import { channelIdOf } from '../wire/channel-id.ts'
 import { featureBits, negotiated } from '../wire/features.ts'
 import type { AcceptChannel, FundingCreated, FundingSigned, OpenChannel } from '../wire/messages.ts'
 import { plainText } from '../wire/text.ts'
+import { dropClose } from './closes.ts'
 import type { ApiFailure } from './commands.ts'
-import { addChannel, channelContext, performChannelEffects } from './channels.ts'
+import { unwatch } from './chain.ts'
+import { addChannel, channelContext, channelInput, performChannelEffects } from './channels.ts'
 import { isUsed } from '../wallet/coins.ts'
+import { defeatedAt } from '../wallet/ledger.ts'
 import { ourFeatures, sendTo } from './send.ts'
-import { emit, feerateFor, omit, type PendingOpening, type Turn } from './state.ts'
+import { emit, feerateFor, heightOf, omit, type PendingOpening, type Turn } from './state.ts'
 import { buildFundingFor, commitFunding, freshScript, releaseFunding } from './wallet.ts'
 
 /** Openings: between a peer's messages, the wallet's coins and the channel that comes of it. */
@@ -29,8 +33,8 @@ const OPENING_TIMEOUT_MS = 60_000
 /** Openings by others that we answer at a time: each costs keys and memory, none costs them money. */
 const MAX_INBOUND_OPENINGS = 8
 /** Channels by others whose funding transaction is in no block yet: they cost nothing to make, and stay for two weeks. */
-const MAX_UNFUNDED = 20
-const MAX_UNFUNDED_PER_PEER = 4
+const MAX_UNFUNDED = 48
+const MAX_UNFUNDED_PER_PEER = 16
 
 function openingContext(turn: Turn, nodeId: string, salt: Uint8Array, formatName: string): OpeningContext {
   const theirs = turn.state.peers[nodeId]?.features ?? new Uint8Array(0)
@@ -139,7 +143,7 @@ function drawScript(turn: Turn): Uint8Array {
   return isUsed(turn.state.wallet, spare) ? drawScript(turn) : spare
 }
 
-function returnScript(turn: Turn, script: Uint8Array): void {
+export function returnScript(turn: Turn, script: Uint8Array): void {
   turn.state = { ...turn.state, spareScripts: [...turn.state.spareScripts, script] }
 }
 
@@ -295,5 +299,25 @@ export function tickOpenings(turn: Turn): void {
         message: 'The peer did not finish opening the channel in time.',
       })
     }
+  }
+}
+
+/** A rival of a funding transaction this deep will not be taken back: the channel will never be. */
+const DEFEAT_DEPTH = 6
+
+/**
+ * Ends channels of ours whose coins were spent by another transaction, blocks ago: by another copy of this wallet, most likely. The
+ * wallet counts such coins right by itself. The channel is kept, and its funding watched, should the block be taken back after all.
+ */
+export function endNeverFunded(turn: Turn): void {
+  const { wallet, channels } = turn.state
+  for (const channel of Object.values(channels)) {
+    const { tx, outpoint, confirmedHeight } = channel.funding
+    if (tx === undefined || confirmedHeight !== undefined || isNeverFunded(channel)) continue
+    const defeat = defeatedAt(wallet, outpoint.txid)
+    if (defeat === undefined || heightOf(turn.state) - defeat + 1 < DEFEAT_DEPTH) continue
+    unwatch(turn, `tx/${outpoint.txid}`)
+    dropClose(turn, channel.id)
+    channelInput(turn, channel.id, { type: 'neverFunded' })
   }
 }

@@ -1,5 +1,6 @@
 import { equalBytes, toHex } from '../base/bytes.ts'
 import { NETWORKS } from '../bitcoin/network.ts'
+import { isNeverFunded } from '../channel/step.ts'
 import { isAllChannels } from '../wire/channel-id.ts'
 import { decodeMessage } from '../wire/decode.ts'
 import { checkFeatures, combinedFeatures } from '../wire/features.ts'
@@ -21,6 +22,41 @@ const INIT_WITHIN_MS = 30_000
 const ALL_CHANNELS = new Uint8Array(32)
 
 function setPeer(turn: Turn, peer: PeerState): void {
+/** Peers that the user connected and that we have no channel with: dialled again after a start, and no more of them than this. */
+const MAX_KEPT_BY_HAND = 32
+
+/** Whether a channel with this peer still needs it: not once its close has been seen, or when it was never funded. */
+const isNeeded = (turn: Turn, nodeId: string): boolean =>
+  Object.values(turn.state.channels).some(
+    (c) => c.peer === nodeId && turn.state.closes[c.id]?.close === undefined && !isNeverFunded(c),
+  )
+
+/** The user wants this peer: it is dialled now, again whenever it is lost, and after every start until `dismissPeer`. */
+export function wantPeer(turn: Turn, nodeId: string, address: string): void {
+  const others = Object.keys(turn.state.peerAddresses).filter((id) => id !== nodeId && !isNeeded(turn, id))
+  if (others.length >= MAX_KEPT_BY_HAND) {
+    const oldest = others.find((id) => turn.state.peers[id] === undefined) ?? others[0]
+    if (oldest !== undefined) dismissPeer(turn, oldest)
+  }
+  turn.state = { ...turn.state, peerAddresses: { ...turn.state.peerAddresses, [nodeId]: address } }
+  turn.effects.push({ type: 'keepConnected', nodeId, address })
+}
+
+/** The user does not want this peer any more. One with a channel is dialled again at the next start. */
+export function dismissPeer(turn: Turn, nodeId: string): void {
+  turn.effects.push({ type: 'letGo', nodeId })
+  hangUp(turn, nodeId, 'as the user wished')
+  if (isNeeded(turn, nodeId)) return
+  turn.state = { ...turn.state, peerAddresses: omit(turn.state.peerAddresses, nodeId) }
+}
+
+/** After loading: peers with channels, and those that the user connected. */
+export function redialPeers(turn: Turn): void {
+  for (const [nodeId, address] of Object.entries(turn.state.peerAddresses)) {
+    turn.effects.push({ type: 'keepConnected', nodeId, address })
+  }
+}
+
   turn.state = { ...turn.state, peers: { ...turn.state.peers, [peer.nodeId]: peer } }
 }
 

@@ -2,12 +2,14 @@ import { equalBytes, fromHex } from '../base/bytes.ts'
 import { assertNever } from '../base/result.ts'
 import { decodeTx } from '../bitcoin/tx.ts'
 import type { ChainEvent } from '../chain/types.ts'
+import { isNeverFunded } from '../channel/step.ts'
 import type { Channel, ChannelEvent } from '../channel/types.ts'
 import { plainText } from '../wire/text.ts'
-import { broadcast, unwatch } from './chain.ts'
+import { broadcast, unwatch, watchChannel } from './chain.ts'
 import { channelInput, flushChannels } from './channels.ts'
 import { beginClose, closeChainEvent, closesTip, dropClose, fundingSpent, fundingUnspent } from './closes.ts'
 import { htlcReceived, htlcSettled, paymentRefused, paymentRemoved, paymentSettled } from './payments.ts'
+import { endNeverFunded, returnScript } from './openings.ts'
 import { hangUp } from './peers.ts'
 import { sendTo } from './send.ts'
 import { emit, feerateFor, omit, type Pending, type Turn } from './state.ts'
@@ -93,11 +95,14 @@ function isFundingAbsent(turn: Turn, id: string): boolean {
   return misses.some((miss) => miss.tip === headers.tip.hash)
 }
 
-/** An accepted channel whose funding transaction never came (BOLT 2): nothing was ever at stake. */
+/** An accepted channel whose funding transaction never came (BOLT 2): nothing was ever at stake, and nothing of it remains. */
 function forget(turn: Turn, id: string, reason: string): void {
+  const channel = turn.state.channels[id]
+  if (channel === undefined) return
   unwatch(turn, `funding/${id}`)
   unwatch(turn, `spend/${id}`)
   dropClose(turn, id)
+  returnScript(turn, channel.shutdownScript)
   turn.state = { ...turn.state, channels: omit(turn.state.channels, id) }
   emit(turn, { type: 'channelFailed', channelId: id, reason })
 }
@@ -107,6 +112,7 @@ function chainEvent(turn: Turn, event: ChainEvent): void {
     case 'tip':
       return newTip(turn)
     case 'reorg':
+      takeBack(turn, event.forkHeight)
       return emit(turn, { type: 'chainChanged' })
     case 'feeEstimates':
       turn.state = { ...turn.state, fees: event.estimates }
@@ -124,7 +130,8 @@ function chainEvent(turn: Turn, event: ChainEvent): void {
           event.alarm.kind === 'serverLies' ? `${event.alarm.server}: ${event.alarm.what}` : event.alarm.kind,
       })
     case 'scriptHistory':
-      return walletHistory(turn, event.scriptPubKey, event.txs)
+      walletHistory(turn, event.scriptPubKey, event.txs)
+      return endNeverFunded(turn)
     case 'broadcastResult':
       if (!event.accepted) {
         emit(turn, {
@@ -167,19 +174,27 @@ function fundingEvent(turn: Turn, id: string, event: WatchEvent): void {
     const { height, index, depth } = event
     if (!paysChannel(event.tx, channel)) {
       // BOLT 2 §channel_ready: the accepter checks what confirmed. There is nothing in such a channel to broadcast for.
-      emit(turn, {
-        type: 'channelFailed',
-        channelId: id,
-        reason: 'The funding transaction does not pay the channel.',
-      })
       return refuseFunding(turn, id)
     }
+    if (isNeverFunded(channel)) watchChannel(turn, channel)
     channelInput(turn, id, { type: 'fundingConfirmed', height, txIndex: index, depth })
-  } else if (event.type === 'unconfirmed') {
-    turn.state = { ...turn.state, fundingDepths: { ...turn.state.fundingDepths, [id]: 0 } }
-    channelInput(turn, id, { type: 'fundingUnconfirmed' })
-    const { tx } = channel.funding
-    if (tx !== undefined) broadcast(turn, tx)
+  } else if (event.type === 'unconfirmed') fundingUnconfirmed(turn, channel)
+}
+
+/** The block with the funding transaction is not on our chain any more: it is looked for again, and sent again where it is ours. */
+function fundingUnconfirmed(turn: Turn, { id, funding }: Channel): void {
+  turn.state = { ...turn.state, fundingDepths: { ...turn.state.fundingDepths, [id]: 0 } }
+  channelInput(turn, id, { type: 'fundingUnconfirmed' })
+  if (funding.tx !== undefined) broadcast(turn, funding.tx)
+}
+
+/**
+ * Blocks above this height are gone. Watches tell of what they have seen themselves; a confirmation from before the last start they have
+ * not looked up yet, and its block may have gone while we were away.
+ */
+function takeBack(turn: Turn, forkHeight: number): void {
+  for (const channel of Object.values(turn.state.channels)) {
+    if ((channel.funding.confirmedHeight ?? 0) > forkHeight) fundingUnconfirmed(turn, channel)
   }
 }
 
@@ -204,9 +219,7 @@ function refuseFunding(turn: Turn, id: string): void {
     channelId: fromHex(id),
     data: plainText('the funding output is not what open_channel promised'),
   })
-  unwatch(turn, `funding/${id}`)
-  unwatch(turn, `spend/${id}`)
-  turn.state = { ...turn.state, channels: omit(turn.state.channels, id) }
+  forget(turn, id, 'The funding transaction does not pay the channel.')
 }
 
 function newTip(turn: Turn): void {
@@ -215,6 +228,7 @@ function newTip(turn: Turn): void {
     turn.dirty.add(channel.id)
   }
   closesTip(turn)
+  endNeverFunded(turn)
   emit(turn, { type: 'chainChanged' })
 }
 

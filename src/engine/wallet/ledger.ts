@@ -166,6 +166,35 @@ function unconfirmedDepths(txs: WalletState['txs'], counted: ReadonlySet<Txid>):
   return depths
 }
 
+/**
+ * Height of the first block by which one of our transactions has become impossible: it holds another that spends an output which
+ * this one, or what this one is built upon, needs. Undefined while it may still confirm.
+ */
+export function defeatedAt(state: Pick<WalletState, 'txs' | 'branches'>, txid: Txid): number | undefined {
+  const { txs } = state
+  if (txs[txid] === undefined || ledgerOf(state).counted.has(txid)) return undefined
+  const needed = new Map<string, Txid>()
+  const seen = new Set<Txid>()
+  for (const stack = [txid]; stack.length > 0; ) {
+    const id = stack.pop() as Txid
+    const known = txs[id]
+    if (known === undefined || known.height !== null || seen.has(id)) continue
+    seen.add(id)
+    for (const { outpoint } of known.tx.inputs) {
+      needed.set(outPointKey(outpoint), id)
+      stack.push(outpoint.txid)
+    }
+  }
+  let first: number | undefined
+  for (const [id, { tx, height }] of Object.entries(txs)) {
+    if (height === null || (first !== undefined && first <= height)) continue
+    const takes = ({ outpoint }: { readonly outpoint: OutPoint }): boolean =>
+      (needed.get(outPointKey(outpoint)) ?? id) !== id
+    if (tx.inputs.some(takes)) first = height
+  }
+  return first
+}
+
 function isCoinbase(first: OutPoint | undefined): boolean {
   return first !== undefined && first.vout === 0xffffffff && /^0{64}$/.test(first.txid)
 }

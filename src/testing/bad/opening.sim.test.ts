@@ -401,6 +401,40 @@ describe('a peer opens to us', () => {
     await bench.pass(70_000)
     expect(bench.state().openings).toEqual({})
   })
+
+  test('all of these together used up no more addresses than there were openings at a time', () => {
+    const [receive] = bench.state().wallet.branches
+    expect(receive?.handedOut).toBeLessThanOrEqual(8)
+    expect(receive?.handedOut).toBeGreaterThan(0)
+  })
+})
+
+test('a peer that never funds its channels gets no more than a few', async () => {
+  const bench = await createBench()
+  const villain = bench.villain()
+  await bench.call(villain)
+  await bench.equip(villain, 3_000_000)
+  bench.chain.holdBack = true
+  for (let i = 0; i < 18; i++) {
+    const request = { amountSat: sat(20_000), pushMsat: msat(0) }
+    await villain.command({ type: 'openChannel', nodeId: bench.nodeId, ...request })
+    await bench.rest()
+  }
+  expect((await bench.app()).channels).toHaveLength(16)
+  expect(villain.errors.at(-1)).toBe('too many channels wait for their funding transaction')
+  // Once they are in a block it may go on.
+  bench.chain.holdBack = false
+  await bench.mine()
+  await bench.until('open', (s) => s.channels.every((c) => c.status === 'open'), 120_000)
+  await villain.command({
+    type: 'openChannel',
+    nodeId: bench.nodeId,
+    amountSat: sat(20_000),
+    pushMsat: msat(0),
+  })
+  await bench.rest()
+  expect((await bench.app()).channels).toHaveLength(17)
+  await bench.stop()
 })
 
 describe('a funding transaction that is not what was promised', () => {

@@ -36,6 +36,8 @@ export class SimChain {
   /** sha256 of a script → transactions that pay or spend it, oldest first. */
   private readonly byScript = new Map<string, Txid[]>()
   private faucets = 0
+  /** Reorganisations so far: blocks of different branches differ by it. */
+  private branches = 0
 
   /** The same chain in another world. */
   fork(): SimChain {
@@ -59,12 +61,33 @@ export class SimChain {
     for (let i = 0; i < n; i++) {
       const included = i === 0 && !this.holdBack ? this.mempool : []
       if (included.length > 0) this.mempool = []
-      const block = mineBlock(this.tip, included)
+      const block = mineBlock(this.tip, included, this.branches)
       this.blocks.push(block)
       // The coinbase pays nobody we know.
       block.txs.forEach((tx, index) => {
         if (index > 0) this.confirm(tx, block, index)
       })
+    }
+  }
+
+  /**
+   * The newest `depth` blocks are replaced by `n` others with nothing in them; what they held waits in the mempool again, but for what
+   * is too early now and what `lost` names, with all that spends that.
+   */
+  reorg(depth: number, n = depth + 1, lost: (tx: Tx) => boolean = () => false): void {
+    const gone = this.blocks.splice(this.blocks.length - depth)
+    const back = gone.flatMap((block) => block.txs.slice(1))
+    for (const tx of back) {
+      const entry = this.entries.get(txidOf(tx))
+      if (entry !== undefined) this.entries.set(txidOf(tx), { ...entry, block: null, index: 0 })
+    }
+    this.mempool = [...back, ...this.mempool]
+    this.branches += 1
+    for (let i = 0; i < n; i++) this.blocks.push(mineBlock(this.tip, [], this.branches))
+    for (const tx of [...this.mempool]) {
+      const entry = this.entries.get(txidOf(tx))
+      if (entry === undefined || entry.faucet) continue
+      if (lost(tx) || this.isEarly(tx)) this.evict(txidOf(tx))
     }
   }
 
@@ -195,9 +218,8 @@ export class SimChain {
   }
 
   private problemOf(tx: Tx): string | undefined {
-    const height = this.tip.height + 1
     let paid = 0n
-    for (const { outpoint, sequence } of tx.inputs) {
+    for (const { outpoint } of tx.inputs) {
       const source = this.entries.get(outpoint.txid)
       const output = source?.tx.outputs[outpoint.vout]
       if (source === undefined || output === undefined) return 'bad-txns-inputs-missingorspent'
@@ -206,17 +228,24 @@ export class SimChain {
         return spender?.block === null ? 'txn-mempool-conflict' : 'bad-txns-inputs-missingorspent'
       }
       paid += output.valueSat
-      // BIP 68: relative locks in blocks; the input must have been mined that long ago.
-      if (tx.version >= 2 && (sequence & 0x80000000) === 0) {
-        const wait = sequence & 0xffff
-        if (wait > 0 && (source.block === null || height - source.block.height < wait))
-          return 'non-BIP68-final'
-      }
     }
     if (tx.outputs.reduce((n, o) => n + o.valueSat, 0n) > paid) return 'bad-txns-in-belowout'
+    return this.isEarly(tx) ? 'non-final' : undefined
+  }
+
+  /** Whether the next block may not hold it yet. */
+  private isEarly(tx: Tx): boolean {
+    const height = this.tip.height + 1
+    // BIP 68: relative locks in blocks; the input must have been mined that long ago.
+    const waits = tx.inputs.some(({ outpoint, sequence }) => {
+      if (tx.version < 2 || (sequence & 0x80000000) !== 0) return false
+      const block = this.entries.get(outpoint.txid)?.block ?? null
+      const wait = sequence & 0xffff
+      return wait > 0 && (block === null || height - block.height < wait)
+    })
+    if (waits) return true
     const final = tx.inputs.every((input) => input.sequence === 0xffffffff)
-    if (!final && tx.locktime > 0 && tx.locktime < 500_000_000 && tx.locktime >= height) return 'non-final'
-    return undefined
+    return !final && tx.locktime > 0 && tx.locktime < 500_000_000 && tx.locktime >= height
   }
 
   /** What an Esplora server over this node answers. */
