@@ -19,6 +19,7 @@ export const ERROR_CODES = [
   'locked',
   'wrongPassword',
   'mainnetRefused',
+  'backupUnreadable',
   // words and addresses
   'wordsUnknown',
   'wordsCount',

@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { channelView } from './channel-view.ts'
 import {
   amount,
   appState,
@@ -24,11 +25,19 @@ const nothing = v.object({})
 /** `pubkey@host:port`, `pubkey@ws://…`, `pubkey@wss://…`, or the bare key of a peer that is known. */
 const peerAddress = text(300)
 
-/** A procedure answers once; a stream answers any number of times and then ends or fails. */
+/**
+ * A procedure answers once; a stream answers any number of times and then ends or fails; a duplex stream takes requests on the way as
+ * well, each an `item`, and ends when they have ended and each has had its answers.
+ */
 const call = <I extends v.GenericSchema, O extends v.GenericSchema>(input: I, output: O) =>
   ({ kind: 'call', input, output }) as const
 const stream = <I extends v.GenericSchema, O extends v.GenericSchema>(input: I, output: O) =>
   ({ kind: 'stream', input, output }) as const
+const duplex = <I extends v.GenericSchema, T extends v.GenericSchema, O extends v.GenericSchema>(
+  input: I,
+  item: T,
+  output: O,
+) => ({ kind: 'duplex', input, item, output }) as const
 
 /** What a pasted text turned out to be. Amounts are absent where the payer chooses. */
 const payable = v.variant('kind', [
@@ -175,6 +184,8 @@ export const procedures = {
   ),
   listChannels: call(nothing, v.array(channel)),
   pendingChannels: call(nothing, v.array(channel)),
+  /** The channel's commitment machine as it runs: now, and after changes at most ten times a second, the last state always. */
+  channelView: stream(v.object({ channelId }), channelView),
 
   addInvoice: call(
     v.object({
@@ -183,6 +194,16 @@ export const procedures = {
       expirySeconds: v.optional(v.pipe(v.number(), v.integer(), v.minValue(60), v.maxValue(31_536_000))),
     }),
     invoice,
+  ),
+  /** Many invoices of the same terms, in the order of their making. */
+  addInvoices: call(
+    v.object({
+      count: v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(10_000)),
+      amountMsat: v.optional(amount),
+      description: v.optional(text(639)),
+      expirySeconds: v.optional(v.pipe(v.number(), v.integer(), v.minValue(60), v.maxValue(31_536_000))),
+    }),
+    v.array(v.object({ invoice: v.string(), paymentHash: hash32 })),
   ),
   decode: call(v.object({ text: text(8000) }), payable),
   listInvoices: call(nothing, v.array(invoice)),
@@ -199,6 +220,39 @@ export const procedures = {
       v.object({ status: v.literal('attemptFailed'), attempt: v.number(), channelId, error: errorData }),
       v.object({ status: v.literal('succeeded'), preimage: hash32, amountMsat: amount, feeMsat: amount }),
       v.object({ status: v.literal('failed'), error: errorData }),
+    ]),
+  ),
+  /**
+   * Many payments over one stream. A result names its request by its place in the stream, from 0, and comes when its payment ends,
+   * whatever the others do. What a channel has no room for waits, at most its own time. Leaving the stream stops no payment that has
+   * begun: they show in `listPayments`.
+   */
+  sendPayments: duplex(
+    v.object({
+      /** Payments begun and not ended. */
+      maxInFlight: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(2000))),
+    }),
+    v.object({
+      invoice: text(8000),
+      amountMsat: v.optional(amount),
+      timeoutSeconds: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(3600))),
+    }),
+    v.variant('status', [
+      v.object({
+        status: v.literal('succeeded'),
+        index: v.number(),
+        paymentHash: hash32,
+        preimage: hash32,
+        amountMsat: amount,
+        feeMsat: amount,
+      }),
+      v.object({
+        status: v.literal('failed'),
+        index: v.number(),
+        /** Absent where the request could not be read as an invoice or its payment never began. */
+        paymentHash: v.optional(hash32),
+        error: errorData,
+      }),
     ]),
   ),
   listPayments: call(nothing, v.array(payment)),
@@ -254,12 +308,19 @@ export type Procedures = typeof procedures
 export type ProcedureName = keyof Procedures
 export type Input<N extends ProcedureName> = v.InferInput<Procedures[N]['input']>
 export type Output<N extends ProcedureName> = v.InferOutput<Procedures[N]['output']>
-export type CallName = {
-  [N in ProcedureName]: Procedures[N]['kind'] extends 'call' ? N : never
+/** What goes into a duplex stream on the way. */
+export type Item<N extends DuplexName> = v.InferInput<Procedures[N]['item']>
+type OfKind<K extends Procedures[ProcedureName]['kind']> = {
+  [N in ProcedureName]: Procedures[N]['kind'] extends K ? N : never
 }[ProcedureName]
-export type StreamName = Exclude<ProcedureName, CallName>
+export type CallName = OfKind<'call'>
+export type StreamName = OfKind<'stream'>
+export type DuplexName = OfKind<'duplex'>
 
-/** A client: calls are promises, streams are async iterables; both reject with `ApiError`. */
+/**
+ * A client: calls are promises, streams are async iterables; both reject with `ApiError`. What a duplex stream is fed with is asked for
+ * only as fast as the node takes it and the results are read; what it throws ends the stream.
+ */
 export type Client = {
   readonly [N in CallName]: {} extends Input<N>
     ? (input?: Input<N>) => Promise<Output<N>>
@@ -268,4 +329,10 @@ export type Client = {
   readonly [N in StreamName]: {} extends Input<N>
     ? (input?: Input<N>, options?: { signal?: AbortSignal }) => AsyncIterable<Output<N>>
     : (input: Input<N>, options?: { signal?: AbortSignal }) => AsyncIterable<Output<N>>
+} & {
+  readonly [N in DuplexName]: (
+    items: Iterable<Item<N>> | AsyncIterable<Item<N>>,
+    input?: Input<N>,
+    options?: { signal?: AbortSignal },
+  ) => AsyncIterable<Output<N>>
 }

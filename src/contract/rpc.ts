@@ -1,6 +1,8 @@
 import * as v from 'valibot'
+import { createFifo } from '../engine/base/fifo.ts'
 import { ApiError, type ApiErrorData } from './errors.ts'
-import { type Client, type Output, type ProcedureName, procedures } from './procedures.ts'
+import { type Client, type DuplexName, type Output, type ProcedureName, procedures } from './procedures.ts'
+import { feed, type Inlet, inlet, type ItemMessage } from './rpc-items.ts'
 
 /**
  * The contract over any port that carries structured messages: a MessagePort in the page, a BroadcastChannel between tabs, a
@@ -16,19 +18,34 @@ export interface Port {
 const requestSchema = v.variant('type', [
   v.object({ type: v.literal('call'), id: v.number(), name: v.string(), input: v.unknown() }),
   v.object({ type: v.literal('cancel'), id: v.number() }),
+  // Of duplex streams: requests, at most as many as were asked for; and that there will be no more.
+  v.object({ type: v.literal('items'), id: v.number(), items: v.array(v.unknown()) }),
+  v.object({ type: v.literal('done'), id: v.number() }),
 ])
 
 type Reply =
   | { readonly type: 'value'; readonly id: number; readonly value: unknown }
+  | { readonly type: 'values'; readonly id: number; readonly values: readonly unknown[] }
+  /** So many more requests may be sent. */
+  | { readonly type: 'want'; readonly id: number; readonly count: number }
   | { readonly type: 'end'; readonly id: number }
   | { readonly type: 'error'; readonly id: number; readonly error: ApiErrorData }
 
-/** What a server implements: calls answer with a promise, streams with an async iterable that stops when `signal` fires. */
+/**
+ * What a server implements: calls answer with a promise, streams with an async iterable that stops when `signal` fires. Duplex streams
+ * get their requests and give their results in batches of whatever is there.
+ */
 export type Handlers = {
-  readonly [N in ProcedureName]: (
+  readonly [N in Exclude<ProcedureName, DuplexName>]: (
     input: v.InferOutput<(typeof procedures)[N]['input']>,
     signal: AbortSignal,
   ) => (typeof procedures)[N]['kind'] extends 'call' ? Promise<Output<N>> : AsyncIterable<Output<N>>
+} & {
+  readonly [N in DuplexName]: (
+    input: v.InferOutput<(typeof procedures)[N]['input']>,
+    items: AsyncIterable<readonly v.InferOutput<(typeof procedures)[N]['item']>[]>,
+    signal: AbortSignal,
+  ) => AsyncIterable<readonly Output<N>[]>
 }
 
 /** The error that crosses the boundary: known ones as they are, anything else without its text (it may hold what it must not). */
@@ -43,7 +60,11 @@ export function dispatch(
   name: string,
   input: unknown,
   signal: AbortSignal,
-): { kind: 'call'; result: Promise<unknown> } | { kind: 'stream'; values: AsyncIterable<unknown> } {
+  items: Inlet,
+):
+  | { kind: 'call'; result: Promise<unknown> }
+  | { kind: 'stream'; values: AsyncIterable<unknown> }
+  | { kind: 'duplex'; batches: AsyncIterable<readonly unknown[]> } {
   if (!Object.hasOwn(procedures, name)) {
     throw new ApiError({ code: 'unknownProcedure', message: 'There is no such procedure.' })
   }
@@ -55,6 +76,14 @@ export function dispatch(
       code: 'invalidInput',
       message: `${v.getDotPath(issue) ?? 'input'}: ${issue.expected ?? 'another value'} expected`,
     })
+  }
+  if (procedure.kind === 'duplex') {
+    const handler = handlers[name as DuplexName] as (
+      input: unknown,
+      items: AsyncIterable<readonly unknown[]>,
+      signal: AbortSignal,
+    ) => AsyncIterable<readonly unknown[]>
+    return { kind: 'duplex', batches: handler(parsed.output, items.open(procedure.item), signal) }
   }
   const handler = handlers[name as ProcedureName] as (input: unknown, signal: AbortSignal) => unknown
   return procedure.kind === 'call'
@@ -68,16 +97,22 @@ export function serve(
   handlers: Handlers,
   onDefect: (error: unknown) => void = () => {},
 ): () => void {
-  const running = new Map<number, AbortController>()
+  const running = new Map<number, { readonly controller: AbortController; readonly items: Inlet }>()
   const reply = (message: Reply) => port.post(message)
 
   async function run(id: number, name: string, input: unknown): Promise<void> {
     const controller = new AbortController()
-    running.set(id, controller)
+    const items = inlet((count) => reply({ type: 'want', id, count }))
+    running.set(id, { controller, items })
     try {
-      const answer = dispatch(handlers, name, input, controller.signal)
+      const answer = dispatch(handlers, name, input, controller.signal, items)
       if (answer.kind === 'call') reply({ type: 'value', id, value: await answer.result })
-      else {
+      else if (answer.kind === 'duplex') {
+        for await (const values of answer.batches) {
+          if (controller.signal.aborted) return
+          if (values.length > 0) reply({ type: 'values', id, values })
+        }
+      } else {
         for await (const value of answer.values) {
           if (controller.signal.aborted) return
           reply({ type: 'value', id, value })
@@ -88,6 +123,7 @@ export function serve(
       if (!(thrown instanceof ApiError)) onDefect(thrown)
       reply({ type: 'error', id, error: asApiError(thrown) })
     } finally {
+      items.end()
       running.delete(id)
     }
   }
@@ -95,16 +131,26 @@ export function serve(
   port.listen((message) => {
     const parsed = v.safeParse(requestSchema, message)
     if (!parsed.success) return
-    if (parsed.output.type === 'cancel') running.get(parsed.output.id)?.abort()
-    else void run(parsed.output.id, parsed.output.name, parsed.output.input)
+    const request = parsed.output
+    const stream = running.get(request.id)
+    if (request.type === 'call') void run(request.id, request.name, request.input)
+    else if (request.type === 'cancel') {
+      stream?.items.end()
+      stream?.controller.abort()
+    } else if (request.type === 'items') stream?.items.take(request.items)
+    else stream?.items.end()
   })
   return () => {
-    for (const controller of running.values()) controller.abort()
+    for (const { controller, items } of running.values()) {
+      items.end()
+      controller.abort()
+    }
   }
 }
 
 interface Pending {
   value(value: unknown): void
+  want?(count: number): void
   end(): void
   error(error: ApiError): void
 }
@@ -119,6 +165,8 @@ export function createClient(port: Port): Client & { close(): void } {
     const waiter = pending.get(reply.id)
     if (waiter === undefined) return
     if (reply.type === 'value') waiter.value(reply.value)
+    else if (reply.type === 'values') for (const value of reply.values) waiter.value(value)
+    else if (reply.type === 'want') waiter.want?.(reply.count)
     else {
       pending.delete(reply.id)
       if (reply.type === 'end') waiter.end()
@@ -134,36 +182,59 @@ export function createClient(port: Port): Client & { close(): void } {
     })
   }
 
-  function open(name: string, input: unknown, signal?: AbortSignal): AsyncIterable<unknown> {
+  function open(
+    name: string,
+    input: unknown,
+    signal?: AbortSignal,
+    items?: Iterable<unknown> | AsyncIterable<unknown>,
+  ): AsyncIterable<unknown> {
     return {
       [Symbol.asyncIterator]() {
         const id = nextId++
-        const values: unknown[] = []
-        let finished: { error?: ApiError } | undefined
+        const values = createFifo<unknown>()
+        let finished: { error?: unknown } | undefined
         let wake: (() => void) | undefined
-        const stop = (error?: ApiError) => {
+        const stop = (error?: unknown) => {
           finished ??= error === undefined ? {} : { error }
+          feeder?.stop()
           wake?.()
         }
-        const cancel = () => {
+        const feeder =
+          items === undefined
+            ? undefined
+            : feed(
+                items,
+                (message: ItemMessage) => port.post({ ...message, id }),
+                () => values.size,
+                (thrown) => {
+                  cancel(thrown)
+                },
+              )
+        const cancel = (thrown?: unknown) => {
           if (finished === undefined) port.post({ type: 'cancel', id })
           pending.delete(id)
-          stop()
+          stop(thrown)
         }
         pending.set(id, {
           value(value) {
             values.push(value)
             wake?.()
           },
+          want: (count) => feeder?.want(count),
           end: () => stop(),
           error: (error) => stop(error),
         })
         port.post({ type: 'call', id, name, input })
-        signal?.addEventListener('abort', cancel, { once: true })
+        if (signal?.aborted === true) cancel()
+        signal?.addEventListener('abort', () => cancel(), { once: true })
         return {
           async next(): Promise<IteratorResult<unknown>> {
             for (;;) {
-              if (values.length > 0) return { done: false, value: values.shift() }
+              if (values.size > 0) {
+                const value = values.shift()
+                feeder?.read()
+                return { done: false, value }
+              }
               if (finished?.error !== undefined) {
                 const { error } = finished
                 finished = {}
@@ -196,7 +267,13 @@ export function createClient(port: Port): Client & { close(): void } {
     client[name] =
       procedure.kind === 'call'
         ? (input: unknown) => call(name, input)
-        : (input: unknown, options?: { signal?: AbortSignal }) => open(name, input, options?.signal)
+        : procedure.kind === 'stream'
+          ? (input: unknown, options?: { signal?: AbortSignal }) => open(name, input, options?.signal)
+          : (
+              items: Iterable<unknown> | AsyncIterable<unknown>,
+              input?: unknown,
+              options?: { signal?: AbortSignal },
+            ) => open(name, input, options?.signal, items)
   }
   return client as unknown as Client & { close(): void }
 }

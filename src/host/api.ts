@@ -21,7 +21,9 @@ import {
   projectTransactions,
   readMsat,
 } from './project.ts'
-import { eventStream, latest } from './streams.ts'
+import { projectChannelView } from './channel-view.ts'
+import { sendPayments } from './send-payments.ts'
+import { eventStream, latest, paced } from './streams.ts'
 import type { HostControl, Running } from './control.ts'
 import type { Credential } from './vault/keyring.ts'
 import type { NewLock } from './vault/vault.ts'
@@ -35,6 +37,9 @@ const fail = (code: ErrorCode, message: string, data?: Record<string, string | n
 const perKw = (satPerVb: number): number => Math.ceil(satPerVb * 250)
 const DEFAULT_EXPIRY_SECONDS = 86_400
 const DEFAULT_TIMEOUT_SECONDS = 60
+const INVOICES_A_TURN = 100
+/** Commitment views come at most this often. */
+const VIEW_GAP_MS = 100
 /** How long an opening waits for the peer to be connected. */
 const CONNECT_WITHIN_MS = 20_000
 
@@ -62,6 +67,7 @@ export function createHandlers(host: HostControl): Handlers {
     return running
   }
   const state = () => node().loop.status().state
+  const after = (ms: number, task: () => void) => host.after(ms, task)
 
   /** Resolves once the peer's init is here; dials when it is not connected. */
   async function ensurePeer(text: string): Promise<string> {
@@ -224,6 +230,17 @@ export function createHandlers(host: HostControl): Handlers {
         .map((channel) => projectChannel(state(), channel))
         .filter((channel) => channel.status !== 'open' && channel.status !== 'closed'),
 
+    channelView: (input, signal) => {
+      const running = node()
+      const channelOf = () => {
+        const { phase, state: now } = running.loop.status()
+        return phase === 'stopped' ? undefined : now.channels[input.channelId]
+      }
+      if (channelOf() === undefined) fail('channelUnknown', 'There is no such channel.')
+      const onState = (listener: () => void) => running.loop.onState(listener)
+      return paced(channelOf, projectChannelView, onState, after, VIEW_GAP_MS, signal)
+    },
+
     addInvoice: async (input) => {
       const result = await node().loop.command({
         type: 'addInvoice',
@@ -234,6 +251,27 @@ export function createHandlers(host: HostControl): Handlers {
       const record = state().invoices[expectResult(result, 'invoice').paymentHash]
       if (record === undefined) throw new Error('invariant: the invoice is stored')
       return projectInvoice(record, host.now())
+    },
+    addInvoices: async (input) => {
+      const made: Output<'addInvoices'> = []
+      while (made.length < input.count) {
+        // So many a turn: others are served in between.
+        const results = await Promise.all(
+          Array.from({ length: Math.min(INVOICES_A_TURN, input.count - made.length) }, () =>
+            node().loop.command({
+              type: 'addInvoice',
+              ...(input.amountMsat === undefined ? {} : { amountMsat: readMsat(input.amountMsat) }),
+              description: input.description ?? '',
+              expirySeconds: input.expirySeconds ?? DEFAULT_EXPIRY_SECONDS,
+            }),
+          ),
+        )
+        for (const result of results) {
+          const { paymentHash } = expectResult(result, 'invoice')
+          made.push({ paymentHash, invoice: state().invoices[paymentHash]?.bolt11 ?? '' })
+        }
+      }
+      return made
     },
     decode: async (input) => decode(input.text),
     listInvoices: async () =>
@@ -254,6 +292,8 @@ export function createHandlers(host: HostControl): Handlers {
       }
     },
     sendPayment: (input, signal) => sendPayment(input, signal),
+    sendPayments: (input, requests, signal) =>
+      sendPayments({ loop: node().loop, now: () => host.now(), after }, input.maxInFlight, requests, signal),
     listPayments: async () =>
       Object.values(state().payments)
         .map(projectPayment)

@@ -33,6 +33,53 @@ export async function* latest<T>(
   }
 }
 
+/**
+ * As `latest`, at most once in `gapMs`: what changes in between shows at its end, so the last value always comes. `read` answers with
+ * undefined when there is nothing any more, which ends it; a value that is the one before it is not sent again.
+ */
+export async function* paced<S, T>(
+  read: () => S | undefined,
+  project: (value: S) => T,
+  onChange: (listener: () => void) => () => void,
+  after: (ms: number, task: () => void) => () => void,
+  gapMs: number,
+  signal: AbortSignal,
+): AsyncGenerator<T> {
+  let shown: S | undefined
+  let resting = false
+  let cancelRest: (() => void) | undefined
+  let wake: () => void = () => {}
+  const leave = onChange(() => {
+    // Comparing two references is all that a change costs while nothing may be shown yet.
+    if (!resting && read() !== shown) wake()
+  })
+  const stir = () => wake()
+  signal.addEventListener('abort', stir, { once: true })
+  try {
+    while (!signal.aborted) {
+      const now = read()
+      if (now === undefined) return
+      if (!resting && now !== shown) {
+        shown = now
+        resting = true
+        cancelRest = after(gapMs, () => {
+          resting = false
+          wake()
+        })
+        yield project(now)
+      } else {
+        await new Promise<void>((resolve) => {
+          wake = resolve
+        })
+      }
+    }
+  } finally {
+    leave()
+    cancelRest?.()
+    signal.removeEventListener('abort', stir)
+  }
+}
+
 /** All events from the moment of the call on, in order. More than `limit` unread ones end the stream: its consumer has stopped. */
 export function eventStream(
   source: { subscribe(listener: (event: NodeEvent) => void): () => void },

@@ -2,6 +2,7 @@ import { ApiError, type ErrorCode } from '../contract/errors.ts'
 import type { Output } from '../contract/procedures.ts'
 import type { Handlers } from '../contract/rpc.ts'
 import type { AppState, Channel, Invoice } from '../contract/schemas.ts'
+import { fakeView } from './fake-view.ts'
 import {
   ADDRESS,
   COINS,
@@ -406,6 +407,35 @@ export function fakeNode(scene: Scene = 'running', pace = 600): Handlers {
       for (let n = 0; !signal.aborted; n++) {
         yield { time: new Date().toISOString(), type: 'tick', data: { n } }
         await wait(pace, signal)
+      }
+    },
+    async *channelView({ channelId }, signal) {
+      for (let tick = 0; !signal.aborted; tick++) {
+        const channel = state.channels.find((c) => c.channelId === channelId)
+        if (channel === undefined) throw fail('channelUnknown')
+        yield fakeView(channel, tick)
+        await wait(Math.max(100, pace), signal)
+      }
+    },
+    addInvoices: ({ count, amountMsat }) =>
+      Promise.resolve(
+        Array.from({ length: count }, () => {
+          const paymentHash = fakeHash(++seed)
+          return { paymentHash, invoice: `lnbcrt${amountMsat ?? 'any'}x${seed}` }
+        }),
+      ),
+    async *sendPayments(_, requests) {
+      let index = 0
+      for await (const batch of requests) {
+        await wait(pace / 10)
+        yield batch.map(({ invoice, amountMsat }) => ({
+          status: 'succeeded' as const,
+          index: index++,
+          paymentHash: fakeHash(invoice.length),
+          preimage: fakeHash(invoice.length + 1),
+          amountMsat: amountMsat ?? '1000',
+          feeMsat: '0',
+        }))
       }
     },
     exportLogs: () => Promise.resolve({ text: 'demo\n' }),

@@ -7,15 +7,24 @@ import type { Clock } from '../host/ports.ts'
 const NO_LEADER_MS = 15_000
 
 /** Streams that only tell what is: asked again of the next leader. Whatever does something is never asked twice. */
-const RESUMABLE: ReadonlySet<string> = new Set(['getState', 'subscribeEvents', 'subscribeInvoices'])
+const RESUMABLE: ReadonlySet<string> = new Set([
+  'getState',
+  'subscribeEvents',
+  'subscribeInvoices',
+  'channelView',
+])
 
 const pageMessage = v.variant('type', [
   v.object({ type: v.literal('call'), id: v.number(), name: v.string(), input: v.unknown() }),
   v.object({ type: v.literal('cancel'), id: v.number() }),
+  v.object({ type: v.literal('items'), id: v.number(), items: v.array(v.unknown()) }),
+  v.object({ type: v.literal('done'), id: v.number() }),
 ])
 
 const reply = v.variant('type', [
   v.object({ type: v.literal('value'), id: v.number(), value: v.unknown() }),
+  v.object({ type: v.literal('values'), id: v.number(), values: v.array(v.unknown()) }),
+  v.object({ type: v.literal('want'), id: v.number(), count: v.number() }),
   v.object({ type: v.literal('end'), id: v.number() }),
   v.looseObject({ type: v.literal('error'), id: v.number() }),
 ])
@@ -84,6 +93,11 @@ export function routePage(page: Port, clock: Clock): PageRouter {
       if (call?.sent === true) target?.post(message)
       return
     }
+    if (message.type !== 'call') {
+      // On its way in an open stream: one that has been answered already is over here as well.
+      if (open.get(message.id)?.sent === true) target?.post(message)
+      return
+    }
     const call: Open = { message, name: message.name, sent: false, cancelTimer: () => {} }
     open.set(message.id, call)
     if (target !== undefined) send(call)
@@ -107,8 +121,8 @@ export function routePage(page: Port, clock: Clock): PageRouter {
       const message = parsed.output
       const call = open.get(message.id)
       if (call === undefined || !call.sent) return
-      if (message.type !== 'value') open.delete(message.id)
-      else if (call.name === 'getState' && target?.remote === true)
+      if (message.type === 'end' || message.type === 'error') open.delete(message.id)
+      else if (message.type === 'value' && call.name === 'getState' && target?.remote === true)
         return page.post({ ...message, value: asFollower(message.value) })
       page.post(message)
     },

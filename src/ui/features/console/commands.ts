@@ -6,6 +6,7 @@ export type ArgumentKind =
   | 'sat' // whole sats → decimal string of sat
   | 'satToMsat' // sats, decimals allowed → decimal string of msat
   | 'satOrMax' // whole sats or `max`
+  | 'invoices' // several, spaces between → requests of a duplex stream
   | 'number'
   | 'flag' // present or `true`/`false`
 
@@ -69,13 +70,26 @@ export const COMMANDS: readonly Command[] = [
   ]),
   command('listchannels', 'listChannels', 'Channels'),
   command('pendingchannels', 'pendingChannels', 'Channels that are opening or closing'),
+  command('channelview', 'channelView', 'A channel’s commitments, logs and window, as they change (stream)', [
+    channel,
+  ]),
   command('sendpayment', 'sendPayment', 'Pay an invoice (stream)', [
     { name: 'pay_req', field: 'invoice', kind: 'text', required: true },
     { name: 'amt', field: 'amountMsat', kind: 'satToMsat' },
     { name: 'fee_limit', field: 'maxFeeMsat', kind: 'satToMsat', named: true },
     { name: 'timeout', field: 'timeoutSeconds', kind: 'number', named: true },
   ]),
+  command('sendpayments', 'sendPayments', 'Pay many invoices at once, spaces between (stream)', [
+    { name: 'pay_reqs', field: 'requests', kind: 'invoices', required: true, rest: true },
+    { name: 'max_in_flight', field: 'maxInFlight', kind: 'number', named: true },
+  ]),
   command('addinvoice', 'addInvoice', 'Ask to be paid', [
+    { name: 'amt', field: 'amountMsat', kind: 'satToMsat' },
+    { name: 'memo', field: 'description', kind: 'text', rest: true },
+    { name: 'expiry', field: 'expirySeconds', kind: 'number', named: true },
+  ]),
+  command('addinvoices', 'addInvoices', 'Ask to be paid many times', [
+    { name: 'count', field: 'count', kind: 'number', required: true },
     { name: 'amt', field: 'amountMsat', kind: 'satToMsat' },
     { name: 'memo', field: 'description', kind: 'text', rest: true },
     { name: 'expiry', field: 'expirySeconds', kind: 'number', named: true },
@@ -122,6 +136,7 @@ export const COMMANDS: readonly Command[] = [
 export const LOCAL_COMMANDS = [
   { name: 'help', about: 'This list, or `help COMMAND`' },
   { name: 'clear', about: 'Empty the screen' },
+  { name: 'demo', about: '`demo stream [N]`: N payments of 1 sat to a node of the practice network' },
 ] as const
 
 export function findCommand(name: string): Command | undefined {

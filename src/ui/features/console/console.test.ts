@@ -39,6 +39,21 @@ describe('console lines', () => {
     expect(parseLine('sendcoins bcrt1q 1.5')).toMatchObject({ kind: 'wrong' })
   })
 
+  test('many invoices become the requests of one stream', () => {
+    expect(parseLine('sendpayments lnbc1 lnbc2  lnbc3 --max_in_flight 2')).toEqual({
+      kind: 'run',
+      procedure: 'sendPayments',
+      input: { requests: [{ invoice: 'lnbc1' }, { invoice: 'lnbc2' }, { invoice: 'lnbc3' }], maxInFlight: 2 },
+    })
+  })
+
+  test('the demo takes a number of payments', () => {
+    expect(parseLine('demo stream')).toEqual({ kind: 'demo', payments: 2000 })
+    expect(parseLine('demo stream 50')).toEqual({ kind: 'demo', payments: 50 })
+    expect(parseLine('demo').kind).toBe('wrong')
+    expect(parseLine('demo stream -1').kind).toBe('wrong')
+  })
+
   test('flags need no value', () => {
     expect(parseLine('closechannel ab12 --force')).toMatchObject({
       input: { channelId: 'ab12', force: true },
@@ -64,14 +79,17 @@ describe('console lines', () => {
   })
 
   test('every procedure of the API that the page does not keep to itself can be reached', () => {
-    const kept = ['createWallet', 'restoreWallet', 'showWords', 'confirmWords', 'eraseWallet']
+    const wallet = ['createWallet', 'restoreWallet', 'showWords', 'confirmWords', 'eraseWallet']
+    const kept = [...wallet, 'unlock', 'lock', 'addLock', 'removeLock']
     const reached = new Set<string>(COMMANDS.map((command) => command.procedure))
     expect(Object.keys(procedures).filter((name) => !reached.has(name) && !kept.includes(name))).toEqual([])
   })
 
   test('arguments are fields of their procedure', () => {
     for (const command of COMMANDS) {
-      const entries = Object.keys(procedures[command.procedure].input.entries)
+      const procedure = procedures[command.procedure]
+      const entries = Object.keys(procedure.input.entries)
+      if (procedure.kind === 'duplex') entries.push('requests')
       for (const arg of command.args) expect(entries, usageOf(command)).toContain(arg.field)
     }
   })
@@ -102,6 +120,6 @@ describe('completion', () => {
     expect(complete('openchannel 0', known).line).toBe('openchannel 02ff@h:1 ')
     expect(complete('sendcoins bcrt1q m', known).line).toBe('sendcoins bcrt1q max ')
     expect(complete('disconnect ', known).line).toBe('disconnect 02ff ')
-    expect(complete('help addi', known).line).toBe('help addinvoice ')
+    expect(complete('help newa', known).line).toBe('help newaddress ')
   })
 })

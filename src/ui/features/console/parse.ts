@@ -6,6 +6,7 @@ export type Parsed =
   | { readonly kind: 'nothing' }
   | { readonly kind: 'help'; readonly topic: string }
   | { readonly kind: 'clear' }
+  | { readonly kind: 'demo'; readonly payments: number }
   | {
       readonly kind: 'run'
       readonly procedure: ProcedureName
@@ -49,6 +50,8 @@ function read(arg: Argument, text: string): Value {
   switch (arg.kind) {
     case 'text':
       return { ok: true, value: text }
+    case 'invoices':
+      return { ok: true, value: text.split(/\s+/).map((invoice) => ({ invoice })) }
     case 'number':
       return /^\d+(\.\d+)?$/.test(text) ? { ok: true, value: Number(text) } : no('a number, please')
     case 'flag':
@@ -133,6 +136,12 @@ export function parseLine(line: string): Parsed {
   const rest = space === -1 ? '' : trimmed.slice(space).trim()
   if (name === 'help' || name === '?') return { kind: 'help', topic: rest }
   if (name === 'clear') return { kind: 'clear' }
+  if (name === 'demo') {
+    const count = /^stream(?:\s+([1-9]\d{0,4}))?$/.exec(rest)
+    return count === null
+      ? wrong('demo stream [N], with at most 99999 payments')
+      : { kind: 'demo', payments: Number(count[1] ?? 2000) }
+  }
   const command = findCommand(name)
   if (command === undefined) return wrong(`there is no command ${name}; help lists them`)
   if (rest.startsWith('{')) {

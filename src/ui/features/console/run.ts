@@ -3,6 +3,11 @@ import { client } from '../../state/session.ts'
 
 type AnyCall = (input: unknown) => Promise<unknown>
 type AnyStream = (input: unknown, options: { signal: AbortSignal }) => AsyncIterable<unknown>
+type AnyDuplex = (
+  items: Iterable<unknown>,
+  input: unknown,
+  options: { signal: AbortSignal },
+) => AsyncIterable<unknown>
 
 /** Calls a procedure by its name; each value that it answers with goes to `onValue`. Ends with its stream, or when aborted. */
 export async function runProcedure(
@@ -16,8 +21,21 @@ export async function runProcedure(
     onValue(await (member as AnyCall)(input))
     return
   }
-  for await (const value of (member as AnyStream)(input, { signal })) {
+  const values =
+    procedures[name].kind === 'stream'
+      ? (member as AnyStream)(input, { signal })
+      : duplex(member as AnyDuplex, input, signal)
+  for await (const value of values) {
     if (signal.aborted) return
     onValue(value)
   }
+}
+
+/** A duplex stream fed with the list `requests` of its input. */
+function duplex(
+  open: AnyDuplex,
+  { requests, ...input }: Readonly<Record<string, unknown>>,
+  signal: AbortSignal,
+): AsyncIterable<unknown> {
+  return open(Array.isArray(requests) ? (requests as unknown[]) : [], input, { signal })
 }
