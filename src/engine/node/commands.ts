@@ -41,6 +41,10 @@ export type Command =
     }
   | { readonly type: 'bumpFee'; readonly txid: string; readonly feeratePerKw: number }
   | { readonly type: 'rescan' }
+  /** A file with what never changes in channels, sealed with a key of the words. */
+  | { readonly type: 'exportBackup' }
+  /** Channels of such a file, or else of the copy that a peer gave back, are asked to be closed. */
+  | { readonly type: 'recoverChannels'; readonly file?: Uint8Array }
   | { readonly type: 'refresh' }
   | { readonly type: 'setServers'; readonly servers: readonly string[] }
   /** Settings that only the shell and the UI give a meaning to: kept with everything else. */
@@ -53,6 +57,8 @@ export type CommandResult =
   | { readonly type: 'invoice'; readonly paymentHash: string }
   | { readonly type: 'payment'; readonly paymentHash: string }
   | { readonly type: 'address'; readonly address: string }
+  | { readonly type: 'backup'; readonly file: Uint8Array; readonly channels: number }
+  | { readonly type: 'recovered'; readonly channels: number }
   | { readonly type: 'sent'; readonly txid: string; readonly amountSat: Sat; readonly feeSat: Sat }
 
 /** An error of the API as the engine says it; codes are those of the contract. */
@@ -104,5 +110,7 @@ export type NodeEvent =
   | { readonly type: 'paymentFailed'; readonly paymentHash: string; readonly error: ApiFailure }
   | { readonly type: 'invoicePaid'; readonly paymentHash: string; readonly amountMsat: Msat }
   | { readonly type: 'walletChanged' }
+  /** A peer gave back a copy with channels that this wallet does not know. */
+  | { readonly type: 'backupFound'; readonly nodeId: string; readonly channels: number }
   | { readonly type: 'chainChanged' }
   | { readonly type: 'notice'; readonly code: string; readonly message: string; readonly channelId?: string }

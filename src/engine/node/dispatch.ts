@@ -1,5 +1,4 @@
 import { err, ok, type Result } from '../base/result.ts'
-import { unwatch } from './chain.ts'
 import { exportBackup, foundBackup, readBackupFile, recoverChannels } from './backup.ts'
 import { chainInput } from './chain.ts'
 import { channelInput } from './channels.ts'
@@ -41,12 +40,8 @@ export function dispatch(turn: Turn, command: Command): Result<CommandResult, Ap
       return ok({ type: 'address', address: freshAddress(turn) })
     case 'sendCoins':
       return sendCoins(turn, command)
-    case 'bumpFee': {
-      const bumped = bump(turn, command.txid, command.feeratePerKw)
-      // The transaction that was replaced need not be sent any more.
-      if (bumped.ok) unwatch(turn, `tx/${command.txid}`)
-      return bumped
-    }
+    case 'bumpFee':
+      return bump(turn, command.txid, command.feeratePerKw)
     case 'rescan':
       rescanWallet(turn)
       return ok({ type: 'done' })

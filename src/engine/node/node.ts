@@ -12,8 +12,9 @@ import { entropyFrom } from '../crypto/entropy.ts'
 import { INVOICE_VERSION, type InvoiceRecord, invoiceKey } from '../payment/invoice-record.ts'
 import { PAYMENT_VERSION, paymentKey, type PaymentRecord } from '../payment/payment-record.ts'
 import { decodeRecord, encodeRecord } from '../records/codec.ts'
+import { shareBackup } from './backup.ts'
 import { broadcast, chainInput, watchChannel, watchWallet } from './chain.ts'
-import { closeWrites, loadCloses, resumeCloses } from './closes.ts'
+import { closeWrites, courtRecordRead, loadCloses, resumeCloses } from './closes.ts'
 import { dispatch } from './dispatch.ts'
 import { tickOpenings } from './openings.ts'
 import { resumePayments, tickPayments } from './payments.ts'
@@ -40,6 +41,7 @@ export interface TurnResult {
 
 const PREFERENCE_VERSION = 1
 const PEER_VERSION = 1
+const STORAGE_VERSION = 1
 
 /** The state that records hold; a new wallet's when there are none. Nothing is asked of the world yet: `start` does. */
 export function loadNode(
@@ -67,6 +69,8 @@ export function loadNode(
   if (!preferences.ok) return preferences
   const peerAddresses = loadKind<string>(records, 'peer/', PEER_VERSION)
   if (!peerAddresses.ok) return peerAddresses
+  const peerStorage = loadKind<Uint8Array>(records, 'storage/', STORAGE_VERSION)
+  if (!peerStorage.ok) return peerStorage
   return ok({
     channels: channels.value,
     closes: closes.value,
@@ -76,6 +80,7 @@ export function loadNode(
     payments: payments.value,
     peerAddresses: peerAddresses.value,
     preferences: preferences.value,
+    peerStorage: peerStorage.value,
     started: false,
     stored: [...records.keys()].some((key) => key.startsWith('wallet/')),
     peers: {},
@@ -83,6 +88,7 @@ export function loadNode(
     openings: {},
     spareScripts: [],
     fees: [],
+    sharedBackups: {},
     fundingDepths: {},
   })
 }
@@ -147,6 +153,12 @@ function writesBetween(prev: NodeState | undefined, next: NodeState): RecordWrit
   })
   diff(prev?.peerAddresses, next.peerAddresses, (id, _before, after) => {
     writes.push({ key: `peer/${id}`, value: after === undefined ? null : encodeRecord(PEER_VERSION, after) })
+  })
+  diff(prev?.peerStorage, next.peerStorage, (id, _before, after) => {
+    writes.push({
+      key: `storage/${id}`,
+      value: after === undefined ? null : encodeRecord(STORAGE_VERSION, after),
+    })
   })
   if (prev?.wallet !== next.wallet) {
     for (const { key, version, value } of walletRecords(prev?.wallet, next.wallet)) {
@@ -226,6 +238,7 @@ function start(turn: Turn): void {
     }
   }
   for (const { tx } of unseenTransactions(turn.state.wallet)) broadcast(turn, tx)
+  redialPeers(turn)
   resumeCloses(turn)
   resumePayments(turn)
   tickPayments(turn)
@@ -238,7 +251,6 @@ function start(turn: Turn): void {
  */
 function releaseAbandoned(turn: Turn): void {
   const claims = Object.values(turn.state.closes).flatMap((close) => close.claims)
-  redialPeers(turn)
   for (const reservation of Object.values(turn.state.wallet.reservations)) {
     // Those of claims end with them (`releaseCoins`).
     if (claims.some((claim) => claim.coins === reservation.id)) continue
@@ -277,7 +289,10 @@ function handle(current: Turn, input: NodeInput): void {
       tickOpenings(current)
       tickPayments(current)
       tickUnfunded(current)
+      shareBackup(current)
       return chainInput(current, { type: 'tick' })
+    case 'record':
+      return courtRecordRead(current, input.key, input.value)
     case 'command': {
       const result = dispatch(current, input.command)
       current.effects.push({ type: 'reply', id: input.id, result })

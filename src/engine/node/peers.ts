@@ -6,6 +6,7 @@ import { decodeMessage } from '../wire/decode.ts'
 import { checkFeatures, combinedFeatures } from '../wire/features.ts'
 import type { Init, Message, WireErrorMessage } from '../wire/messages.ts'
 import { plainText, printableText } from '../wire/text.ts'
+import { copyReturned, returnStored, storeForPeer } from './backup.ts'
 import { channelInput } from './channels.ts'
 import { dropOpening, receiveOpeningMessage } from './openings.ts'
 import type { ConnectionId } from './ports.ts'
@@ -21,7 +22,6 @@ const PONG_WITHIN_MS = 30_000
 const INIT_WITHIN_MS = 30_000
 const ALL_CHANNELS = new Uint8Array(32)
 
-function setPeer(turn: Turn, peer: PeerState): void {
 /** Peers that the user connected and that we have no channel with: dialled again after a start, and no more of them than this. */
 const MAX_KEPT_BY_HAND = 32
 
@@ -57,6 +57,7 @@ export function redialPeers(turn: Turn): void {
   }
 }
 
+function setPeer(turn: Turn, peer: PeerState): void {
   turn.state = { ...turn.state, peers: { ...turn.state.peers, [peer.nodeId]: peer } }
 }
 
@@ -102,7 +103,12 @@ export function peerGone(turn: Turn, connection: ConnectionId, reason: string): 
   turn.state = { ...turn.state, connections: omit(turn.state.connections, connection) }
   turn.outbox.delete(connection)
   if (turn.state.peers[nodeId]?.connection !== connection) return
-  turn.state = { ...turn.state, peers: omit(turn.state.peers, nodeId) }
+  turn.state = {
+    ...turn.state,
+    peers: omit(turn.state.peers, nodeId),
+    // It may have lost what it kept: the next connection sends it again.
+    sharedBackups: omit(turn.state.sharedBackups, nodeId),
+  }
   for (const channel of Object.values(turn.state.channels)) {
     if (channel.peer === nodeId) channelInput(turn, channel.id, { type: 'disconnected' })
   }
@@ -180,6 +186,7 @@ function receiveInit(turn: Turn, peer: PeerState, message: Init): void {
     return refusePeer(turn, nodeId, 'no common network')
   }
   setPeer(turn, { ...peer, phase: 'ready', features, lastHeard: turn.now })
+  returnStored(turn, nodeId)
   for (const channel of Object.values(turn.state.channels)) {
     // A failed channel says so on every connection (BOLT 2 §Message Retransmission); one that closes amicably on chain is silent.
     if (channel.peer === nodeId && (!isOnChain(turn, channel.id) || channel.failure !== undefined)) {
@@ -212,6 +219,10 @@ function route(turn: Turn, nodeId: string, message: Message): void {
       return
     case 'error':
       return receiveError(turn, nodeId, message)
+    case 'peer_storage':
+      return storeForPeer(turn, nodeId, message.blob)
+    case 'peer_storage_retrieval':
+      return copyReturned(turn, nodeId, message.blob)
     case 'query_channel_range':
       // We keep no gossip of others yet; an empty complete answer is the truth.
       return sendTo(turn, nodeId, {

@@ -11,6 +11,7 @@ import type { InvoiceRecord } from '../payment/invoice-record.ts'
 import type { PaymentRecord } from '../payment/payment-record.ts'
 import type { NodeKeys, WalletKeys } from '../wallet/keys.ts'
 import type { WalletState } from '../wallet/types.ts'
+import type { FoundBackup } from './backup-types.ts'
 import type { NodeEvent } from './commands.ts'
 import type { ConnectionId, NodeEffect, RecordWrite } from './ports.ts'
 
@@ -53,7 +54,7 @@ export interface PendingOpening {
   readonly inbound: boolean
 }
 
-/** Everything the node knows. Plain readonly data; only `channels` … `preferences` are stored. */
+/** Everything the node knows. Plain readonly data; only `channels` … `peerStorage` are stored. */
 export interface NodeState {
   readonly channels: Readonly<Record<string, Channel>>
   /** The on-chain machines of closed channels, by channel id. */
@@ -66,6 +67,8 @@ export interface NodeState {
   /** Where peers with channels were last reached, by node id. */
   readonly peerAddresses: Readonly<Record<string, string>>
   readonly preferences: Readonly<Record<string, string>>
+  /** What peers asked us to keep for them, by node id (BOLT 1 §peer_storage). */
+  readonly peerStorage: Readonly<Record<string, Uint8Array>>
 
   // not stored
   /** Whether the first turn has been taken: it sets going what was loaded. */
@@ -78,6 +81,10 @@ export interface NodeState {
   /** Addresses drawn for openings that came to nothing: the next ones use them. */
   readonly spareScripts: readonly Uint8Array[]
   readonly fees: readonly FeeEstimate[]
+  /** A copy of our own that a peer gave back, with channels that this wallet does not know. */
+  readonly foundBackup?: FoundBackup
+  /** Which content of the backup each peer was sent since the start, by node id. */
+  readonly sharedBackups: Readonly<Record<string, string>>
   readonly health?: ChainHealth
   /** ms since 1970: when servers last agreed with our tip. */
   readonly syncedAt?: number

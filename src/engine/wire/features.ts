@@ -165,6 +165,7 @@ const UNDERSTOOD: ReadonlySet<number> = new Set(
       'option_support_large_channel',
       'option_anchors',
       'option_shutdown_anysegwit',
+      'option_provide_storage',
       'option_channel_type',
       'option_scid_alias',
       'option_payment_metadata',
@@ -238,7 +239,7 @@ const DEFAULT_OPTIONS: InitOptions = { gossipQueries: true, zeroconf: false, lar
  */
 export function initFeatures(options: Partial<InitOptions> = {}): Uint8Array {
   const { gossipQueries, zeroconf, largeChannels, lcp } = { ...DEFAULT_OPTIONS, ...options }
-  const bits = [0, 5, 8, 12, 14, 17, 23, 27, 44, 47]
+  const bits = [0, 5, 8, 12, 14, 17, 23, 27, 43, 44, 47]
   if (gossipQueries) bits.push(7)
   if (largeChannels) bits.push(19)
   if (zeroconf) bits.push(51)

@@ -28,7 +28,7 @@ function stored(state: NodeState): unknown {
   const channels = Object.fromEntries(
     Object.entries(state.channels).map(([id, { link: _, ...channel }]) => [id, channel]),
   )
-  const { closes, wallet, invoices, payments, peerAddresses, preferences } = state
+  const { closes, wallet, invoices, payments, peerAddresses, preferences, peerStorage } = state
   return {
     channels,
     closes,
@@ -37,6 +37,7 @@ function stored(state: NodeState): unknown {
     payments,
     peerAddresses,
     preferences,
+    peerStorage,
     headers: state.chain.headers,
   }
 }

@@ -1,0 +1,135 @@
+import { describe, expect, test } from 'vitest'
+import { balanceOf } from '../../engine/wallet/ledger.ts'
+import { connected, type Goal, hasCoins, opened, paid, reach } from './scenario.ts'
+import type { Name } from './node.ts'
+import { World } from './world.ts'
+
+/** A device is lost with everything on it: the words, and a copy of what never changes in channels, bring the money back. */
+
+const FORMATS = ['lcp', 'anchors_zero_fee_htlc_tx', 'static_remotekey']
+
+const total = (world: World, name: Name): bigint => {
+  const state = world.stateOf(world.node(name))
+  return balanceOf(state.wallet, state.chain.headers.tip.height).totalSat
+}
+
+/** A scenario of its own, whatever came before. */
+function go(world: World, goals: readonly Goal[]): void {
+  world.notes.set('goal', '0')
+  reach(world, goals)
+}
+
+/** Ada's 600,000 sat: 500,000 in a channel, of which Ben gets 123,456. */
+function beginning(format: string, payments: boolean): World {
+  const world = new World({ formats: [format] })
+  go(world, [hasCoins('ada', 600_000), connected('ada', 'ben'), opened('ada', 'ben', 500_000)])
+  if (payments) go(world, [paid('ada', 'ben', 123_456_000), paid('ben', 'ada', 1_000_000)])
+  world.settle()
+  return world
+}
+
+function exported(world: World): Uint8Array {
+  const answer = world.command(world.node('ada'), { type: 'exportBackup' })
+  if (answer?.type !== 'backup') throw new Error('no backup')
+  return answer.file
+}
+
+/** Ada's disk is gone; another device starts from her words. */
+function loseDevice(world: World): void {
+  const ada = world.node('ada')
+  world.crash(ada, () => 0)
+  ada.store.clear()
+  world.boot(ada)
+  world.settle()
+}
+
+function untilSwept(world: World): void {
+  for (const blocks of [1, 1, 1, 6, 720, 1, 1, 6]) {
+    world.mine(blocks)
+    world.settle()
+  }
+}
+
+/** What Ada should have: all less what she paid, less fees of the opening, the close and the sweep. */
+function expectMoneyBack(world: World, spent: bigint): void {
+  const has = total(world, 'ada')
+  const due = 600_000n - spent
+  expect(has <= due && due - has < 10_000n, `ada has ${has} of ${due}`).toBe(true)
+}
+
+describe.each(FORMATS)('%s', (format) => {
+  test.each([true, false])('with the file, after payments: %s', (payments) => {
+    const world = beginning(format, payments)
+    const file = exported(world)
+    loseDevice(world)
+    expect(Object.keys(world.stateOf(world.node('ada')).channels)).toEqual([])
+    const answer = world.command(world.node('ada'), { type: 'recoverChannels', file })
+    expect(answer).toEqual({ type: 'recovered', channels: 1 })
+    // The file says where Ben was last reached: nobody has to dial him by hand.
+    world.settle()
+    untilSwept(world)
+    expectMoneyBack(world, payments ? 122_456n : 0n)
+    const [close] = Object.values(world.stateOf(world.node('ada')).closes)
+    expect(close?.close?.kind).toBe('unknown')
+    world.checkStores()
+  })
+
+  test('with the copy that the peer keeps', () => {
+    const world = beginning(format, true)
+    expect(Object.keys(world.stateOf(world.node('ben')).peerStorage)).toEqual([world.node('ada').id])
+    loseDevice(world)
+    const refused = world.command(world.node('ada'), { type: 'recoverChannels' })
+    expect(refused).toBeUndefined()
+    go(world, [connected('ada', 'ben')])
+    expect(world.node('ada').events).toContainEqual({
+      type: 'backupFound',
+      nodeId: world.node('ben').id,
+      channels: 1,
+    })
+    const answer = world.command(world.node('ada'), { type: 'recoverChannels' })
+    expect(answer).toEqual({ type: 'recovered', channels: 1 })
+    world.settle()
+    untilSwept(world)
+    expectMoneyBack(world, 122_456n)
+  })
+})
+
+test('a restart in the middle of a recovery goes on with it', () => {
+  const world = beginning('lcp', true)
+  const file = exported(world)
+  loseDevice(world)
+  world.command(world.node('ada'), { type: 'recoverChannels', file })
+  world.crash(world.node('ada'))
+  world.boot(world.node('ada'))
+  world.settle()
+  untilSwept(world)
+  expectMoneyBack(world, 122_456n)
+})
+
+test('a channel that lives is not touched by its own backup', () => {
+  const world = beginning('lcp', true)
+  const before = world.stateOf(world.node('ada')).channels
+  const answer = world.command(world.node('ada'), { type: 'recoverChannels', file: exported(world) })
+  expect(answer).toEqual({ type: 'recovered', channels: 0 })
+  expect(world.stateOf(world.node('ada')).channels).toEqual(before)
+  go(world, [paid('ada', 'ben', 5_000)])
+})
+
+test('a file that was changed, cut, or is of other words is refused, and nothing comes of it', () => {
+  const world = beginning('lcp', false)
+  const file = exported(world)
+  const flipped = file.slice()
+  flipped[flipped.length - 1] = (flipped[flipped.length - 1] ?? 0) ^ 1
+  for (const bad of [flipped, file.slice(0, -1), file.slice(1), new Uint8Array(0)])
+    expect(world.command(world.node('ada'), { type: 'recoverChannels', file: bad })).toBeUndefined()
+  expect(world.command(world.node('ben'), { type: 'recoverChannels', file })).toBeUndefined()
+})
+
+test('what peers are sent has one size, and nothing in it can be read', () => {
+  const world = beginning('lcp', true)
+  const blob = world.stateOf(world.node('ben')).peerStorage[world.node('ada').id]
+  expect(blob?.length).toBe(65_531)
+  const text = Buffer.from(blob ?? []).toString('latin1')
+  expect(text).not.toContain('lcp')
+  expect(text).not.toContain(world.node('ben').id)
+})
