@@ -208,6 +208,13 @@ function groupOf(state: OnchainState, tracked: TrackedOutput, common: boolean): 
   return snapshotParams(state.snapshot).format.anchors ? tracked.key : 'contested'
 }
 
+/** A feerate at which claiming an output by itself costs half of it, if any node relays that. */
+const affordable = (state: OnchainState, output: SweepOutput): number =>
+  Math.max(
+    FLOOR_FEERATE_PER_KW,
+    Math.floor(Number(output.valueSat * 500n) / sweepWeight([output], state.snapshot.sweepScript)),
+  )
+
 /** The claim of a group of outputs at a feerate; outputs that cost more than they bring are left for cheaper times. */
 function buildGroup(
   state: OnchainState,
@@ -221,15 +228,26 @@ function buildGroup(
     const claim = buildSecondStage(state, group, feeratePerKw, ctx, whole)
     return claim === undefined ? [] : [claim]
   }
-  const items = group.flatMap((tracked): SweepItem[] => {
-    const { method } = tracked
-    if (method?.kind !== 'sweep') return []
-    const { output } = method
-    return output.valueSat > inputCost(output, feeratePerKw) ? [{ tracked, output }] : []
-  })
+  const all = group.flatMap((tracked): SweepItem[] =>
+    tracked.method?.kind === 'sweep' ? [{ tracked, output: tracked.method.output }] : [],
+  )
+  // A replacement claims what its predecessor did, as long as the whole of it pays.
+  const isDear = ({ tracked, output }: SweepItem): boolean =>
+    !whole && output.valueSat <= inputCost(output, feeratePerKw) * (tracked.contested ? 2n : 1n)
+  const items = all.filter((item) => !isDear(item))
   const claims: Claim[] = []
+  const dear = all.filter(isDear)
   for (let i = 0; i < items.length; i += MAX_CLAIM_INPUTS) {
-    const claim = buildSweep(state, items.slice(i, i + MAX_CLAIM_INPUTS), feeratePerKw, ctx)
+    const part = items.slice(i, i + MAX_CLAIM_INPUTS)
+    const claim = buildSweep(state, part, feeratePerKw, ctx)
+    if (claim !== undefined) claims.push(claim)
+    else dear.push(...part)
+  }
+  if (whole) return claims
+  // What another may take cannot wait for a cheaper day: it is claimed for what it can pay, and may be in time all the same.
+  for (const item of dear) {
+    if (!item.tracked.contested) continue
+    const claim = buildSweep(state, [item], affordable(state, item.output), ctx)
     if (claim !== undefined) claims.push(claim)
   }
   return claims

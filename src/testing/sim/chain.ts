@@ -84,7 +84,7 @@ export class SimChain {
     this.mempool = [...back, ...this.mempool]
     this.branches += 1
     for (let i = 0; i < n; i++) this.blocks.push(mineBlock(this.tip, [], this.branches))
-    for (const tx of [...this.mempool]) {
+    for (const tx of this.mempool) {
       const entry = this.entries.get(txidOf(tx))
       if (entry === undefined || entry.faucet) continue
       if (lost(tx) || this.isEarly(tx)) this.evict(txidOf(tx))

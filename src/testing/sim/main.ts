@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import '../setup-fast.ts'
+import { cheats, type Verdict } from './cheat.ts'
 import { run } from './run.ts'
 
 /**
@@ -15,33 +16,71 @@ const { values } = parseArgs({
     /** Prints the whole trace, also of runs that end well. */
     trace: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
+    /** Every old state of each life broadcast by a cheating peer. */
+    cheat: { type: 'boolean', default: false },
   },
 })
 
-const first = Number(values.seed)
-const runs = Number(values.runs)
-const failed: number[] = []
-const totals: Record<string, number> = {}
-const began = performance.now()
-for (let seed = first; seed < first + runs; seed++) {
-  const outcome = run({ seed, nodes: Number(values.nodes), steps: Number(values.steps) })
-  for (const [name, n] of Object.entries(outcome.counts)) totals[name] = (totals[name] ?? 0) + n
-  if (outcome.problem !== undefined) failed.push(seed)
-  if (values.trace || (outcome.problem !== undefined && runs === 1)) {
-    for (const line of outcome.trace) process.stdout.write(`${line}\n`)
+if (values.cheat) tryCheats()
+else tryLives()
+
+function tryLives(): void {
+  const first = Number(values.seed)
+  const runs = Number(values.runs)
+  const failed: number[] = []
+  const totals: Record<string, number> = {}
+  const began = performance.now()
+  for (let seed = first; seed < first + runs; seed++) {
+    const outcome = run({ seed, nodes: Number(values.nodes), steps: Number(values.steps) })
+    for (const [name, n] of Object.entries(outcome.counts)) totals[name] = (totals[name] ?? 0) + n
+    if (outcome.problem !== undefined) failed.push(seed)
+    if (values.trace || (outcome.problem !== undefined && runs === 1)) {
+      for (const line of outcome.trace) process.stdout.write(`${line}\n`)
+    }
+    if (outcome.problem !== undefined) process.stdout.write(`seed ${seed}: ${outcome.problem}\n`)
   }
-  if (outcome.problem !== undefined) process.stdout.write(`seed ${seed}: ${outcome.problem}\n`)
-}
-const seconds = (performance.now() - began) / 1000
-process.stdout.write(
-  `${runs - failed.length} passed, ${failed.length} failed in ${seconds.toFixed(1)} s${failed.length > 0 ? `: seeds ${failed.join(' ')}` : ''}\n`,
-)
-const summary = { runs, failed: failed.length, failedSeeds: failed, seconds, ...totals }
-if (values.json) process.stdout.write(`${JSON.stringify(summary)}\n`)
-else
+  const seconds = (performance.now() - began) / 1000
   process.stdout.write(
-    `${Object.entries(totals)
-      .map(([name, n]) => `${n} ${name}`)
-      .join(', ')}\n`,
+    `${runs - failed.length} passed, ${failed.length} failed in ${seconds.toFixed(1)} s${failed.length > 0 ? `: seeds ${failed.join(' ')}` : ''}\n`,
   )
-process.exitCode = failed.length > 0 ? 1 : 0
+  const summary = { runs, failed: failed.length, failedSeeds: failed, seconds, ...totals }
+  if (values.json) process.stdout.write(`${JSON.stringify(summary)}\n`)
+  else
+    process.stdout.write(
+      `${Object.entries(totals)
+        .map(([name, n]) => `${n} ${name}`)
+        .join(', ')}\n`,
+    )
+  process.exitCode = failed.length > 0 ? 1 : 0
+}
+
+/** `--cheat`: prints what came of every old state, in sum. */
+function tryCheats(): void {
+  const began = performance.now()
+  const verdicts: Verdict[] = []
+  const problems: string[] = []
+  for (let i = 0; i < Number(values.runs); i++) {
+    const found = cheats({ seed: Number(values.seed) + i, steps: Number(values.steps) })
+    verdicts.push(...found.verdicts)
+    problems.push(...found.problems)
+  }
+  for (const problem of problems) process.stdout.write(`${problem}\n`)
+  const sum = (of: (v: Verdict) => number): number => verdicts.reduce((n, v) => n + of(v), 0)
+  const blocks = verdicts.map((v) => v.blocks).sort((a, b) => a - b)
+  const fees = sum((v) => Number(v.feeSat))
+  const claimedSat = sum((v) => Number(v.claimedSat))
+  const summary = {
+    cheats: verdicts.length,
+    unpunished: problems.length,
+    htlcs: sum((v) => v.htlcs),
+    withHtlcs: verdicts.filter((v) => v.htlcs > 0).length,
+    outputs: sum((v) => v.claimable),
+    claimed: sum((v) => v.claimed),
+    medianBlocks: blocks[Math.floor(blocks.length / 2)],
+    mostBlocks: blocks.at(-1),
+    feePercent: Number(((fees / claimedSat) * 100).toFixed(3)),
+    seconds: Number(((performance.now() - began) / 1000).toFixed(1)),
+  }
+  process.stdout.write(`${JSON.stringify(summary)}\n`)
+  process.exitCode = problems.length > 0 ? 1 : 0
+}

@@ -42,6 +42,8 @@ export interface NodeOptions {
   readonly minimumDepth?: number
   /** Points granted in lcp channels: each costs two proofs, so few in simulations. */
   readonly window?: number
+  /** Blocks; shorter ones make closes cheaper to simulate. */
+  readonly toSelfDelay?: number
 }
 
 const keysByName = new Map<Name, Pick<NodeSetup, 'walletKeys' | 'nodeKeys' | 'nodeId' | 'nodeSecret'>>()
@@ -90,7 +92,12 @@ export class SimNode {
     this.setup = {
       network: 'regtest',
       ...keysOf(name),
-      policy: { ...DEFAULT_POLICY, minimumDepth: options.minimumDepth ?? 1, window: options.window ?? 3 },
+      policy: {
+        ...DEFAULT_POLICY,
+        minimumDepth: options.minimumDepth ?? 1,
+        window: options.window ?? 3,
+        toSelfDelay: options.toSelfDelay ?? DEFAULT_POLICY.toSelfDelay,
+      },
       formats: options.formats ?? ['anchors_zero_fee_htlc_tx', 'static_remotekey'],
       acceptChannels: true,
       servers: [SERVER],

@@ -63,16 +63,22 @@ export function run(options: RunOptions): RunOutcome {
 const beginnings = new Map<string, World>()
 
 /** Coins, connections and perhaps channels: made once for each kind of beginning, since lives differ in what comes after. */
-function beginning(random: Random, nodes: number): World {
+export function beginning(random: Random, nodes: number, toSelfDelay?: number): World {
   const formats = random.pick(FORMATS)
   const minimumDepth = random.pick([1, 3])
   const window = random.pick([1, 3])
   // Most lives begin with channels: openings are short, payments are many.
   const pushMsat = random.pick([-1, 0, 100_000_000])
-  const key = JSON.stringify([nodes, formats, minimumDepth, window, pushMsat])
+  const key = JSON.stringify([nodes, formats, minimumDepth, window, pushMsat, toSelfDelay])
   const known = beginnings.get(key)
   if (known !== undefined) return known
-  const world = new World({ nodes, formats, minimumDepth, window })
+  const world = new World({
+    nodes,
+    formats,
+    minimumDepth,
+    window,
+    ...(toSelfDelay !== undefined && { toSelfDelay }),
+  })
   const names = world.nodes.map((n) => n.name)
   const goals = names.map((name) => hasCoins(name, 1_000_000, 700_000, 300_000))
   for (const [i, a] of names.entries()) {
@@ -114,7 +120,12 @@ export function rest(world: World): void {
   world.settle()
 }
 
-function live(world: World, random: Random, steps: number): void {
+export function live(
+  world: World,
+  random: Random,
+  steps: number,
+  look: (node: SimNode) => void = () => {},
+): void {
   // Runs differ in what they are about, not only in the order of things.
   const often = (): number => random.pick([0, 0.3, 1, 1, 3])
   const weights: readonly (readonly [number, () => void])[] = [
@@ -132,7 +143,10 @@ function live(world: World, random: Random, steps: number): void {
     [0.3 * often(), () => evict(world, random)],
   ]
   const crashChance = random.pick([0, 0.005, 0.02, 0.06])
-  world.crashAt = () => (random.bool(crashChance) ? random.pick(['before', 'after']) : undefined)
+  world.crashAt = (node) => {
+    look(node)
+    return random.bool(crashChance) ? random.pick(['before', 'after']) : undefined
+  }
   const total = weights.reduce((n, [w]) => n + w, 0)
   for (let i = 0; i < steps; i++) {
     let at = random.next() * total
