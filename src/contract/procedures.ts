@@ -301,6 +301,16 @@ export const procedures = {
       data: v.record(v.string(), v.union([v.string(), v.number(), v.boolean()])),
     }),
   ),
+  /** A file (bytes in hex) that brings channels back with the words: static data, sealed with a key of the words. */
+  exportBackup: call(nothing, v.object({ name: v.string(), data: v.string(), channels: v.number() })),
+  /** Channels of a backup file, or else of the copy that a peer gave back: their peers are asked to close them. */
+  recoverChannels: call(
+    v.object({
+      /** The file's bytes in hex. */
+      backup: v.optional(v.pipe(v.string(), v.maxLength(16 * 1024 * 1024), v.regex(/^([0-9a-f]{2})*$/))),
+    }),
+    v.object({ channels: v.number() }),
+  ),
   exportLogs: call(nothing, v.object({ text: v.string() })),
 } as const
 

@@ -57,6 +57,8 @@ export const channel = v.object({
   /** Our whole balance, reserve and commitment fee included. */
   localMsat: amount,
   remoteMsat: amount,
+  /** Brought back from a backup: balances are not known before the peer has closed it. */
+  restored: v.optional(v.boolean()),
   /** What can be sent now: balance less reserve, less the fee the opener must keep. */
   spendableMsat: amount,
   /** What can be received now. */
@@ -75,8 +77,9 @@ export const channel = v.object({
   closeTxid: v.optional(txid),
   closedBy: v.optional(v.picklist(['local', 'remote', 'mutual'])),
   closingOutputs: v.array(closingOutput),
-  /** Why it failed or is being closed, when there is something to say. */
+  /** Why it failed or is being closed, when there is something to say: for engineers, and as a code of the engine's. */
   reason: v.optional(v.string()),
+  reasonCode: v.optional(v.string()),
   localCommitmentNumber: v.number(),
   remoteCommitmentNumber: v.number(),
   createdAt: isoTime,
@@ -151,6 +154,8 @@ export const activity = v.object({
     'onchainReceived',
     'channelOpen',
     'channelClose',
+    // A transaction of our own that does nothing but pay for another to be mined sooner.
+    'feeRaised',
   ]),
   state: v.picklist(['pending', 'done', 'failed']),
   /** Signed: what it does to the balance. */
@@ -186,8 +191,12 @@ export const notice = v.object({
     'frozen',
     'noInbound',
     'fundingStuck',
+    'fundingConflict',
     // The chain that the practice network runs on was started over: nothing of this wallet exists there.
     'practiceChainReset',
+    // A peer gave back a copy with channels that this wallet does not know.
+    'backupFound',
+    'channelRestored',
   ]),
   message: v.string(),
   channelId: v.optional(channelId),
@@ -198,6 +207,7 @@ export const balances = v.object({
   spendableMsat: amount,
   /** Our side of all open channels. */
   lightningMsat: amount,
+  /** The most that one payment can bring: it comes through one channel. */
   receivableMsat: amount,
   onchainConfirmedSat: amount,
   onchainUnconfirmedSat: amount,
@@ -245,6 +255,18 @@ export const appState = v.object({
   peers: v.array(peer),
   activity: v.array(activity),
   notices: v.array(notice),
+  /** Copies of what brings channels back, apart from the words. */
+  backup: v.object({
+    /** Channels that need one. */
+    channels: v.number(),
+    /** When the file was saved last, and whether it holds all of them. */
+    exportedAt: v.optional(isoTime),
+    exportedCurrent: v.boolean(),
+    /** Connected peers that were sent the newest copy. */
+    peerCopies: v.number(),
+    /** What a peer gave back and the wallet does not know. */
+    found: v.optional(v.object({ nodeId, channels: v.number(), createdAt: isoTime })),
+  }),
   settings: v.object({
     gateway: v.string(),
     servers: v.array(v.string()),

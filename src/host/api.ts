@@ -381,6 +381,22 @@ export function createHandlers(host: HostControl): Handlers {
         yield { time: new Date(host.now()).toISOString(), type, data: flatten(data) }
       }
     },
+    exportBackup: async () => {
+      const made = expectResult(await node().loop.command({ type: 'exportBackup' }), 'backup')
+      const day = new Date(host.now()).toISOString().slice(0, 10)
+      return {
+        name: `switchback-${state().chain.headers.network}-${day}.backup`,
+        data: toHex(made.file),
+        channels: made.channels,
+      }
+    },
+    recoverChannels: async (input) => {
+      const result = await node().loop.command({
+        type: 'recoverChannels',
+        ...(input.backup === undefined ? {} : { file: fromHex(input.backup) }),
+      })
+      return { channels: expectResult(result, 'recovered').channels }
+    },
     exportLogs: async () => ({ text: host.log.text() }),
   }
 

@@ -12,14 +12,17 @@ import { addressFromScript } from '../engine/bitcoin/address.ts'
 import { NETWORKS } from '../engine/bitcoin/network.ts'
 import { receivableMsat, spendableMsat } from '../engine/channel/limits.ts'
 import { balanceOf, cautiousView, totalMsat, viewAt } from '../engine/channel/log.ts'
+import { isRestored } from '../engine/channel/restore.ts'
 import { isNeverFunded } from '../engine/channel/step.ts'
 import type { Channel } from '../engine/channel/types.ts'
 import { otherRole } from '../engine/commitment/types.ts'
+import { backupContent, channelsToKeep, contentDigest, EXPORTED } from '../engine/node/backup.ts'
 import { feerateFor, heightOf, type NodeSetup, type NodeState } from '../engine/node/state.ts'
 import { closingOutputs } from '../engine/onchain/project.ts'
 import type { OnchainState } from '../engine/onchain/types.ts'
 import { invoiceState, type InvoiceRecord } from '../engine/payment/invoice-record.ts'
 import type { PaymentRecord } from '../engine/payment/payment-record.ts'
+import { childSource } from '../engine/wallet/child.ts'
 import { listTransactions } from '../engine/wallet/history.ts'
 import { balanceOf as walletBalanceOf, isMature, listCoins as walletCoins } from '../engine/wallet/ledger.ts'
 import { featureName, featureBits } from '../engine/wire/features.ts'
@@ -45,6 +48,8 @@ export function channelStatus(channel: Channel, close: OnchainState | undefined)
   }
   // There was never anything of it on the chain.
   if (isNeverFunded(channel)) return 'closed'
+  // The peer is asked to close it, and will.
+  if (isRestored(channel)) return 'forceClosing'
   if (channel.failure !== undefined) return close === undefined ? 'failed' : 'forceClosing'
   if (channel.closing !== undefined) return 'closing'
   return channel.readySent && channel.readyReceived ? 'open' : 'confirming'
@@ -81,6 +86,7 @@ export function projectChannel(state: NodeState, channel: Channel): ApiChannel {
   const kind = close?.close?.kind
   const closedBy =
     kind === undefined ? undefined : kind === 'mutual' ? 'mutual' : kind === 'local' ? 'local' : 'remote'
+  const restored = isRestored(channel)
   const reason = channel.failure?.reason
   return {
     channelId: channel.id,
@@ -90,8 +96,10 @@ export function projectChannel(state: NodeState, channel: Channel): ApiChannel {
     format: channel.formatName,
     role: channel.role,
     capacitySat: String(channel.funding.sat),
-    localMsat: String(balanceOf(view, us)),
-    remoteMsat: String(balanceOf(view, otherRole(us))),
+    // Of a restored channel nothing is known before its close.
+    localMsat: String(restored ? 0n : balanceOf(view, us)),
+    remoteMsat: String(restored ? 0n : balanceOf(view, otherRole(us))),
+    ...(restored ? { restored } : {}),
     spendableMsat: String(open ? spendableMsat(channel) : 0n),
     receivableMsat: String(open ? receivableMsat(channel) : 0n),
     localReserveSat: String(channel.remote.channelReserveSat),
@@ -151,7 +159,7 @@ export function projectBalances(state: NodeState): Balances {
       for (const output of closingOutputs(close)) {
         if (output.state === 'waiting' || output.state === 'sweeping') closing += output.amountSat
       }
-    } else if (status !== 'closed') closing += toSatFloor(balance)
+    } else if (status !== 'closed' && !isRestored(channel)) closing += toSatFloor(balance)
   }
   const coins = walletBalanceOf(state.wallet, heightOf(state))
   const onchain = coins.confirmedSat + coins.trustedSat
@@ -207,6 +215,7 @@ const LABELS = {
   funding: 'channelOpen',
   close: 'channelClose',
   sweep: 'sweep',
+  child: 'self',
 } as const
 
 /** The wallet's transactions; those that brought money back from a channel say so, whoever first saw them. */
@@ -236,10 +245,14 @@ export function projectTransactions(state: NodeState): Transaction[] {
       ...(tx.height === null ? {} : { height: tx.height }),
       confirmations: tx.height === null ? 0 : Math.max(0, height - tx.height + 1),
       label: LABELS[tx.kind],
-      canBump: tx.own && tx.height === null && tx.kind === 'send',
+      canBump: tx.own && tx.height === null && (tx.kind === 'send' || canHaveChild(state, tx)),
       time: iso(tx.timeSec * 1000),
     }))
 }
+
+/** A funding transaction must not be replaced; a child that spends its change can pay for it. */
+const canHaveChild = (state: NodeState, tx: { readonly txid: string; readonly kind: string }): boolean =>
+  tx.kind === 'funding' && childSource(state.wallet, tx.txid) !== undefined
 
 export function projectCoins(state: NodeState, setup: NodeSetup) {
   const height = heightOf(state)
@@ -298,9 +311,11 @@ function projectActivity(state: NodeState): AppState['activity'] {
         ? ('channelOpen' as const)
         : tx.kind === 'close' || tx.kind === 'sweep'
           ? ('channelClose' as const)
-          : tx.netSat >= 0n
-            ? ('onchainReceived' as const)
-            : ('onchainSent' as const)
+          : tx.kind === 'child'
+            ? ('feeRaised' as const)
+            : tx.netSat >= 0n
+              ? ('onchainReceived' as const)
+              : ('onchainSent' as const)
     lines.push({
       id: `tx/${tx.txid}`,
       kind,
@@ -332,6 +347,14 @@ function projectNotices(state: NodeState, extra: readonly Notice[]): Notice[] {
         message: channel.failure?.reason ?? 'The channel failed.',
         channelId: channel.id,
       })
+    } else if (isRestored(channel) && close?.close === undefined && status !== 'closed') {
+      notices.push({
+        id: `restored/${channel.id}`,
+        urgency: 'info',
+        code: 'channelRestored',
+        message: 'A channel from a backup waits for its peer to close it.',
+        channelId: channel.id,
+      })
     } else if (status === 'forceClosing') {
       const theirs = close?.close !== undefined && close.close.kind !== 'local'
       notices.push({
@@ -342,6 +365,14 @@ function projectNotices(state: NodeState, extra: readonly Notice[]): Notice[] {
         channelId: channel.id,
       })
     }
+  }
+  if (state.foundBackup !== undefined) {
+    notices.push({
+      id: 'backupFound',
+      urgency: 'urgent',
+      code: 'backupFound',
+      message: 'A peer has a copy of channels that this wallet does not know.',
+    })
   }
   for (const server of state.chain.servers) {
     if (server.status !== 'lying') continue
@@ -444,12 +475,28 @@ export function projectState(state: NodeState, setup: NodeSetup, around: Around)
     peers: projectPeers(state, around.peers),
     activity: projectActivity(state),
     notices: projectNotices(state, around.notices),
+    backup: projectBackup(state),
     settings: {
       gateway: around.gateway,
       servers: state.chain.servers.map((server) => server.url),
       wordsConfirmed: state.preferences.wordsConfirmed === 'true',
       storagePersisted: state.preferences.storagePersisted === 'true',
     },
+  }
+}
+
+function projectBackup(state: NodeState): AppState['backup'] {
+  const [exportedAt, exported] = state.preferences[EXPORTED]?.split(' ') ?? []
+  const { nodeId, backup } = state.foundBackup ?? {}
+  return {
+    channels: channelsToKeep(state).length,
+    ...(exportedAt === undefined ? {} : { exportedAt: iso(Number(exportedAt)) }),
+    exportedCurrent: exported === contentDigest(state),
+    peerCopies: Object.values(state.sharedBackups).filter((content) => content === backupContent(state))
+      .length,
+    ...(nodeId === undefined || backup === undefined
+      ? {}
+      : { found: { nodeId, channels: backup.channels.length, createdAt: iso(backup.createdAt) } }),
   }
 }
 
@@ -481,6 +528,7 @@ export function emptyState(
     peers: [],
     activity: [],
     notices: [],
+    backup: { channels: 0, exportedCurrent: false, peerCopies: 0 },
     settings: {
       gateway: around.gateway,
       servers: [...around.servers],

@@ -327,6 +327,7 @@ export function fakeState(): AppState {
       { id: 'n1', urgency: 'warning', code: 'backUpWords', message: '' },
       { id: 'n2', urgency: 'info', code: 'closingWaits', message: '', channelId: fakeHash(103) },
     ],
+    backup: { channels: 4, exportedCurrent: false, peerCopies: 2 },
     settings: {
       gateway: INFO.gateway,
       servers: [INFO.esplora, 'https://chain.example/api'],

@@ -438,6 +438,20 @@ export function fakeNode(scene: Scene = 'running', pace = 600): Handlers {
         }))
       }
     },
+    exportBackup() {
+      set({ backup: { ...state.backup, exportedAt: new Date().toISOString(), exportedCurrent: true } })
+      return Promise.resolve({
+        name: 'switchback-regtest.backup',
+        data: '00',
+        channels: state.backup.channels,
+      })
+    },
+    recoverChannels({ backup }) {
+      if (backup !== undefined) throw fail('backupUnreadable')
+      const { found: _, ...rest } = state.backup
+      set({ backup: rest, notices: state.notices.filter((notice) => notice.code !== 'backupFound') })
+      return Promise.resolve({ channels: 2 })
+    },
     exportLogs: () => Promise.resolve({ text: 'demo\n' }),
   }
 }

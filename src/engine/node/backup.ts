@@ -31,7 +31,7 @@ const MAX_STORED = 64
 const MAX_CHANNELS = 10_000
 
 /** Channels worth a copy: all that may still have money of ours on the chain. Newest first. */
-function channelsToKeep(state: NodeState): readonly Channel[] {
+export function channelsToKeep(state: NodeState): readonly Channel[] {
   return Object.values(state.channels)
     .filter((channel) => !isNeverFunded(channel))
     .sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? -1 : 1))

@@ -11,6 +11,7 @@ function hrefOf(notice: Notice): string {
     case 'backUpWords':
     case 'practiceChainReset':
     case 'storageNotDurable':
+    case 'backupFound':
       return '/settings'
     case 'serversDisagree':
     case 'serversUnreachable':
@@ -19,6 +20,7 @@ function hrefOf(notice: Notice): string {
     case 'channelFailed':
     case 'peerForceClosed':
     case 'closingWaits':
+    case 'channelRestored':
       return notice.channelId === undefined ? '/channels' : `/channels/${notice.channelId}`
     case 'noInbound':
       return '/channels'

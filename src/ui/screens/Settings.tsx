@@ -1,5 +1,6 @@
 import type { ReactNode } from 'react'
 import { Erase } from '../features/settings/Erase.tsx'
+import { ChannelBackup } from '../features/settings/ChannelBackup.tsx'
 import { Lock } from '../features/settings/Lock.tsx'
 import { About, Logs, Look } from '../features/settings/Rest.tsx'
 import { Servers } from '../features/settings/Servers.tsx'
@@ -16,6 +17,7 @@ export default function Settings(): ReactNode {
         first={
           <>
             <Words />
+            <ChannelBackup />
             <Lock />
             <Servers />
           </>

@@ -135,6 +135,7 @@ export const t = {
       onchainReceived: 'Received on chain',
       channelOpen: 'Channel opened',
       channelClose: 'Channel closed',
+      feeRaised: 'Fee raised',
     },
     pendingKinds: {
       lightningSent: 'Paying',
@@ -143,7 +144,9 @@ export const t = {
       onchainReceived: 'Receiving on chain',
       channelOpen: 'Opening a channel',
       channelClose: 'Closing a channel',
+      feeRaised: 'Raising a fee',
     },
+    withPeer: (what: string, peer: string) => `${what} with ${peer}`,
     failed: 'Did not go through',
     fee: (amount: string) => `fee ${amount}`,
     more: (n: number) => `${n} more`,
@@ -162,8 +165,11 @@ export const t = {
       storageNotDurable: 'The browser may delete this wallet when space is short.',
       frozen: 'The wallet has stopped to protect your money.',
       noInbound: 'You cannot receive over Lightning yet.',
-      fundingStuck: 'A channel’s funding transaction does not confirm.',
+      fundingStuck: 'A channel waits long for its funding transaction.',
+      fundingConflict: 'The coins for a channel were spent elsewhere.',
       practiceChainReset: 'The practice network was started over.',
+      backupFound: 'A peer has a copy of your channels.',
+      channelRestored: 'A channel is being brought back.',
     } satisfies Record<Notice['code'], string>,
     todo: {
       backUpWords: 'They are the only way back to your coins if this device is lost.',
@@ -176,9 +182,13 @@ export const t = {
       storageNotDurable: 'Ask it to keep the wallet for good.',
       frozen: 'Nothing is sent any more. Reload the page.',
       noInbound: 'Open a channel and spend from it, or have somebody open one to you.',
-      fundingStuck: 'It is sent again and again until it does.',
+      fundingStuck:
+        'It pays less than others do. Raise its fee, or wait: it is sent again and again until it is in a block.',
+      fundingConflict: 'Another copy of this wallet used them. The channel ends by itself if that is final.',
       practiceChainReset:
         'Nothing of this practice wallet exists on its new chain. Erase it and create another.',
+      backupFound: 'This wallet does not know them. You can bring them back.',
+      channelRestored: 'It waits for its peer to close it.',
     } satisfies Record<Notice['code'], string>,
     action: {
       backUpWords: 'Show the words',
@@ -191,8 +201,11 @@ export const t = {
       storageNotDurable: 'Go to storage',
       frozen: 'Reload',
       noInbound: 'Go to channels',
-      fundingStuck: 'Go to the wallet',
+      fundingStuck: 'Look at the channel',
+      fundingConflict: 'Look at the channel',
       practiceChainReset: 'Go to settings',
+      backupFound: 'Go to settings',
+      channelRestored: 'Look at the channel',
     } satisfies Record<Notice['code'], string>,
   },
 
@@ -423,13 +436,15 @@ export const t = {
       channelOpen: 'Channel opened',
       channelClose: 'Channel closed',
       sweep: 'Back from a channel',
-      self: 'To yourself',
+      self: 'Fee raised',
     } satisfies Record<Transaction['label'], string>,
     confirmations: (n: number) =>
       n === 0 ? 'Not confirmed yet' : n > 5 ? 'Confirmed' : plural(n, 'confirmation', 'confirmations'),
     bump: 'Raise the fee',
     bumpTitle: 'Raise the fee',
     bumpAbout: 'The transaction is replaced by one that pays more, so that it is mined sooner.',
+    bumpFunding:
+      'A channel’s funding transaction must stay as it is. A second one, from its change, pays for both to be mined at this rate.',
     rescan: 'Rescan',
     rescanAbout: 'Looks for this wallet’s coins on the chain again, from the start.',
     rescanning: 'Looking through the chain…',
@@ -551,6 +566,35 @@ export const t = {
       unsupported:
         'This passkey cannot make keys (PRF). Nothing was changed; use a password, or another device.',
     },
+  },
+
+  channelBackup: {
+    title: 'Backup of channels',
+    about:
+      'The words bring back your coins on chain. Channels need a copy too: with words and copy, their peers are asked to close, and your part comes to the wallet. Payments under way at that moment may be lost. A copy holds nothing that anybody without your words could read or use.',
+    none: 'No channels yet, so there is nothing to copy.',
+    notSaved: 'No file saved yet.',
+    savedFresh: (when: string) => `Saved ${when}, with every channel of today in it.`,
+    savedStale: (when: string) => `Saved ${when}. Channels have opened or closed since: save it again.`,
+    copies: (peers: number) =>
+      peers === 0
+        ? 'No connected peer keeps a copy at the moment.'
+        : `${plural(peers, 'connected peer keeps', 'connected peers keep')} the newest copy for you.`,
+    save: 'Save backup file',
+    recover: 'Bring back channels from a file',
+    file: 'Backup file',
+    found: (peer: string, channels: number, when: string) =>
+      `${peer} has given back a copy of ${when}: ${plural(channels, 'channel', 'channels')} that this wallet does not know.`,
+    foundAbout:
+      'Bring them back only if the device they were on is lost. If it still runs, its channels would be closed.',
+    recoverFound: 'Bring them back',
+    recovered: (channels: number) =>
+      channels === 0
+        ? 'Every channel of this copy is in the wallet already.'
+        : `${plural(channels, 'channel', 'channels')} found. Their peers are asked to close; the money comes to the wallet by itself.`,
+    restoredReason:
+      'Brought back from a backup. Its peer is asked to close it; what is yours then comes to the wallet. How much that is will be known when it has been closed.',
+    unknown: 'Not known yet',
   },
 
   settings: {

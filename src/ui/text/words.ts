@@ -92,6 +92,10 @@ const ENTRIES: Readonly<Record<ErrorCode, Entry>> = {
   },
   locked: { what: 'The wallet is locked.', todo: 'Unlock it first.' },
   wrongPassword: { what: 'That does not open this wallet.', todo: 'Nothing was touched. Try again.' },
+  backupUnreadable: {
+    what: 'This backup cannot be used here.',
+    todo: 'It is no backup of this app, or damaged, or of a wallet with other words or on another network. Nothing was changed.',
+  },
   mainnetRefused: {
     what: 'This version does not work with real bitcoin yet.',
     todo: 'It cannot yet get back every payment that is on its way when a channel is closed by force. Choose a practice network until it can.',

@@ -42,7 +42,11 @@ export function ChannelDetail({ channel }: { readonly channel: Channel }): React
           {statusOf(channel)}
         </p>
       </header>
-      {channel.reason === undefined ? null : <p className="callout">{channel.reason}</p>}
+      {channel.restored === true ? (
+        <p className="callout">{t.channelBackup.restoredReason}</p>
+      ) : channel.reason === undefined ? null : (
+        <p className="callout">{channel.reason}</p>
+      )}
       {isLive(channel) ? (
         <>
           <CapacityBar channel={channel} />
@@ -63,8 +67,16 @@ export function ChannelDetail({ channel }: { readonly channel: Channel }): React
         <Facts
           facts={[
             { name: t.channels.capacity, value: <Amount sat={channel.capacitySat} /> },
-            { name: t.channels.yourBalance, value: <Amount msat={channel.localMsat} /> },
-            { name: t.channels.theirBalance, value: <Amount msat={channel.remoteMsat} /> },
+            {
+              name: t.channels.yourBalance,
+              value:
+                channel.restored === true ? t.channelBackup.unknown : <Amount msat={channel.localMsat} />,
+            },
+            {
+              name: t.channels.theirBalance,
+              value:
+                channel.restored === true ? t.channelBackup.unknown : <Amount msat={channel.remoteMsat} />,
+            },
             { name: t.channels.spendable, value: <Amount msat={channel.spendableMsat} /> },
             { name: t.channels.receivable, value: <Amount msat={channel.receivableMsat} /> },
             { name: t.channels.yourReserve, value: <Amount sat={channel.localReserveSat} /> },

@@ -127,6 +127,13 @@ export const COMMANDS: readonly Command[] = [
   command('listchaintxns', 'listTransactions', 'Transactions of the wallet'),
   command('rescan', 'rescan', 'Look for the wallet’s coins again'),
   command('refresh', 'refresh', 'Ask the chain servers now'),
+  command('exportbackup', 'exportBackup', 'A file that brings channels back with the words, in hex'),
+  command(
+    'recoverchannels',
+    'recoverChannels',
+    'Bring back channels from such a file, or from a peer’s copy',
+    [{ name: 'backup', field: 'backup', kind: 'text' }],
+  ),
   command('updatesettings', 'updateSettings', 'Change settings; takes JSON', []),
   command('events', 'subscribeEvents', 'What happens, as it happens (stream)'),
   command('exportlogs', 'exportLogs', 'The logs, redacted'),

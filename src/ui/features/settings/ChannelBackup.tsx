@@ -1,0 +1,98 @@
+import { type ReactNode, useRef, useState } from 'react'
+import { useAction } from '../../state/hooks.ts'
+import { useNames } from '../../state/names.ts'
+import { client, useNode } from '../../state/session.ts'
+import { t } from '../../text/en.ts'
+import { formatExact } from '../../text/times.ts'
+import { Button } from '../../widgets/Button.tsx'
+import { Section } from '../../widgets/Screen.tsx'
+import { Trouble } from '../../widgets/Trouble.tsx'
+
+/** Far above any backup: what is larger is some other file. */
+const MAX_FILE_BYTES = 8_000_000
+
+const toHex = (bytes: Uint8Array): string =>
+  [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('')
+
+const fromHex = (hex: string): Uint8Array<ArrayBuffer> =>
+  Uint8Array.from(hex.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16))
+
+/** What brings channels back besides the words: the file, the copies at peers, how fresh they are, and the way back from them. */
+export function ChannelBackup(): ReactNode {
+  const backup = useNode((node) => node.backup)
+  const names = useNames()
+  const [recovered, setRecovered] = useState<number>()
+  const picker = useRef<HTMLInputElement>(null)
+  const save = useAction(async () => {
+    const { name, data } = await client().exportBackup()
+    const url = URL.createObjectURL(new Blob([fromHex(data)], { type: 'application/octet-stream' }))
+    const link = document.createElement('a')
+    link.href = url
+    link.download = name
+    link.click()
+    // The download has its own reference by the next task.
+    setTimeout(() => URL.revokeObjectURL(url), 0)
+  })
+  const recover = useAction(async (file: File | undefined) => {
+    setRecovered(undefined)
+    const from =
+      file === undefined
+        ? {}
+        : { backup: file.size > MAX_FILE_BYTES ? '' : toHex(new Uint8Array(await file.arrayBuffer())) }
+    setRecovered((await client().recoverChannels(from)).channels)
+  })
+  const { channels, exportedAt, exportedCurrent, peerCopies, found } = backup
+  return (
+    <Section title={t.channelBackup.title}>
+      <p className="quiet">{t.channelBackup.about}</p>
+      {found === undefined ? null : (
+        <div className="stack">
+          <p className="accent">
+            {t.channelBackup.found(names.of(found.nodeId), found.channels, formatExact(found.createdAt))}
+          </p>
+          <p>{t.channelBackup.foundAbout}</p>
+          <Button look="primary" disabled={recover.pending} onClick={() => void recover.run(undefined)}>
+            {t.channelBackup.recoverFound}
+          </Button>
+        </div>
+      )}
+      {channels === 0 ? (
+        <p>{t.channelBackup.none}</p>
+      ) : (
+        <ul className="stack">
+          <li className={exportedCurrent ? '' : 'accent'}>
+            {exportedAt === undefined
+              ? t.channelBackup.notSaved
+              : exportedCurrent
+                ? t.channelBackup.savedFresh(formatExact(exportedAt))
+                : t.channelBackup.savedStale(formatExact(exportedAt))}
+          </li>
+          <li>{t.channelBackup.copies(peerCopies)}</li>
+        </ul>
+      )}
+      <div className="buttons buttons-column">
+        {channels === 0 ? null : (
+          <Button disabled={save.pending} onClick={() => void save.run()}>
+            {t.channelBackup.save}
+          </Button>
+        )}
+        <Button disabled={recover.pending} onClick={() => picker.current?.click()}>
+          {t.channelBackup.recover}
+        </Button>
+      </div>
+      <input
+        ref={picker}
+        type="file"
+        hidden
+        aria-label={t.channelBackup.file}
+        onChange={(event) => {
+          const [file] = event.target.files ?? []
+          event.target.value = ''
+          if (file !== undefined) void recover.run(file)
+        }}
+      />
+      {recovered === undefined ? null : <p role="status">{t.channelBackup.recovered(recovered)}</p>}
+      <Trouble error={save.error ?? recover.error} />
+    </Section>
+  )
+}
