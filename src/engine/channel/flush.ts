@@ -3,9 +3,18 @@ import { otherRole } from '../commitment/types.ts'
 import { closingDue, offerClosing } from './closing.ts'
 import { sign, signatureDue } from './commit.ts'
 import { addProblem, canPayFeerate } from './limits.ts'
-import { append, cautiousView, isBeingRemoved, lockedInHtlc, logLength, remoteTip } from './log.ts'
+import {
+  cautiousTally,
+  isRemovedInLog,
+  lockedInHtlc,
+  logLength,
+  outboxStart,
+  remoteTip,
+  withEntry,
+  withOutboxStart,
+} from './log.ts'
 import { grantedByReady, readyMessage } from './points.ts'
-import type { Channel, ChannelContext, ChannelEffect, Proposal, Transition } from './types.ts'
+import type { Channel, ChannelContext, ChannelEffect, Proposal, Transition, Update } from './types.ts'
 
 /** Whether the funding transaction is as deep as the channel needs. */
 export const deepEnough = (channel: Channel, height: number): boolean =>
@@ -49,8 +58,8 @@ function propose(channel: Channel): Transition {
   const waiting: Proposal[] = []
   const effects: ChannelEffect[] = []
   const us = channel.role
-  const enter = (entry: Parameters<typeof append>[1]) => {
-    current = { ...current, logs: { ...current.logs, [us]: append(current.logs[us], entry) } }
+  const enter = (entry: Update) => {
+    current = withEntry(current, us, entry)
   }
   const refuse = (token: string | undefined, reason: string) => {
     effects.push({
@@ -66,7 +75,7 @@ function propose(channel: Channel): Transition {
       }
       const problem = addProblem(current, proposal.amountMsat)
       if (problem === undefined) enter({ ...proposal, id: current.logs[us].nextHtlcId })
-      else if (problem.code === 'amountTooSmall' || cautiousView(current).htlcs.length === 0) {
+      else if (problem.code === 'amountTooSmall' || nothingInFlight(current)) {
         // With nothing in flight no limit will loosen by waiting.
         refuse(proposal.token, problem.code)
       } else waiting.push(proposal)
@@ -75,11 +84,19 @@ function propose(channel: Channel): Transition {
     } else {
       const them = otherRole(us)
       const live = lockedInHtlc(current, them, proposal.id) !== undefined
-      if (live && !isBeingRemoved({ ...current, outbox: [] }, them, proposal.id)) enter(proposal)
+      if (live && !isRemovedInLog(current, them, proposal.id)) enter(proposal)
     }
   }
   if (current === channel && waiting.length === channel.outbox.length) return { channel, effects }
-  return { channel: { ...current, outbox: waiting }, effects }
+  // What waits has mostly stood behind what has gone: under these numbers it is on disk already.
+  const gone = channel.outbox.findIndex((proposal) => proposal === waiting[0])
+  const start = gone === -1 ? 0 : outboxStart(channel.outbox) + gone
+  return { channel: { ...current, outbox: withOutboxStart(waiting, start) }, effects }
+}
+
+const nothingInFlight = (channel: Channel): boolean => {
+  const { opener, accepter } = cautiousTally(channel)
+  return opener.count + accepter.count === 0
 }
 
 /** `shutdown` is sent only when our whole log is in the remote tip (rule 12). */

@@ -1,6 +1,6 @@
-import { otherRole } from '../commitment/types.ts'
-import { compact, entriesBetween, lockedIn, viewAt } from './log.ts'
-import type { Channel, ChannelEffect, Indexes } from './types.ts'
+import { otherRole, type Role } from '../commitment/types.ts'
+import { compact, entriesBetween, htlcKey, lockedIn, lockedInHtlc } from './log.ts'
+import type { Channel, ChannelEffect, Htlc, Indexes } from './types.ts'
 
 /**
  * What became locked in between two states of a channel, as events, and the channel with those entries folded away (rule 6).
@@ -17,17 +17,15 @@ export function settleLockedIn(
   const us = after.role
   const them = otherRole(us)
   // The HTLCs that the removals below refer to were locked in before those removals were proposed.
-  const live = new Map(
-    viewAt(before, from).htlcs.map((htlc) => [
-      `${htlc.offerer}${htlc.id}`,
-      htlc as { paymentHash: Uint8Array; token?: string },
-    ]),
-  )
+  const live = (offerer: Role, id: bigint): Htlc => {
+    const htlc = lockedInHtlc(before, offerer, id)
+    if (htlc === undefined) throw new Error(`invariant: removal of unknown HTLC ${htlcKey(offerer, id)}`)
+    return htlc
+  }
   for (const entry of entriesBetween(after.logs[them], from[them], to[them])) {
     if (entry.type === 'add') effects.push({ type: 'event', event: { type: 'htlcReceived', add: entry } })
     else if (entry.type !== 'fee') {
-      const htlc = live.get(`${us}${entry.id}`)
-      if (htlc === undefined) throw new Error(`invariant: removal of unknown HTLC ${us}${entry.id}`)
+      const htlc = live(us, entry.id)
       effects.push({
         type: 'event',
         event: {
@@ -42,8 +40,7 @@ export function settleLockedIn(
   }
   for (const entry of entriesBetween(after.logs[us], from[us], to[us])) {
     if (entry.type === 'add' || entry.type === 'fee') continue
-    const htlc = live.get(`${them}${entry.id}`)
-    if (htlc === undefined) throw new Error(`invariant: removal of unknown HTLC ${them}${entry.id}`)
+    const htlc = live(them, entry.id)
     effects.push({
       type: 'event',
       event: {

@@ -10,7 +10,7 @@ import { buildLocal } from './build.ts'
 import { receiveClosingSigned } from './closing.ts'
 import { acceptSignature, receiveRevocation } from './commit.ts'
 import { flush } from './flush.ts'
-import { isBeingRemoved, lockedInHtlc, viewAt } from './log.ts'
+import { enqueued, isBeingRemoved, lockedInHtlc, viewAt } from './log.ts'
 import { clampWindow, receivePoints } from './points.ts'
 import { disconnect, receiveReestablish, reestablishMessage } from './reestablish.ts'
 import type {
@@ -134,7 +134,7 @@ function withWindow(channel: Channel, window: number): Channel {
 /** Removals are remembered until they are in the log; a second one for the same HTLC is dropped; the newest fee wins. */
 function enqueue(channel: Channel, proposal: Proposal): Transition {
   const queued = (outbox: readonly Proposal[]): Transition => ({
-    channel: { ...channel, outbox: [...outbox, proposal] },
+    channel: { ...channel, outbox: enqueued(outbox, proposal) },
     effects: [],
   })
   if (proposal.type === 'fee') return queued(channel.outbox.filter((p) => p.type !== 'fee'))

@@ -66,6 +66,8 @@ export interface Htlc {
   readonly amountMsat: Msat
   readonly paymentHash: Uint8Array
   readonly cltvExpiry: number
+  /** Where its add stood in its offerer's log: under that index the add's record stays until the HTLC is gone. */
+  readonly index?: number
   readonly token?: string
 }
 

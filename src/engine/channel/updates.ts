@@ -4,7 +4,7 @@ import { otherRole } from '../commitment/types.ts'
 import { sha256 } from '../crypto/hash.ts'
 import type { UpdateMessage } from '../wire/messages.ts'
 import { CLTV_EXPIRY_LIMIT, receivedUpdateFault } from './limits.ts'
-import { append, htlcKey, isBeingRemoved, lockedInHtlc } from './log.ts'
+import { htlcKey, isBeingRemoved, lockedInHtlc, withEntry } from './log.ts'
 import type { Channel, ChannelEffect, Fault, RemoveUpdate, Transition, Update } from './types.ts'
 
 const fail = (code: string, text: string): Result<never, Fault> => err({ code, action: 'fail_channel', text })
@@ -17,10 +17,7 @@ export const MAX_FEERATE_PER_KW = 250_000
 export function receiveUpdate(channel: Channel, message: UpdateMessage): Result<Transition, Fault> {
   const them = otherRole(channel.role)
   const log = channel.logs[them]
-  const withEntry = (entry: Update): Channel => ({
-    ...channel,
-    logs: { ...channel.logs, [them]: append(log, entry) },
-  })
+  const entered = (entry: Update): Channel => withEntry(channel, them, entry)
 
   switch (message.type) {
     case 'update_add_htlc': {
@@ -38,7 +35,7 @@ export function receiveUpdate(channel: Channel, message: UpdateMessage): Result<
       if (message.cltvExpiry >= CLTV_EXPIRY_LIMIT) {
         return fail('cltvExpiry', 'BOLT 2 §update_add_htlc: cltv_expiry of 500000000 or more')
       }
-      const next = withEntry({
+      const next = entered({
         type: 'add',
         id: message.id,
         amountMsat: message.amountMsat,
@@ -55,24 +52,24 @@ export function receiveUpdate(channel: Channel, message: UpdateMessage): Result<
       if (message.feeratePerKw < MIN_FEERATE_PER_KW || message.feeratePerKw > MAX_FEERATE_PER_KW) {
         return fail('feerate', `BOLT 2 §update_fee: ${message.feeratePerKw} sat per kw is out of bounds`)
       }
-      const next = withEntry({ type: 'fee', feeratePerKw: message.feeratePerKw })
+      const next = entered({ type: 'fee', feeratePerKw: message.feeratePerKw })
       const fault = receivedUpdateFault(next, 'fee')
       return fault === undefined ? ok({ channel: next, effects: [] }) : err(fault)
     }
     case 'update_fulfill_htlc':
-      return receiveRemoval(channel, withEntry, {
+      return receiveRemoval(channel, entered, {
         type: 'fulfill',
         id: message.id,
         preimage: message.paymentPreimage,
       })
     case 'update_fail_htlc':
-      return receiveRemoval(channel, withEntry, { type: 'fail', id: message.id, reason: message.reason })
+      return receiveRemoval(channel, entered, { type: 'fail', id: message.id, reason: message.reason })
     case 'update_fail_malformed_htlc':
       // BOLT 2 §update_fail_malformed_htlc: the BADONION bit must be set.
       if ((message.failureCode & 0x8000) === 0) {
         return fail('badOnionBit', 'BOLT 2 §update_fail_malformed_htlc: BADONION bit not set')
       }
-      return receiveRemoval(channel, withEntry, {
+      return receiveRemoval(channel, entered, {
         type: 'malformed',
         id: message.id,
         sha256OfOnion: message.sha256OfOnion,
@@ -84,7 +81,7 @@ export function receiveUpdate(channel: Channel, message: UpdateMessage): Result<
 /** A removal names an HTLC of ours that is locked in and not being removed (BOLT 2 §Removing an HTLC). */
 function receiveRemoval(
   channel: Channel,
-  withEntry: (entry: Update) => Channel,
+  entered: (entry: Update) => Channel,
   removal: RemoveUpdate,
 ): Result<Transition, Fault> {
   const us = channel.role
@@ -111,5 +108,5 @@ function receiveRemoval(
       },
     })
   }
-  return ok({ channel: withEntry(removal), effects })
+  return ok({ channel: entered(removal), effects })
 }

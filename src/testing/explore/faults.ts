@@ -1,16 +1,18 @@
 import { fromHex } from '../../engine/base/bytes.ts'
 import { err, ok, type Result } from '../../engine/base/result.ts'
 import { toMsat } from '../../engine/base/units.ts'
-import { addProblem, nextLocalView, openerCostMsat } from '../../engine/channel/limits.ts'
+import { addProblem, openerCostMsat } from '../../engine/channel/limits.ts'
 import {
   append,
   cautiousView,
   entriesBetween,
   logLength,
+  nextLocalView,
   remoteTip,
   truncate,
   viewAt,
 } from '../../engine/channel/log.ts'
+import { tallyOf } from '../../engine/channel/tally.ts'
 import { readyMessage, remoteGrantedThrough } from '../../engine/channel/points.ts'
 import type {
   AddUpdate,
@@ -378,7 +380,7 @@ const failIsSpendable: Fault = {
     return entering(inner, channel, ctx, (now, add) => {
       const everything = { opener: logLength(now.logs.opener), accepter: logLength(now.logs.accepter) }
       const view = viewAt(now, everything)
-      return add.type === 'add' && addProblem(now, add.amountMsat, view) === undefined
+      return add.type === 'add' && addProblem(now, add.amountMsat, tallyOf(now, view)) === undefined
     })
   },
 }
