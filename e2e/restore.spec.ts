@@ -1,0 +1,62 @@
+import { button, expectBalances, field, go, heading, payable, picture, sats, stateOf } from './screens.ts'
+import { expect, test } from './fixtures.ts'
+import { invoiceOf, walletWithChannel } from './wallets.ts'
+
+/** A device is lost: words and the backup file bring back the coins and, through its close, the channel with a node of another make. */
+
+test('words and the backup file on another device: the peer closes, and the money is back', async ({
+  page,
+  browser,
+  network,
+}) => {
+  const { onchainSat, spendableSat } = await walletWithChannel(page, network, 'lil')
+  await go(page, 'Home')
+  await button(page, 'Send').click()
+  await payable(page).fill(await invoiceOf(network, 'lil', 12_345n, 'Before the loss'))
+  await button(page, 'Pay').click()
+  await expect(heading(page, 'Paid')).toBeVisible()
+  const words = await page.evaluate(async () => (await globalThis.switchback?.showWords())?.words.join(' '))
+  const [before] = (await stateOf(page)).channels
+  await go(page, 'Settings')
+  await expect(page.getByText('No file saved yet.')).toBeVisible()
+  const download = page.waitForEvent('download')
+  await button(page, 'Save backup file').click()
+  const file = await (await download).path()
+  await expect(page.getByText(/^Saved .+, with every channel of today in it\.$/)).toBeVisible()
+  await picture(page, 'backup')
+  await page.close()
+
+  const elsewhere = await browser.newContext({ baseURL: `${network.url}/` })
+  const other = await elsewhere.newPage()
+  await other.goto('')
+  await button(other, 'Restore a wallet').click()
+  await field(other, 'Recovery words').fill(words ?? '')
+  await button(other, 'Continue').click()
+  await expectBalances(other, 0n, BigInt(onchainSat))
+  await go(other, 'Settings')
+  const bad = { name: 'cat.png', mimeType: 'image/png', buffer: Buffer.from('not a backup') }
+  await other.getByLabel('Backup file').setInputFiles(bad)
+  await expect(other.getByText('This backup cannot be used here.')).toBeVisible()
+  await other.getByLabel('Backup file').setInputFiles(file)
+  await expect(other.getByText('1 channel found.')).toBeVisible()
+  await go(other, 'Home')
+  await expect(other.getByText('A channel is being brought back.')).toBeVisible()
+  await picture(other, 'restored')
+  // The peer has heard that the state is lost, and closes.
+  await network.confirm()
+  await expect
+    .poll(async () => (await stateOf(other)).channels[0]?.closingOutputs[0]?.state, { timeout: 15_000 })
+    .toMatch(/waiting|sweeping/)
+  await network.mine(1)
+  await network.confirm()
+  const left = BigInt(before?.localMsat ?? 0) / 1000n
+  expect(left).toBeLessThan(spendableSat)
+  await expect
+    .poll(async () => BigInt((await stateOf(other)).balances.onchainConfirmedSat), { timeout: 15_000 })
+    .toBeGreaterThan(onchainSat + left - 5_000n)
+  await go(other, 'Channels')
+  await expect(other.getByRole('list', { name: 'Channel list' })).toBeVisible()
+  await picture(other, 'restored-done')
+  expect(sats(left)).not.toBe('0')
+  await elsewhere.close()
+})
