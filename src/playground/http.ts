@@ -11,6 +11,7 @@ import type { PlaygroundPeer } from './peer-types.ts'
 const SHOP = new URL('./shop.html', import.meta.url)
 const MAX_BODY = 64 * 1024
 const MAX_BLOCKS = 500
+const MAX_INVOICES = 10_000
 
 export interface HttpParts {
   readonly esplora: Esplora
@@ -140,6 +141,13 @@ export function createHandler(
         const amountMsat = amount(body.amountMsat, 'amountMsat', true)
         const memo = body.memo === undefined ? '' : text(body.memo, 'memo', 600)
         return { invoice: await peer(body.peer).api.addInvoice(amountMsat, memo) }
+      }
+      case 'invoices': {
+        const count = Number(amount(body.count, 'count'))
+        if (count < 1 || count > MAX_INVOICES) throw new Refused(`count: 1 to ${MAX_INVOICES}`)
+        const amountMsat = amount(body.amountMsat, 'amountMsat') ?? 0n
+        const memo = body.memo === undefined ? '' : text(body.memo, 'memo', 600)
+        return { invoices: await peer(body.peer).api.addInvoices(count, amountMsat, memo) }
       }
       case 'pay': {
         const paid = await peer(body.peer).api.payInvoice(text(body.invoice, 'invoice', 4000).trim())

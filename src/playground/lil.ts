@@ -32,16 +32,19 @@ export async function startLil(options: {
   const port = await listenFrom(options.port, (port) => node.listen(port))
   /** Payment hashes of the invoices made in this run. */
   const hashes = new Map<string, string>()
+  const addInvoice = (amountMsat: bigint | undefined, memo: string): string => {
+    const { bolt11, paymentHash } = node.createInvoice(amountMsat, memo)
+    hashes.set(bolt11, paymentHash)
+    return bolt11
+  }
   const peer: PlaygroundPeer = {
     name: 'lil',
     nodeId: node.nodeId,
     port,
     api: {
-      addInvoice: (amountMsat, memo) => {
-        const { bolt11, paymentHash } = node.createInvoice(amountMsat, memo)
-        hashes.set(bolt11, paymentHash)
-        return Promise.resolve(bolt11)
-      },
+      addInvoice: (amountMsat, memo) => Promise.resolve(addInvoice(amountMsat, memo)),
+      addInvoices: (count, amountMsat, memo) =>
+        Promise.resolve(Array.from({ length: count }, () => addInvoice(amountMsat, memo))),
       payInvoice: (bolt11) => node.payInvoice(bolt11),
       isPaid: (bolt11) => {
         const hash = hashes.get(bolt11)

@@ -18,6 +18,8 @@ export type PeerPayment =
 export interface PeerApi {
   /** A BOLT 11 invoice; no amount where undefined. */
   addInvoice(amountMsat: bigint | undefined, memo: string): Promise<string>
+  /** Many of the same terms at once. */
+  addInvoices(count: number, amountMsat: bigint, memo: string): Promise<readonly string[]>
   payInvoice(bolt11: string): Promise<PeerPayment>
   /** Whether an invoice made here has been paid. */
   isPaid(bolt11: string): boolean

@@ -148,6 +148,10 @@ function apiOf(node: Headless, deps: PeerDeps): PeerApi {
       })
       return made.invoice
     },
+    async addInvoices(count, amountMsat, memo) {
+      const made = await client.addInvoices({ count, amountMsat: String(amountMsat), description: memo })
+      return made.map(({ invoice }) => invoice)
+    },
     async payInvoice(bolt11) {
       try {
         for await (const update of client.sendPayment({ invoice: bolt11 })) {

@@ -70,7 +70,14 @@ export default function Console(): ReactNode {
       const controller = new AbortController()
       setRunning(controller)
       try {
-        await runProcedure(parsed.procedure, parsed.input, controller.signal, (value) => add('value', value))
+        if (parsed.kind === 'demo') {
+          const { demoStream } = await import('../features/console/demo.ts')
+          await demoStream(parsed.payments, controller.signal, (line) => add('text', line))
+        } else {
+          await runProcedure(parsed.procedure, parsed.input, controller.signal, (value) =>
+            add('value', value),
+          )
+        }
       } catch (thrown) {
         const error = toError(thrown)
         const words = wordsFor(error)
