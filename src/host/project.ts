@@ -13,7 +13,7 @@ import { NETWORKS } from '../engine/bitcoin/network.ts'
 import { receivableMsat, spendableMsat } from '../engine/channel/limits.ts'
 import { balanceOf, cautiousView, totalMsat, viewAt } from '../engine/channel/log.ts'
 import { isRestored } from '../engine/channel/restore.ts'
-import { isNeverFunded } from '../engine/channel/step.ts'
+import { FUNDING_TIMEOUT_BLOCKS, isNeverFunded } from '../engine/channel/step.ts'
 import type { Channel } from '../engine/channel/types.ts'
 import { otherRole } from '../engine/commitment/types.ts'
 import { backupContent, channelsToKeep, contentDigest, EXPORTED } from '../engine/node/backup.ts'
@@ -24,7 +24,12 @@ import { invoiceState, type InvoiceRecord } from '../engine/payment/invoice-reco
 import type { PaymentRecord } from '../engine/payment/payment-record.ts'
 import { childSource } from '../engine/wallet/child.ts'
 import { listTransactions } from '../engine/wallet/history.ts'
-import { balanceOf as walletBalanceOf, isMature, listCoins as walletCoins } from '../engine/wallet/ledger.ts'
+import {
+  balanceOf as walletBalanceOf,
+  defeatedAt,
+  isMature,
+  listCoins as walletCoins,
+} from '../engine/wallet/ledger.ts'
 import { featureName, featureBits } from '../engine/wire/features.ts'
 import { formatShortChannelId } from '../engine/wire/short-channel-id.ts'
 import type { PeerStatus } from './peers.ts'
@@ -87,7 +92,7 @@ export function projectChannel(state: NodeState, channel: Channel): ApiChannel {
   const closedBy =
     kind === undefined ? undefined : kind === 'mutual' ? 'mutual' : kind === 'local' ? 'local' : 'remote'
   const restored = isRestored(channel)
-  const reason = channel.failure?.reason
+  const { reason, code: reasonCode } = channel.failure ?? {}
   return {
     channelId: channel.id,
     peer: channel.peer,
@@ -119,6 +124,7 @@ export function projectChannel(state: NodeState, channel: Channel): ApiChannel {
     ...(closedBy === undefined ? {} : { closedBy }),
     closingOutputs: close === undefined ? [] : projectClosing(close),
     ...(reason === undefined ? {} : { reason }),
+    ...(reasonCode === undefined ? {} : { reasonCode }),
     localCommitmentNumber: channel.localTip.number,
     remoteCommitmentNumber: (channel.remotePending.at(-1) ?? channel.remoteTail).number,
     createdAt: iso(channel.createdAt),
@@ -153,7 +159,8 @@ export function projectBalances(state: NodeState): Balances {
     if (status === 'open') {
       lightning += balance
       spendable += spendableMsat(channel)
-      receivable += receivableMsat(channel)
+      const most = receivableMsat(channel)
+      if (most > receivable) receivable = most
     } else if (status === 'confirming') opening += toSatFloor(balance)
     else if (close?.close !== undefined) {
       for (const output of closingOutputs(close)) {
@@ -333,9 +340,33 @@ function projectActivity(state: NodeState): AppState['activity'] {
   return lines.sort((a, b) => (a.time < b.time ? 1 : a.time > b.time ? -1 : 0)).slice(0, ACTIVITY_LENGTH)
 }
 
+/** Blocks after which the opener of a channel is told that its funding takes long, and that the peer may not wait much longer. */
+const FUNDING_SLOW_BLOCKS = 12
+const FUNDING_URGENT_BLOCKS = FUNDING_TIMEOUT_BLOCKS / 2
+
+/** What stands against a funding transaction of ours. */
+function fundingNotices(state: NodeState, channel: Channel): Notice[] {
+  const { tx, outpoint, confirmedHeight, createdHeight } = channel.funding
+  if (tx === undefined || confirmedHeight !== undefined) return []
+  const channelId = channel.id
+  if (defeatedAt(state.wallet, outpoint.txid) !== undefined) {
+    const message = 'A block holds another transaction that spends the coins of the channel.'
+    return [{ id: `conflict/${channelId}`, urgency: 'urgent', code: 'fundingConflict', message, channelId }]
+  }
+  const waited = heightOf(state) - createdHeight
+  if (waited < FUNDING_SLOW_BLOCKS) return []
+  const urgency = waited < FUNDING_URGENT_BLOCKS ? 'warning' : 'urgent'
+  const message = `The funding transaction waits since ${waited} blocks; the peer may forget the channel after ${FUNDING_TIMEOUT_BLOCKS}.`
+  return [{ id: `stuck/${channelId}`, urgency, code: 'fundingStuck', message, channelId }]
+}
+
 /** What a person should know, most urgent first. */
 function projectNotices(state: NodeState, extra: readonly Notice[]): Notice[] {
   const notices: Notice[] = [...extra]
+  const channels = Object.values(state.channels).map((channel) => ({
+    status: channelStatus(channel, state.closes[channel.id]),
+    receivable: receivableMsat(channel),
+  }))
   for (const channel of Object.values(state.channels)) {
     const close = state.closes[channel.id]
     const status = channelStatus(channel, close)
@@ -364,7 +395,7 @@ function projectNotices(state: NodeState, extra: readonly Notice[]): Notice[] {
         message: channel.failure?.reason ?? 'A channel is being closed on chain.',
         channelId: channel.id,
       })
-    }
+    } else if (status === 'confirming') notices.push(...fundingNotices(state, channel))
   }
   if (state.foundBackup !== undefined) {
     notices.push({
@@ -372,6 +403,23 @@ function projectNotices(state: NodeState, extra: readonly Notice[]): Notice[] {
       urgency: 'urgent',
       code: 'backupFound',
       message: 'A peer has a copy of channels that this wallet does not know.',
+    })
+  }
+  if (channels.some((c) => c.status === 'open') && !channels.some((c) => c.receivable > 0n)) {
+    notices.push({
+      id: 'noInbound',
+      urgency: 'info',
+      code: 'noInbound',
+      message: 'All that open channels hold is on this side: nothing can be received over Lightning.',
+    })
+  }
+  // Channels live on this device alone; coins come back from the words.
+  if (state.preferences.storagePersisted === 'false' && channels.some((c) => c.status !== 'closed')) {
+    notices.push({
+      id: 'storageNotDurable',
+      urgency: 'warning',
+      code: 'storageNotDurable',
+      message: 'The browser does not promise to keep what is stored, and channels are nowhere else.',
     })
   }
   for (const server of state.chain.servers) {

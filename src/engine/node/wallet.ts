@@ -7,6 +7,7 @@ import type { Tx } from '../bitcoin/types.ts'
 import type { ScriptTx } from '../chain/types.ts'
 import type { Channel } from '../channel/types.ts'
 import { type BumpError, bumpFee } from '../wallet/bump.ts'
+import { bumpByChild } from '../wallet/child.ts'
 import {
   applyScriptHistory,
   newAddress,
@@ -21,16 +22,18 @@ import { spendableCoins } from '../wallet/select.ts'
 import { commit, release } from '../wallet/reservations.ts'
 import { buildFunding, buildSend, DEFAULT_POLICY, maxSpendable, type SpendContext } from '../wallet/spend.ts'
 import { signSpend } from '../wallet/sign.ts'
-import type { Spend, WalletChange } from '../wallet/types.ts'
-import { broadcast, watchWallet } from './chain.ts'
+import type { Spend, TxKind, WalletChange, WalletState } from '../wallet/types.ts'
+import { broadcast, unwatch, watchWallet } from './chain.ts'
 import type { ApiFailure, CommandResult } from './commands.ts'
+import { anchorReserveSat, reserveWithOneMore } from './reserve.ts'
 import { emit, feerateFor, heightOf, type NodeSetup, type NodeState, type Turn } from './state.ts'
 
 /** The wallet's coins in the node's turns. */
 
-const spendContext = (state: NodeState): SpendContext => ({
+const spendContext = (state: NodeState, reserveSat = anchorReserveSat(state)): SpendContext => ({
   tipHeight: heightOf(state) > 0 ? heightOf(state) : null,
   policy: DEFAULT_POLICY,
+  reserveSat,
 })
 
 const failure = (code: string, message: string, data?: ApiFailure['data']): ApiFailure => ({
@@ -69,12 +72,17 @@ export function spendFailure(error: BumpError): ApiFailure {
     case 'already_confirmed':
     case 'already_replaced':
     case 'funding_not_replaceable':
+    case 'no_change':
     case 'change_in_use':
     case 'no_coins_for_fee':
     case 'bump_in_progress':
-    case 'feerate_not_higher':
       return failure('cannotBump', `The fee cannot be raised: ${error.code.replaceAll('_', ' ')}.`, {
         reason: error.code,
+      })
+    case 'feerate_not_higher':
+      return failure('cannotBump', 'The fee cannot be raised to so little.', {
+        reason: error.code,
+        minimumSatPerVb: Math.ceil(error.minFeeratePerKw / 25) / 10,
       })
     default:
       return failure('invalidInput', error.code.replaceAll('_', ' '))
@@ -135,7 +143,7 @@ export function buildFundingFor(
     amountSat,
     feeratePerKw,
     reservationId,
-    spendContext(turn.state),
+    spendContext(turn.state, reserveWithOneMore(turn.state, turn.setup)),
   )
   if (!built.ok) return spendFailure(built.error)
   turn.state = { ...turn.state, wallet: built.value.state }
@@ -180,11 +188,12 @@ export function commitFunding(turn: Turn, reservationId: string, channel: Channe
   take(turn, unwrap(committed, 'funding reservation'))
 }
 
-function sendSpend(turn: Turn, reservationId: string, spend: Spend, label: string): string {
+function sendSpend(turn: Turn, reservationId: string, spend: Spend, label: string, kind?: TxKind): string {
   const tx = signSpend(spend, turn.setup.walletKeys)
   const committed = commit(turn.state.wallet, turn.setup.walletKeys, reservationId, tx, {
     label,
     nowSec: Math.floor(turn.now / 1000),
+    ...(kind === undefined ? {} : { kind }),
   })
   take(turn, unwrap(committed, 'send reservation'))
   broadcast(turn, tx)
@@ -257,16 +266,38 @@ export function previewSend(
   return ok({ amountSat: command.amountSat, feeSat: built.value.spend.feeSat, feeratePerKw })
 }
 
-/** Replaces an unconfirmed send of ours by one with a higher fee. */
+/**
+ * Raises the fee of an unconfirmed transaction of ours: a send is replaced by one that pays more; for a funding transaction, or one
+ * whose change is spent already, a child pays for both. `txid` of the answer is the new transaction.
+ */
 export function bump(turn: Turn, txid: string, feeratePerKw: number): Result<CommandResult, ApiFailure> {
   const id = reservationName(turn, 'bump')
-  const built = bumpFee(turn.state.wallet, txid, feeratePerKw, id, spendContext(turn.state))
-  if (!built.ok) return err(spendFailure(built.error))
+  const { wallet } = turn.state
+  // Of a child the user sees that it pays for its parent.
+  const target = wallet.txs[txid]?.kind === 'child' ? parentOf(wallet, txid) : txid
+  const context = spendContext(turn.state)
+  const replaced = bumpFee(wallet, target, feeratePerKw, id, context)
+  const byChild = !replaced.ok && BY_CHILD.has(replaced.error.code)
+  const built = byChild ? bumpByChild(wallet, target, feeratePerKw, id, context) : replaced
+  if (!built.ok) {
+    const inUse = !replaced.ok && replaced.error.code === 'change_in_use' && built.error.code === 'no_change'
+    return err(spendFailure(inUse ? replaced.error : built.error))
+  }
   turn.state = { ...turn.state, wallet: built.value.state }
   const { spend } = built.value
-  const next = sendSpend(turn, id, spend, turn.state.wallet.txs[txid]?.label ?? '')
+  const label = wallet.txs[target]?.label ?? ''
+  const next = sendSpend(turn, id, spend, label, byChild ? 'child' : undefined)
+  // What was replaced need not be sent any more.
+  if (spend.replaces !== undefined) unwatch(turn, `tx/${spend.replaces}`)
   return ok({ type: 'sent', txid: next, amountSat: sat(0), feeSat: spend.feeSat })
 }
+
+const BY_CHILD: ReadonlySet<string> = new Set(['funding_not_replaceable', 'change_in_use'])
+
+/** What a child was made for: the unconfirmed transaction of ours that it spends. */
+const parentOf = (wallet: WalletState, txid: string): string =>
+  wallet.txs[txid]?.tx.inputs.map((i) => i.outpoint.txid).find((id) => wallet.txs[id]?.height === null) ??
+  txid
 
 /** Looks at all addresses again, with a wider gap. */
 export function rescanWallet(turn: Turn): void {

@@ -26,6 +26,8 @@ export type BumpError =
   | { readonly code: 'unknown_transaction' | 'not_ours' | 'already_confirmed' | 'already_replaced' }
   /** Both commitments spend this very transaction's output: a replacement would leave the channel without its coins. */
   | { readonly code: 'funding_not_replaceable' }
+  /** It has no output to us that a child could spend. */
+  | { readonly code: 'no_change' }
   /** Another transaction spends its change (or is about to) and would vanish with it. */
   | { readonly code: 'change_in_use' }
   /** Neither its change nor the wallet's confirmed coins can pay the higher fee. */

@@ -270,7 +270,7 @@ class Fields {
   }
 }
 
-const KINDS: readonly TxKind[] = ['receive', 'send', 'funding', 'close', 'sweep']
+const KINDS: readonly TxKind[] = ['receive', 'send', 'funding', 'close', 'sweep', 'child']
 
 function readTx(f: Fields, txid: string): WalletTx {
   const tx = transaction(f.get('raw'))

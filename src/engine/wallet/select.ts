@@ -16,7 +16,7 @@ import type { SpendInput, WalletState } from './types.ts'
 /** Inputs of a transaction at most: 1,400 P2WPKH inputs weigh 380,800 of the 400,000 that nodes relay. */
 export const MAX_INPUTS = 1_400
 /** Bitcoin Core relays packages of at most 25 unconfirmed transactions: no coin with 24 below it is built upon. */
-const MAX_DEPTH = 24
+export const MAX_DEPTH = 24
 
 /** DER signature with low S and its sighash byte: 72 at most (71 half of the time); BIP 340: 64. */
 const PLACEHOLDERS = {

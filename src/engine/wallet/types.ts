@@ -3,8 +3,8 @@ import type { NetworkName } from '../bitcoin/network.ts'
 import type { OutPoint, Tx, Txid } from '../bitcoin/types.ts'
 import type { Change, KeyPath, Purpose } from './keys.ts'
 
-/** What a transaction of ours is for; what others pay us with is `receive`. */
-export type TxKind = 'receive' | 'send' | 'funding' | 'close' | 'sweep'
+/** What a transaction of ours is for; what others pay us with is `receive`. A `child` pays the fee of what it spends (`child.ts`). */
+export type TxKind = 'receive' | 'send' | 'funding' | 'close' | 'sweep' | 'child'
 
 /**
  * A transaction that touches the wallet. Coins and balances are computed from these and from the scripts of the branches

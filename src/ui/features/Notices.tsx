@@ -20,12 +20,12 @@ function hrefOf(notice: Notice): string {
     case 'channelFailed':
     case 'peerForceClosed':
     case 'closingWaits':
+    case 'fundingStuck':
+    case 'fundingConflict':
     case 'channelRestored':
       return notice.channelId === undefined ? '/channels' : `/channels/${notice.channelId}`
     case 'noInbound':
       return '/channels'
-    case 'fundingStuck':
-      return '/wallet'
     case 'frozen':
       return '/'
   }

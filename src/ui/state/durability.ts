@@ -8,7 +8,8 @@ export async function noteDurability(ask: boolean): Promise<void> {
   const storage: StorageManager | undefined = navigator.storage
   if (storage === undefined) return
   const persisted = (await storage.persisted()) || (ask && (await storage.persist()))
-  if (persisted !== session.getState().node?.settings.storagePersisted) {
+  // A refusal is told as well: what was never asked for is not worth a notice yet.
+  if (ask || persisted !== session.getState().node?.settings.storagePersisted) {
     await client().updateSettings({ storagePersisted: persisted })
   }
 }
