@@ -111,6 +111,14 @@ module.exports = {
       to: { circular: true },
     },
     {
+      name: 'penalty-keys-in-the-signer',
+      comment:
+        'The secret key of a penalty gives a basepoint away: only the signer makes it, and it stays there.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: [TEST, '^src/engine/commitment/signer[.]ts$'] },
+      to: { path: '^src/engine/revocation/penalty-key[.]ts$' },
+    },
+    {
       name: 'no-unknown-rooms',
       comment: 'A folder without a row in the table of rooms: add it here and in src/README.md.',
       severity: 'error',

@@ -33,6 +33,13 @@ const PLANTS: readonly (readonly [file: string, source: string, rule: string | u
   ['src/worker/file.ts', "export * from '../host/file.node.ts'\n", 'no-node-files-in-the-browser'],
   ['src/worker/view.ts', "export { useState } from 'react'\n", 'packages-worker'],
   ['src/host/dev.node.ts', "export { expect } from 'vitest'\n", 'no-dev-packages-in-production'],
+  ['src/engine/revocation/penalty-key.ts', 'export const r = 1\n', undefined],
+  ['src/engine/commitment/signer.ts', "export { r as own } from '../revocation/penalty-key.ts'\n", undefined],
+  [
+    'src/engine/onchain/justice.ts',
+    "export { r } from '../revocation/penalty-key.ts'\n",
+    'penalty-keys-in-the-signer',
+  ],
   ['src/contract/index.ts', "export { object } from 'valibot'\n", 'no-barrels'],
   [
     'src/attic/new-room.ts',

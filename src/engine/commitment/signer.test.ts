@@ -1,10 +1,14 @@
 import { describe, expect, it } from 'vitest'
-import { equalBytes } from '../base/bytes.ts'
+import { equalBytes, toHex } from '../base/bytes.ts'
 import { unwrap } from '../base/result.ts'
 import { msat, sat } from '../base/units.ts'
 import { NETWORKS } from '../bitcoin/network.ts'
-import { verifyEcdsa } from '../crypto/curve.ts'
+import { sighashSegwitV0 } from '../bitcoin/tx.ts'
+import { publicKey, signatureFromDer, verifyEcdsa } from '../crypto/curve.ts'
+import { revocationPublicKey } from '../revocation/keys.ts'
+import { revocationPrivateKey } from '../revocation/penalty-key.ts'
 import { verifyKeyProof } from '../revocation/proofs.ts'
+import { commitmentSecret } from '../revocation/secrets.ts'
 import { buildCommitment } from './build.ts'
 import { buildLegacyClosing } from './closing.ts'
 import { ANCHORS, LCP, STATIC_REMOTEKEY } from './formats.ts'
@@ -243,6 +247,62 @@ describe('verifyRemoteSignature', () => {
   it('does not throw on bytes that are no signature', () => {
     expect(verifyRemoteSignature(ours, new Uint8Array(64), [first, second], peer).ok).toBe(false)
     expect(verifyRemoteSignature(ours, new Uint8Array(3), [first, second], peer).ok).toBe(false)
+  })
+})
+
+describe.each([ANCHORS, LCP])('a penalty in $name', (format) => {
+  const { params, secrets, signers } = testChannel(format)
+  const number = 3n
+  const view = {
+    feeratePerKw: 253,
+    openerMsat: msat(600_000_000),
+    accepterMsat: msat(400_000_000),
+    htlcs: [],
+  }
+  const revoked = buildCommitment(params, 'accepter', number, signers.accepter.commitmentPoint(number), view)
+  const perCommitmentSecret = commitmentSecret(format.secrets, secrets.accepter.commitmentRoot, number)
+  const C = params.opener.keys.revocationBasepoint
+  const R = revocationPublicKey(format.revocationKey, C, publicKey(perCommitmentSecret)) as Uint8Array
+  const r = revocationPrivateKey(
+    format.revocationKey,
+    secrets.opener.revocationBasepoint,
+    perCommitmentSecret,
+  ) as Uint8Array
+  const claim = {
+    version: 2,
+    inputs: [
+      {
+        outpoint: { txid: revoked.txid, vout: 0 },
+        scriptSig: new Uint8Array(0),
+        sequence: 0xfffffffd,
+        witness: [],
+      },
+    ],
+    outputs: [{ valueSat: sat(1_000), script: Uint8Array.of(0, 20, ...new Uint8Array(20)) }],
+    locktime: 0,
+  }
+  const script = Uint8Array.of(0x51)
+
+  it('is signed under R with SIGHASH_ALL, and r is in nothing that comes out', () => {
+    expect(revoked.keys.revocationKey).toEqual(R)
+    expect(publicKey(r)).toEqual(R)
+    for (const kind of ['penalty', 'htlc_penalty'] as const) {
+      const output = { kind, valueSat: sat(5_000), script, perCommitmentSecret }
+      const witness = signers.opener.signSweep(claim, 0, output)
+      const signature = witness[0] as Uint8Array
+      expect(signature.at(-1)).toBe(1)
+      const compact = signatureFromDer(signature.slice(0, -1)) as Uint8Array
+      const digest = sighashSegwitV0(claim, 0, script, sat(5_000), 1)
+      expect(verifyEcdsa(compact, digest, R)).toBe(true)
+      // SIGHASH_ALL: another output, and the signature is for nothing.
+      const other = { ...claim, outputs: [{ ...claim.outputs[0], valueSat: sat(999) }] } as typeof claim
+      expect(verifyEcdsa(compact, sighashSegwitV0(other, 0, script, sat(5_000), 1), R)).toBe(false)
+      for (const item of witness) expect(toHex(item)).not.toContain(toHex(r))
+    }
+  })
+  it('is not to be had from the signer in any other way: it has methods and public keys, and no secret', () => {
+    const values = Object.values(signers.opener).filter((value) => typeof value !== 'function')
+    expect(values).toEqual([params.opener.keys])
   })
 })
 

@@ -5,7 +5,6 @@ import {
   addScalars,
   isSecretKey,
   multiplyPublic,
-  multiplyScalars,
   publicKey,
   tweakPublic,
 } from '../crypto/curve.ts'
@@ -67,21 +66,4 @@ export function revocationPublicKey(
     multiplyPublic(basepoint, sha256(basepoint, point)),
     multiplyPublic(point, sha256(point, basepoint)),
   )
-}
-
-/**
- * The private key of `revocationPublicKey`, once the commitment's secret is revealed. It never leaves the node: with p
- * public, r gives away the basepoint's secret. Undefined when it is zero.
- */
-export function revocationPrivateKey(
-  kind: RevocationKeyKind,
-  basepointSecret: Uint8Array,
-  perCommitmentSecret: Uint8Array,
-): Uint8Array | undefined {
-  if (kind === 'additive') return addScalars(basepointSecret, perCommitmentSecret)
-  const basepoint = publicKey(basepointSecret)
-  const point = publicKey(perCommitmentSecret)
-  const a = multiplyScalars(basepointSecret, sha256(basepoint, point))
-  const b = multiplyScalars(perCommitmentSecret, sha256(point, basepoint))
-  return a === undefined || b === undefined ? undefined : addScalars(a, b)
 }

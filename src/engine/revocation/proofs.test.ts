@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { fromHex, toHex } from '../base/bytes.ts'
 import { addPoints, negatePoint, publicKey, signSchnorr } from '../crypto/curve.ts'
 import { elkremSecret } from './elkrem.ts'
-import { perCommitmentPoint, revocationPrivateKey, revocationPublicKey, secretMatchesPoint } from './keys.ts'
+import { perCommitmentPoint, revocationPublicKey, secretMatchesPoint } from './keys.ts'
+import { revocationPrivateKey } from './penalty-key.ts'
 import { type ProofContext, type ProofSubject, proveKey, verifyKeyProof } from './proofs.ts'
 
 const fill = (n: number, length = 32) => new Uint8Array(length).fill(n)

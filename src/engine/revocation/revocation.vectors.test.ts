@@ -2,13 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { loadVectors, vectorsPresent } from '../../testing/vectors.ts'
 import { fromHex, toHex } from '../base/bytes.ts'
 import { publicKey } from '../crypto/curve.ts'
-import {
-  derivePrivateKey,
-  derivePublicKey,
-  perCommitmentPoint,
-  revocationPrivateKey,
-  revocationPublicKey,
-} from './keys.ts'
+import { derivePrivateKey, derivePublicKey, perCommitmentPoint, revocationPublicKey } from './keys.ts'
+import { revocationPrivateKey } from './penalty-key.ts'
 import { type ShachainStore, shachainInsert, shachainLookup, shachainSecret } from './shachain.ts'
 
 interface Shachain {

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { cheapCurve } from '../../testing/explore/curve.ts'
-import { type Life, live } from '../../testing/sim/channel-life.ts'
+import { useCurve } from '../../engine/crypto/curve.ts'
 import { loadWasmCurve } from '../../host/curve-wasm.ts'
-import { useCurve } from '../crypto/curve.ts'
+import { cheapCurve } from '../explore/curve.ts'
+import { type Life, live } from './channel-life.ts'
 
 /**
  * Both sides stream at once, each signs when it likes, and no side waits for the other except for credit. `LIVES=500` for a longer
