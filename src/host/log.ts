@@ -2,7 +2,7 @@ import type { Clock } from './ports.ts'
 
 export type LogLevel = 'info' | 'warn' | 'error'
 
-/** The last lines of what happened, for `exportLogs`. In memory only; nothing secret gets in. */
+/** The last lines of what happened, for `exportLogs`. In memory only; nothing secret gets out. */
 export interface Log {
   add(level: LogLevel, text: string): void
   /** All lines, oldest first, each `time level text`. */
@@ -22,28 +22,43 @@ export function createLog(clock: Pick<Clock, 'now'>, options: LogOptions = {}): 
   const maxLines = options.maxLines ?? 2_000
   const maxLineChars = options.maxLineChars ?? 2_000
   const maxChars = options.maxChars ?? 500_000
-  const lines: string[] = []
+  const lines: { readonly time: number; readonly level: LogLevel; readonly text: string }[] = []
+  let first = 0
   let chars = 0
   let dropped = 0
+
+  // Most lines are never read: they are put into words and made safe when they are.
+  const written = ({ time, level, text }: (typeof lines)[number]): string => {
+    const safe = redact(text).replaceAll('\n', '\n    ')
+    return `${new Date(time).toISOString()} ${level} ${clip(safe, maxLineChars)}`
+  }
 
   return {
     add(level, text) {
       // Cut before and after: redaction is not run over megabytes, and no secret is left half by the second cut.
-      const safe = redact(text.slice(0, 4 * maxLineChars)).replaceAll('\n', '\n    ')
-      const line = `${new Date(clock.now()).toISOString()} ${level} ${clip(safe, maxLineChars)}`
-      lines.push(line)
-      chars += line.length
-      while (lines.length > maxLines || (chars > maxChars && lines.length > 1)) {
-        chars -= lines.shift()?.length ?? 0
-        dropped += 1
+      const kept = text.slice(0, 4 * maxLineChars)
+      lines.push({ time: clock.now(), level, text: kept })
+      chars += kept.length + LINE_OVERHEAD
+      while (lines.length - first > maxLines || (chars > maxChars && lines.length - first > 1)) {
+        chars -= (lines[first]?.text.length ?? 0) + LINE_OVERHEAD
+        first += 1
+      }
+      if (first >= maxLines) {
+        dropped += first
+        lines.splice(0, first)
+        first = 0
       }
     },
     text() {
-      const head = dropped === 0 ? [] : [`(${dropped} older lines are gone)`]
-      return [...head, ...lines].join('\n')
+      const gone = dropped + first
+      const head = gone === 0 ? [] : [`(${gone} older lines are gone)`]
+      return [...head, ...lines.slice(first).map(written)].join('\n')
     },
   }
 }
+
+/** Characters of a line before its text. */
+const LINE_OVERHEAD = 30
 
 const clip = (text: string, max: number): string => (text.length > max ? `${text.slice(0, max)}…` : text)
 

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
+import { ramble } from '../../testing/sim/ramble.ts'
 import { canonical } from '../../testing/explore/canonical.ts'
 import { unwrap } from '../base/result.ts'
 import { encodeRecord } from '../records/codec.ts'
 import { channelWrites, loadChannels, UPDATE_VERSION } from './records.ts'
-import { ramble } from './testing.ts'
 import type { Channel } from './types.ts'
 
 type Disk = Map<string, Uint8Array>

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { ramble } from '../../testing/sim/ramble.ts'
 import { deliverAll, type Party, settledProblem } from '../../testing/sim/channel-pair.ts'
 import {
   cautiousTally,
@@ -10,7 +11,6 @@ import {
   viewAt,
 } from './log.ts'
 import { tallyOf } from './tally.ts'
-import { ramble } from './testing.ts'
 
 /** What is remembered beside the state is what the state itself says: a copy of it has no memory. */
 function expectHonest({ channel }: Party): void {

@@ -127,24 +127,27 @@ function loadWalletState(
 }
 
 /** The records that turn a store of `prev` into one of `next`. */
-function writesBetween(prev: NodeState | undefined, next: NodeState): RecordWrite[] {
+function writesBetween(
+  prev: NodeState | undefined,
+  next: NodeState,
+  changed: Turn['changed'],
+): RecordWrite[] {
   const writes: RecordWrite[] = []
   diff(prev?.channels, next.channels, (_id, before, after) => {
     writes.push(...channelWrites(before, after))
   })
   writes.push(...closeWrites(prev?.closes, next.closes))
-  diff(prev?.invoices, next.invoices, (hash, _before, after) => {
-    writes.push({
-      key: invoiceKey(hash),
-      value: after === undefined ? null : encodeRecord(INVOICE_VERSION, after),
-    })
-  })
-  diff(prev?.payments, next.payments, (hash, _before, after) => {
-    writes.push({
-      key: paymentKey(hash),
-      value: after === undefined ? null : encodeRecord(PAYMENT_VERSION, after),
-    })
-  })
+  // By what changed and not by comparing: there may be many thousands, and a turn touches few of them.
+  for (const hash of prev === undefined ? Object.keys(next.invoices) : changed.invoices) {
+    const record = next.invoices[hash]
+    if (record !== undefined && record !== prev?.invoices[hash])
+      writes.push({ key: invoiceKey(hash), value: encodeRecord(INVOICE_VERSION, record) })
+  }
+  for (const hash of prev === undefined ? Object.keys(next.payments) : changed.payments) {
+    const record = next.payments[hash]
+    if (record !== undefined && record !== prev?.payments[hash])
+      writes.push({ key: paymentKey(hash), value: encodeRecord(PAYMENT_VERSION, record) })
+  }
   diff(prev?.preferences, next.preferences, (name, _before, after) => {
     writes.push({
       key: `preference/${name}`,
@@ -196,6 +199,9 @@ function openTurn(state: NodeState, setup: NodeSetup, ctx: TurnContext): Turn {
     extraWrites: [],
     dirty: new Set(),
     hangUps: new Map(),
+    changed: { payments: new Set(), invoices: new Set() },
+    copied: new Set(),
+    told: new Set(),
     pending: [],
   }
 }
@@ -215,7 +221,7 @@ function closeTurn(turn: Turn, before: NodeState | undefined): TurnResult {
   }))
   return {
     state: turn.state,
-    writes: [...writesBetween(before, turn.state), ...turn.extraWrites],
+    writes: [...writesBetween(before, turn.state, turn.changed), ...turn.extraWrites],
     effects: [...sends, ...hangUps, ...turn.effects],
   }
 }

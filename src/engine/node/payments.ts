@@ -2,10 +2,10 @@ import { toHex } from '../base/bytes.ts'
 import { err, ok, type Result } from '../base/result.ts'
 import { type Msat, toMsat } from '../base/units.ts'
 import { addProblem, spendableMsat } from '../channel/limits.ts'
-import { balanceOf, cautiousView, totalMsat } from '../channel/log.ts'
+import { balanceOf, cautiousTally } from '../channel/log.ts'
 import type { AddUpdate, Channel, RemoveUpdate } from '../channel/types.ts'
 import { htlcSettled as invoiceSettled, receiveHtlc } from '../payment/incoming.ts'
-import { createInvoice, type InvoiceRecord } from '../payment/invoice-record.ts'
+import { createInvoice } from '../payment/invoice-record.ts'
 import {
   type HtlcPlace,
   onFulfilled,
@@ -20,7 +20,7 @@ import { dueAt, paymentOfToken, type PaymentRecord, type PaymentTurn } from '../
 import type { ChannelCandidate } from '../payment/types.ts'
 import { channelInput } from './channels.ts'
 import type { ApiFailure } from './commands.ts'
-import { emit, heightOf, type NodeState, type Turn } from './state.ts'
+import { emit, heightOf, type NodeState, putInvoice, putPayment, type Turn } from './state.ts'
 
 /** Payments and invoices in the node's turns: between the payment machine and the channels. */
 
@@ -33,16 +33,16 @@ export function candidateState(channel: Channel, closed: boolean): ChannelCandid
 
 function candidates(state: NodeState): readonly ChannelCandidate[] {
   return Object.values(state.channels).map((channel) => {
-    const view = cautiousView(channel)
+    const tally = cautiousTally(channel)
     return {
       channelId: channel.id,
       peer: channel.peer,
       state: candidateState(channel, state.closes[channel.id] !== undefined),
       spendableMsat: spendableMsat(channel),
-      problem: (amountMsat: Msat) => addProblem(channel, amountMsat),
-      balanceMsat: balanceOf(view, channel.role),
+      problem: (amountMsat: Msat) => addProblem(channel, amountMsat, tally),
+      balanceMsat: balanceOf(tally, channel.role),
       reserveMsat: toMsat(channel.remote.channelReserveSat),
-      inFlightMsat: totalMsat(view.htlcs.filter((htlc) => htlc.offerer === channel.role)),
+      inFlightMsat: tally[channel.role].msat,
     }
   })
 }
@@ -68,7 +68,7 @@ const payContext = (turn: Turn): PayContext => ({
 
 function take(turn: Turn, result: PaymentTurn): void {
   const { record } = result
-  turn.state = { ...turn.state, payments: { ...turn.state.payments, [record.paymentHash]: record } }
+  putPayment(turn, record)
   for (const effect of result.effects) {
     if (effect.type === 'offer')
       channelInput(turn, effect.channelId, { type: 'propose', proposal: effect.add })
@@ -180,10 +180,6 @@ export function htlcSettled(
   if (next.settledAt !== undefined && next.receivedMsat !== undefined) {
     emit(turn, { type: 'invoicePaid', paymentHash: next.paymentHash, amountMsat: next.receivedMsat })
   }
-}
-
-function putInvoice(turn: Turn, record: InvoiceRecord): void {
-  turn.state = { ...turn.state, invoices: { ...turn.state.invoices, [record.paymentHash]: record } }
 }
 
 /** A new invoice of ours; the answer is its hash. */

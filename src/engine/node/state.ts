@@ -105,6 +105,12 @@ export interface Turn {
   /** Channels that may have something to say at the end of the turn. */
   readonly dirty: Set<string>
   readonly hangUps: Map<ConnectionId, string>
+  /** Payments and invoices that changed, by hash: what is written at the end. */
+  readonly changed: { readonly payments: Set<string>; readonly invoices: Set<string> }
+  /** Tables that this turn has copied and may go on filling, until it ends and they are read only. */
+  readonly copied: Set<object>
+  /** Channels of which `channelChanged` tells already. */
+  readonly told: Set<string>
   /** What machines said and their owners have not heard yet (`route.ts`). */
   readonly pending: Pending[]
 }
@@ -117,8 +123,36 @@ export type Pending =
   | { readonly kind: 'publish'; readonly channelId: string; readonly tx: Tx }
   | { readonly kind: 'hangUp'; readonly nodeId: string; readonly reason: string }
 
-export const emit = (turn: Turn, event: NodeEvent): void => {
+export function emit(turn: Turn, event: NodeEvent): void {
+  if (event.type === 'channelChanged') {
+    if (turn.told.has(event.channelId)) return
+    turn.told.add(event.channelId)
+  }
   turn.effects.push({ type: 'event', event })
+}
+
+/** A table that the turn may fill: its own copy, made once however many records are put in. */
+function filling<T>(turn: Turn, table: Readonly<Record<string, T>>): Record<string, T> {
+  if (turn.copied.has(table)) return table
+  const copy = { ...table }
+  turn.copied.add(copy)
+  return copy
+}
+
+/** Puts a payment into the state. */
+export function putPayment(turn: Turn, record: PaymentRecord): void {
+  const payments = filling(turn, turn.state.payments)
+  payments[record.paymentHash] = record
+  turn.changed.payments.add(record.paymentHash)
+  if (payments !== turn.state.payments) turn.state = { ...turn.state, payments }
+}
+
+/** Puts an invoice into the state. */
+export function putInvoice(turn: Turn, record: InvoiceRecord): void {
+  const invoices = filling(turn, turn.state.invoices)
+  invoices[record.paymentHash] = record
+  turn.changed.invoices.add(record.paymentHash)
+  if (invoices !== turn.state.invoices) turn.state = { ...turn.state, invoices }
 }
 
 /** Height of the best verified block. */

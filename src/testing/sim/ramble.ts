@@ -1,17 +1,9 @@
-import {
-  apply,
-  cut,
-  deliver,
-  openPair,
-  type Party,
-  preimageOf,
-  reconnect,
-} from '../../testing/sim/channel-pair.ts'
-import { seeded } from '../../testing/random.ts'
-import { equalBytes } from '../base/bytes.ts'
-import { msat } from '../base/units.ts'
-import { otherRole } from '../commitment/types.ts'
-import { sha256 } from '../crypto/hash.ts'
+import { equalBytes } from '../../engine/base/bytes.ts'
+import { msat } from '../../engine/base/units.ts'
+import { otherRole } from '../../engine/commitment/types.ts'
+import { sha256 } from '../../engine/crypto/hash.ts'
+import { seeded } from '../random.ts'
+import { apply, cut, deliver, openPair, type Party, preimageOf, reconnect } from './channel-pair.ts'
 
 /** Two channels that do whatever comes to mind; `look` after each step. Returns how many HTLCs were offered. */
 export function ramble(
