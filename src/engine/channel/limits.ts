@@ -88,8 +88,17 @@ export function addProblem(
     return { code: 'dustLimit', limitMsat: receiver.maxDustInFlightMsat }
   const spendable = balanceForAdds(channel, all)
   if (spendable < amountMsat) return { code: 'belowReserve', spendableMsat: spendable }
-  if (us === 'accepter' && tally.openerMsat < costOf(channel, all)) return { code: 'peerCannotPayFee' }
+  if (us === 'accepter' && !canOpenerPay(channel, tally, all)) return { code: 'peerCannotPayFee' }
   return undefined
+}
+
+/**
+ * Whether the opener can pay for these HTLCs at the present feerate and keep its reserve: an accepter SHOULD NOT add what the opener
+ * cannot (BOLT 2 §update_add_htlc), and LDK fails the channel over it.
+ */
+function canOpenerPay(channel: Channel, { openerMsat }: Tally, all: Tally): boolean {
+  const { channelReserveSat } = channel.role === 'opener' ? channel.remote : channel.local
+  return openerMsat >= addMsat(costOf(channel, all), toMsat(channelReserveSat))
 }
 
 /** Our balance less reserve, and less the fee with these HTLCs where we pay it. */
@@ -106,14 +115,17 @@ export function spendableMsat(channel: Channel): Msat {
   // An HTLC large enough to be an output costs its share of the fee; a smaller one never costs more.
   const all = tallyWith(channel, tally, { offerer: us, amountMsat: toMsat(channel.funding.sat) })
   if (tooMany(channel.remote, all[us])) return msat(0)
-  if (us === 'accepter' && tally.openerMsat < costOf(channel, all)) return msat(0)
+  if (us === 'accepter' && !canOpenerPay(channel, tally, all)) return msat(0)
   const balance = balanceForAdds(channel, all)
   const inFlight = saturatingSub(channel.remote.maxHtlcValueInFlightMsat, offered.msat)
   const most = balance < inFlight ? balance : inFlight
   return most < channel.remote.htlcMinimumMsat ? msat(0) : most
 }
 
-/** The most the peer may send us in one HTLC, as far as we can tell. */
+/**
+ * The most the peer may send us in one HTLC (BOLT 2 §update_add_htlc): an opener pays the fee at the present feerate. A buffer for
+ * dearer times is its own affair, and a recommendation.
+ */
 export function receivableMsat(channel: Channel): Msat {
   const tally = cautiousTally(channel)
   const them = otherRole(channel.role)
@@ -121,7 +133,8 @@ export function receivableMsat(channel: Channel): Msat {
   const all = tallyWith(channel, tally, { offerer: them, amountMsat: toMsat(channel.funding.sat) })
   if (tooMany(channel.local, all[them])) return msat(0)
   let balance = saturatingSub(balanceOf(tally, them), toMsat(channel.local.channelReserveSat))
-  if (them === 'opener') balance = saturatingSub(balance, spikedCostOf(channel, all))
+  if (them === 'opener') balance = saturatingSub(balance, costOf(channel, all))
+  else if (!canOpenerPay(channel, tally, all)) return msat(0)
   const inFlight = saturatingSub(channel.local.maxHtlcValueInFlightMsat, received.msat)
   return balance < inFlight ? balance : inFlight
 }
