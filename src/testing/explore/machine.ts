@@ -253,9 +253,7 @@ export class Machine {
     if (this.#writesChecked.has(pair)) return undefined
     this.#writesChecked.add(pair)
     const [prev, next] = [this.at(before).channel, this.at(after).channel]
-    const disk = records(channelWrites(undefined, prev))
-    for (const [key, value] of records(channelWrites(prev, next), disk)) disk.set(key, value)
-    const loaded = load(disk)
+    const loaded = load(records(channelWrites(prev, next), records(channelWrites(undefined, prev))))
     if (typeof loaded === 'string') return loaded
     const same = channelKey(loaded) === channelKey({ ...next, link: 'offline' })
     return same ? undefined : 'the records of a turn do not lead to its state'
