@@ -263,7 +263,13 @@ export const procedures = {
   ),
   walletBalance: call(
     nothing,
-    v.object({ confirmedSat: amount, unconfirmedSat: amount, reservedSat: amount, totalSat: amount }),
+    v.object({
+      confirmedSat: amount,
+      unconfirmedSat: amount,
+      reservedSat: amount,
+      anchorReserveSat: amount,
+      totalSat: amount,
+    }),
   ),
   channelBalance: call(
     nothing,

@@ -212,6 +212,8 @@ export const balances = v.object({
   onchainConfirmedSat: amount,
   onchainUnconfirmedSat: amount,
   onchainReservedSat: amount,
+  /** Of the coins: kept from spending, to pay fees when a channel with anchors has to go to the chain. */
+  anchorReserveSat: amount,
   /** On its way to the wallet from closing channels, and from opening ones not usable yet. */
   closingSat: amount,
   openingSat: amount,

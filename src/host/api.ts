@@ -308,6 +308,7 @@ export function createHandlers(host: HostControl): Handlers {
         confirmedSat: balances.onchainConfirmedSat,
         unconfirmedSat: balances.onchainUnconfirmedSat,
         reservedSat: balances.onchainReservedSat,
+        anchorReserveSat: balances.anchorReserveSat,
         totalSat: String(
           BigInt(balances.onchainConfirmedSat) +
             BigInt(balances.onchainUnconfirmedSat) +

@@ -17,6 +17,7 @@ import { FUNDING_TIMEOUT_BLOCKS, isNeverFunded } from '../engine/channel/step.ts
 import type { Channel } from '../engine/channel/types.ts'
 import { otherRole } from '../engine/commitment/types.ts'
 import { backupContent, channelsToKeep, contentDigest, EXPORTED } from '../engine/node/backup.ts'
+import { anchorReserveSat } from '../engine/node/reserve.ts'
 import { feerateFor, heightOf, type NodeSetup, type NodeState } from '../engine/node/state.ts'
 import { closingOutputs } from '../engine/onchain/project.ts'
 import type { OnchainState } from '../engine/onchain/types.ts'
@@ -170,6 +171,7 @@ export function projectBalances(state: NodeState): Balances {
   }
   const coins = walletBalanceOf(state.wallet, heightOf(state))
   const onchain = coins.confirmedSat + coins.trustedSat
+  const reserve = anchorReserveSat(state)
   return {
     spendableMsat: String(spendable),
     lightningMsat: String(lightning),
@@ -177,6 +179,7 @@ export function projectBalances(state: NodeState): Balances {
     onchainConfirmedSat: String(coins.confirmedSat),
     onchainUnconfirmedSat: String(coins.trustedSat + coins.untrustedSat),
     onchainReservedSat: String(coins.reservedSat),
+    anchorReserveSat: String(reserve < onchain ? reserve : onchain),
     closingSat: String(closing),
     openingSat: String(opening),
     totalMsat: String(spendable + onchain * 1000n),
@@ -568,6 +571,7 @@ export function emptyState(
       onchainConfirmedSat: zero,
       onchainUnconfirmedSat: zero,
       onchainReservedSat: zero,
+      anchorReserveSat: zero,
       closingSat: zero,
       openingSat: zero,
       totalMsat: zero,

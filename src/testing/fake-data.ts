@@ -292,6 +292,7 @@ export function fakeState(): AppState {
       onchainConfirmedSat: '724705',
       onchainUnconfirmedSat: '60000',
       onchainReservedSat: '0',
+      anchorReserveSat: '20000',
       closingSat: '78420',
       openingSat: '200000',
       totalMsat: '1027825250',

@@ -371,6 +371,7 @@ export function fakeNode(scene: Scene = 'running', pace = 600): Handlers {
         confirmedSat: state.balances.onchainConfirmedSat,
         unconfirmedSat: state.balances.onchainUnconfirmedSat,
         reservedSat: state.balances.onchainReservedSat,
+        anchorReserveSat: state.balances.anchorReserveSat,
         totalSat: state.balances.onchainConfirmedSat,
       }),
     channelBalance: () =>

@@ -57,7 +57,7 @@ export function isAbandoned(state: OnchainState, output: TrackedOutput): boolean
   // Without anchors the fee is paid already.
   return (
     format.anchors &&
-    weightFeeSat(FLOOR_FEERATE_PER_KW, SECOND_STAGE_COST * htlcTimeoutWeight(format)) >= output.valueSat
+    weightFeeSat(FLOOR_FEERATE_PER_KW, SECOND_STAGE_COST * htlcSuccessWeight(format)) >= output.valueSat
   )
 }
 
@@ -151,14 +151,6 @@ function buildSecondStage(
     const tx = sign(first.output.secondStage)
     return { ...base, txid: txidOf(tx), tx, feeratePerKw, fixedFee: true }
   }
-  // Never more than is saved: what the second stage costs, and then its sweep.
-  const worth = parts.filter(
-    (p) => weightFeeSat(feeratePerKw, SECOND_STAGE_COST * p.weight) < p.tracked.valueSat,
-  )
-  if (worth.length < parts.length) {
-    const rest = worth.map((p) => p.tracked)
-    return rest.length === 0 || whole ? undefined : buildSecondStage(state, rest, feeratePerKw, ctx, false)
-  }
   const coins = coinsToken(first.tracked)
   const valueSat = parts.reduce((n, p) => n + p.tracked.valueSat, 0n)
   const paid = ctx.feePayer?.attach({
@@ -208,6 +200,28 @@ function groupOf(state: OnchainState, tracked: TrackedOutput, common: boolean): 
   return snapshotParams(state.snapshot).format.anchors ? tracked.key : 'contested'
 }
 
+/** Second stages of a group: together those that are worth the feerate, each by itself what pays less. */
+function buildSecondStages(
+  state: OnchainState,
+  group: readonly TrackedOutput[],
+  feeratePerKw: number,
+  ctx: OnchainContext,
+  whole: boolean,
+): readonly Claim[] {
+  const { format } = snapshotParams(state.snapshot)
+  // Never more than is saved: what the second stage costs, and then its sweep.
+  const most = ({ valueSat }: TrackedOutput): number =>
+    Math.floor((Number(valueSat) * 1000) / (SECOND_STAGE_COST * htlcSuccessWeight(format)))
+  const isDear = (o: TrackedOutput): boolean => format.anchors && !whole && most(o) < feeratePerKw
+  const worth = group.filter((o) => !isDear(o))
+  const dear = group.filter((o) => isDear(o) && most(o) >= FLOOR_FEERATE_PER_KW)
+  const claims = [
+    worth.length === 0 ? undefined : buildSecondStage(state, worth, feeratePerKw, ctx, whole),
+    ...dear.map((o) => buildSecondStage(state, [o], most(o), ctx, whole)),
+  ]
+  return claims.filter((claim) => claim !== undefined)
+}
+
 /** A feerate at which claiming an output by itself costs half of it, if any node relays that. */
 const affordable = (state: OnchainState, output: SweepOutput): number =>
   Math.max(
@@ -225,8 +239,7 @@ function buildGroup(
 ): readonly Claim[] {
   const [first] = group
   if (first?.method?.kind === 'second_stage') {
-    const claim = buildSecondStage(state, group, feeratePerKw, ctx, whole)
-    return claim === undefined ? [] : [claim]
+    return buildSecondStages(state, group, feeratePerKw, ctx, whole)
   }
   const all = group.flatMap((tracked): SweepItem[] =>
     tracked.method?.kind === 'sweep' ? [{ tracked, output: tracked.method.output }] : [],
@@ -271,11 +284,13 @@ function replacement(
 ): Claim | undefined {
   if (claim.fixedFee || outputs.some((o) => o.spend?.confirmed)) return undefined
   const pace = paceOf(state, outputs, ctx)
-  const feeratePerKw = raisedFeerate(state, claim, pace)
-  if (feeratePerKw === undefined) return undefined
+  const wanted = raisedFeerate(state, claim, pace)
+  if (wanted === undefined) return undefined
   const worth = outputs.reduce((n, o) => n + o.valueSat, 0n)
-  const most = (worth * pace.limitPercent) / 100n
-  if (weightFeeSat(feeratePerKw, weightOf(claim.tx)) > most) return undefined
+  const most = Number((worth * pace.limitPercent * 10n) / BigInt(weightOf(claim.tx)))
+  // Not all that the pace asks for, but more than now, if that is worth its relay.
+  const feeratePerKw = Math.min(wanted, most)
+  if (feeratePerKw < claim.feeratePerKw + FLOOR_FEERATE_PER_KW) return undefined
   const [next, ...more] = buildGroup(state, outputs, feeratePerKw, ctx, true)
   // The same outputs or none: a smaller claim would leave the rest unclaimed.
   return next !== undefined && more.length === 0 && next.claims.length === claim.claims.length

@@ -337,3 +337,31 @@ describe('committing', () => {
     })
   })
 })
+
+describe('a reserve', () => {
+  const kept = { ...context, reserveSat: sat(10_000) }
+
+  it('is left behind by Max, to the satoshi, and refuses what would touch it', () => {
+    const { state, keys } = walletWith([60_000, 100_000])
+    const max = unwrap(maxSpendable(state, foreignScript(), 1000, kept))
+    const built = unwrap(buildSend(state, to('max'), 1000, 'a', kept))
+    check(built, keys, 1000)
+    expect(max.amountSat + max.feeSat).toBe(150_000n)
+    expect(built.spend.change?.valueSat).toBe(10_000n)
+    expect(built.spend.tx.outputs[built.spend.outputIndexes[0] ?? -1]?.valueSat).toBe(max.amountSat)
+    expect(buildSend(state, to(max.amountSat + 1n), 1000, 'a', kept)).toMatchObject({
+      ok: false,
+      error: { code: 'insufficient_funds', spendableSat: max.amountSat },
+    })
+    expect(buildFunding(state, fundingScript, sat(149_900), 1000, 'a', kept).ok).toBe(false)
+    expect(buildFunding(state, fundingScript, sat(148_000), 1000, 'a', kept).ok).toBe(true)
+  })
+
+  it('leaves nothing to spend where there is no more than it', () => {
+    const { state } = walletWith([9_000])
+    expect(maxSpendable(state, foreignScript(), 250, kept)).toMatchObject({
+      ok: false,
+      error: { code: 'insufficient_funds', spendableSat: 0n },
+    })
+  })
+})

@@ -46,6 +46,8 @@ export interface SpendContext {
   /** Height of our chain's tip: the locktime (against fee sniping) and the maturity of mined coins. null while unknown. */
   readonly tipHeight: number | null
   readonly policy: SpendPolicy
+  /** What has to be left in coins that can be spent; default 0. */
+  readonly reserveSat?: Sat
 }
 
 export interface Recipient {
@@ -92,7 +94,8 @@ export interface MaxSpend {
 }
 
 /**
- * Exact Max: every coin that is worth more than its own fee goes in, nothing comes back, and the fee is that of the weight.
+ * Exact Max: every coin that is worth more than its own fee goes in, nothing comes back but the reserve, and the fee is that of the
+ * weight.
  * `buildSend` and `buildFunding` with this amount (or `max`) build just this. Errors: feerate, ceiling, nothing to spend.
  */
 export function maxSpendable(
@@ -115,18 +118,21 @@ function drain(
   state: WalletState,
   scripts: readonly Uint8Array[],
   feeratePerKw: number,
-  { tipHeight, policy }: SpendContext,
+  { tipHeight, policy, reserveSat = sat(0) }: SpendContext,
 ) {
+  // What is left behind comes back as change.
+  const change = reserveSat > 0n ? nextChange(state)?.script : undefined
+  const kept = change === undefined ? [] : [change]
   const inputs = spendableCoins(state, tipHeight, policy.spendUnconfirmedChange)
     .filter((c) => isEconomic(c, feeratePerKw))
     .slice(0, MAX_INPUTS)
     .map(toInput)
   const weight = signedWeight(
     inputs,
-    scripts.map((script) => ({ valueSat: sat(0), script })),
+    [...scripts, ...kept].map((script) => ({ valueSat: sat(0), script })),
   )
   const feeSat = sat(feeFor(weight, feeratePerKw))
-  const amountSat = sat(inputs.reduce((n, i) => n + i.valueSat, 0n) - feeSat)
+  const amountSat = sat(inputs.reduce((n, i) => n + i.valueSat, 0n) - feeSat - reserveSat)
   return { inputs, weight, feeSat, amountSat }
 }
 
@@ -184,7 +190,10 @@ function build(
     outputs.push({ script, valueSat: max.value.amountSat })
   }
   const coins = spendableCoins(state, context.tipHeight, context.policy.spendUnconfirmedChange)
-  const funded = chooseCoins(state, coins, outputs, change.script, feeratePerKw)
+  const chosen = chooseCoins(state, coins, outputs, change.script, feeratePerKw)
+  const all = coins.reduce((n, c) => n + c.valueSat, 0n)
+  const left = chosen && all - outputs.reduce((n, o) => n + o.valueSat, 0n) - chosen.feeSat
+  const funded = left !== undefined && left >= (context.reserveSat ?? 0n) ? chosen : undefined
   if (funded === undefined) {
     const economic = coins.filter((c) => isEconomic(c, feeratePerKw)).length
     if (economic > MAX_INPUTS) return err({ code: 'too_many_coins', maxInputs: MAX_INPUTS })

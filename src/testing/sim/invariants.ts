@@ -171,7 +171,7 @@ export function balanceProblem(world: World): string | undefined {
   return undefined
 }
 
-function expectedMsat(world: World, node: SimNode, channel: Channel): bigint {
+export function expectedMsat(world: World, node: SimNode, channel: Channel): bigint {
   const peer = world.byId(channel.peer)
   const pushed = world.pushes.get(channel.temporaryId) ?? 0n
   let expected = channel.role === 'opener' ? channel.funding.sat * 1000n - pushed : pushed

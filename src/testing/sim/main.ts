@@ -17,6 +17,8 @@ const { values } = parseArgs({
     trace: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     /** Every old state of each life broadcast by a cheating peer. */
+    /** Closes by force, reorganisations. */
+    force: { type: 'boolean', default: false },
     cheat: { type: 'boolean', default: false },
   },
 })
@@ -31,7 +33,12 @@ function tryLives(): void {
   const totals: Record<string, number> = {}
   const began = performance.now()
   for (let seed = first; seed < first + runs; seed++) {
-    const outcome = run({ seed, nodes: Number(values.nodes), steps: Number(values.steps) })
+    const outcome = run({
+      seed,
+      nodes: Number(values.nodes),
+      steps: Number(values.steps),
+      force: values.force,
+    })
     for (const [name, n] of Object.entries(outcome.counts)) totals[name] = (totals[name] ?? 0) + n
     if (outcome.problem !== undefined) failed.push(seed)
     if (values.trace || (outcome.problem !== undefined && runs === 1)) {

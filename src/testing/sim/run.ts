@@ -7,6 +7,7 @@ import type { Command } from '../../engine/node/commands.ts'
 import type { NodeInput } from '../../engine/node/ports.ts'
 import { balanceOf } from '../../engine/wallet/ledger.ts'
 import { type Random, seeded } from '../random.ts'
+import { courtProblem } from './court-invariants.ts'
 import { restProblem } from './invariants.ts'
 import { SIM_CHAIN, type SimNode } from './node.ts'
 import { connected, hasCoins, opened, reach } from './scenario.ts'
@@ -18,6 +19,8 @@ export interface RunOptions {
   readonly seed: number
   readonly nodes?: number
   readonly steps?: number
+  /** Channels are closed by force, from one side or both, and branches of the chain lose. Default: by the seed. */
+  readonly force?: boolean
 }
 
 export interface RunOutcome {
@@ -41,14 +44,16 @@ const MAX_CHANNELS = 4
 
 export function run(options: RunOptions): RunOutcome {
   const random = seeded(options.seed)
-  const world = beginning(random, options.nodes ?? 2).fork(options.seed)
+  const force = options.force ?? false
+  const world = beginning(random, options.nodes ?? 2, force ? SHORT_DELAY : undefined).fork(options.seed)
   world.checkStoreEvery = 7
   let problem: string | undefined
   try {
-    live(world, random, options.steps ?? STEPS)
+    live(world, random, options.steps ?? STEPS, undefined, force)
     rest(world)
+    if (force) untilResolved(world)
     world.checkStores()
-    problem = restProblem(world)
+    problem = force ? courtProblem(world) : restProblem(world)
   } catch (error) {
     problem = error instanceof Error ? (error.stack ?? error.message) : String(error)
   }
@@ -125,6 +130,7 @@ export function live(
   random: Random,
   steps: number,
   look: (node: SimNode) => void = () => {},
+  force = false,
 ): void {
   // Runs differ in what they are about, not only in the order of things.
   const often = (): number => random.pick([0, 0.3, 1, 1, 3])
@@ -141,6 +147,8 @@ export function live(
     [0.5 * often(), () => ask(world, random, other(world, random))],
     [0.5 * often(), () => changeFees(world, random)],
     [0.3 * often(), () => evict(world, random)],
+    [force ? 0.5 : 0, () => forceClose(world, random)],
+    [force ? 1.2 : 0, () => reorganise(world, random)],
   ]
   const crashChance = random.pick([0, 0.005, 0.02, 0.06])
   world.crashAt = (node) => {
@@ -246,6 +254,47 @@ function ask(world: World, random: Random, wish: Ask | undefined): void {
   const id = world.commandId(node, command)
   takeTurn(world, random, { node, input: { type: 'command', id, command } })
   world.replyOf(node, id, command)
+}
+
+/** One side, or both before either has heard of the other. */
+function forceClose(world: World, random: Random): void {
+  const closer = random.pick(world.nodes)
+  const live = Object.values(closer.state?.channels ?? {}).filter((c) => c.failure === undefined)
+  const channel = live[random.int(Math.max(1, live.length))]
+  if (channel === undefined) return
+  const command: Command = { type: 'closeChannel', channelId: channel.id, force: true }
+  ask(world, random, { node: closer, command })
+  if (random.bool(0.3)) ask(world, random, { node: world.byId(channel.peer), command })
+}
+
+function reorganise(world: World, random: Random): void {
+  const depth = 1 + random.int(random.bool(0.2) ? 10 : 3)
+  // Where coins came from nowhere, and openings of the beginning, stay.
+  if (world.chain.tip.height - depth <= BEGINNING_BLOCKS) return
+  world.chain.reorg(depth)
+  world.log(`a branch takes ${depth} blocks back; block ${world.chain.tip.height}`)
+}
+
+/** Blocks of the beginning and a few more: what is older than that is not taken back. */
+const BEGINNING_BLOCKS = 12
+/** A day: `to_self_delay` in lives with closes by force. */
+const SHORT_DELAY = 144
+
+/** Blocks until every close by force is resolved, and all is worth a claim. */
+function untilResolved(world: World): void {
+  world.checkStoreEvery = 25
+  world.chain.feeRates = { 1: 1, 6: 1, 144: 1 }
+  for (const node of world.nodes) world.command(node, { type: 'refresh' })
+  for (let i = 0; i < 48; i++) {
+    world.mine(i % 4 === 3 ? 60 : 1)
+    world.settle()
+    const open = world.nodes.flatMap((n) =>
+      Object.values(world.stateOf(n).closes).filter((close) => !close.told.includes('done')),
+    )
+    if (open.length === 0 && i > 3) break
+  }
+  world.mine(1)
+  world.settle()
 }
 
 function openChannel(world: World, random: Random): Ask | undefined {
@@ -393,6 +442,17 @@ function countsOf(world: World): Record<string, number> {
       }
     }
   }
+  const add1 = (name: string, n: number): void => {
+    if (n > 0) counts[name] = (counts[name] ?? 0) + n
+  }
+  for (const node of world.nodes) {
+    for (const close of Object.values(node.state?.closes ?? {})) {
+      if (close.close === undefined || close.close.kind === 'mutual') continue
+      add(`close:${close.close.kind}`)
+      add1('closeHtlcs', close.close.outputs.filter((o) => o.htlc !== undefined).length)
+    }
+  }
+  add1('reorgs', world.trace.filter((line) => line.startsWith('a branch takes')).length)
   for (const line of world.trace) if (/ dies (before|after)/.test(line)) add('crashes')
   return counts
 }
