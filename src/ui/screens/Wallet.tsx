@@ -54,6 +54,9 @@ export default function Wallet(): ReactNode {
                 { name: t.wallet.confirmed, value: <Amount sat={confirmed} /> },
                 { name: t.wallet.unconfirmed, value: <Amount sat={unconfirmed} /> },
                 { name: t.wallet.reserved, value: <Amount sat={balances.onchainReservedSat} /> },
+                ...(balances.anchorReserveSat === '0'
+                  ? []
+                  : [{ name: t.wallet.anchorReserve, value: <Amount sat={balances.anchorReserveSat} /> }]),
               ]}
             />
             <Button
