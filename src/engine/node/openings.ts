@@ -1,4 +1,4 @@
-import { fromHex, toHex } from '../base/bytes.ts'
+import { fromHex, toHex, uintBE } from '../base/bytes.ts'
 import type { Msat, Sat } from '../base/units.ts'
 import {
   acceptOpening,
@@ -12,6 +12,8 @@ import {
 import { isNeverFunded } from '../channel/step.ts'
 import type { Fault } from '../channel/types.ts'
 import { FORMATS, formatNamed, formatOfChannelType } from '../commitment/formats.ts'
+import { sha256 } from '../crypto/hash.ts'
+import { newChannelSalt } from '../wallet/keys.ts'
 import { channelIdOf } from '../wire/channel-id.ts'
 import { featureBits, negotiated } from '../wire/features.ts'
 import type { AcceptChannel, FundingCreated, FundingSigned, OpenChannel } from '../wire/messages.ts'
@@ -59,6 +61,22 @@ function usableWith(turn: Turn, nodeId: string, name: string): boolean {
 const chooseFormat = (turn: Turn, nodeId: string): string | undefined =>
   turn.setup.formats.find((name) => usableWith(turn, nodeId, name))
 
+/**
+ * A salt for a channel that no other has (lcp.md §Elkrem): a repeated one would give a new channel the keys of an old, and its peer
+ * secrets that are live. Time and peer are mixed in, so that randomness that repeats itself, in a cloned machine or a wallet restored
+ * from words, still draws others; and what is known here is looked at.
+ */
+function drawSalt(turn: Turn, nodeId: string): Uint8Array {
+  const openings = Object.values(turn.state.openings).map(({ opening }) => opening)
+  const used = new Set([...Object.values(turn.state.channels), ...openings].map(({ salt }) => toHex(salt)))
+  for (let i = 0; i < 8; i++) {
+    const time = uintBE(BigInt(Math.trunc(turn.now)), 8)
+    const salt = sha256(newChannelSalt(turn.entropy), time, fromHex(nodeId))
+    if (!used.has(toHex(salt))) return salt
+  }
+  throw new Error('invariant: randomness gives a channel a salt of its own')
+}
+
 export interface OpenCommand {
   readonly nodeId: string
   readonly amountSat: Sat
@@ -84,7 +102,7 @@ export function beginOpening(
     return fail('peerNotConnected', 'The peer is not connected.')
   const formatName = chooseFormat(turn, command.nodeId)
   if (formatName === undefined) return fail('peerIncompatible', 'The peer supports no channel type of ours.')
-  const salt = turn.entropy.bytes(32)
+  const salt = drawSalt(turn, command.nodeId)
   const shutdownScript = drawScript(turn)
   const fundingFeeratePerKw = command.feeratePerKw ?? feerateFor(turn.state, turn.setup, 6)
   const started = startOpening(
@@ -274,7 +292,7 @@ function receiveOpen(turn: Turn, nodeId: string, message: OpenChannel): void {
     return refuse('unsupported channel_type')
   }
   if (!usableWith(turn, nodeId, format.name)) return refuse('channel_type was not negotiated in init')
-  const salt = turn.entropy.bytes(32)
+  const salt = drawSalt(turn, nodeId)
   const shutdownScript = drawScript(turn)
   const outcome = acceptOpening(
     message,

@@ -71,6 +71,8 @@ export interface Bench {
 export interface BenchOptions {
   readonly formats?: readonly string[]
   readonly servers?: readonly string[]
+  /** What the platform takes for randomness, 32 bytes. */
+  readonly entropy?: () => Uint8Array
   /** Dials instead of the villains' sockets. */
   readonly dial?: Dial
 }
@@ -121,7 +123,7 @@ export async function createBench(options: BenchOptions = {}): Promise<Bench> {
       },
       esplora,
       clock,
-      entropy: () => sha256(utf8(`bench ${toHex(uintBE(draws++, 4))}`)),
+      entropy: options.entropy ?? (() => sha256(utf8(`bench ${toHex(uintBE(draws++, 4))}`))),
       dialer: () => options.dial ?? dial,
       defaults: { network: 'regtest', servers: options.servers ?? [SERVER], gateway: '' },
       policy: { minimumDepth: 1 },
