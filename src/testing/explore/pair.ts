@@ -48,7 +48,8 @@ function rememberingSigner(signer: ChannelSigner): ChannelSigner {
   }
 }
 
-function contextFor(name: Name, formatName: string, window: number, scenario: Scenario): OpeningContext {
+function contextFor(name: Name, formatName: string, windows: Windows, scenario: Scenario): OpeningContext {
+  const window = typeof windows === 'number' ? windows : windows[name]
   const format = formatNamed(formatName)
   const seed = sha256(utf8(`explore ${name} ${formatName}`))
   return {
@@ -93,8 +94,11 @@ export const addInput = (name: Name, index: number, amountMsat: number): Channel
 
 export const CONFIRMED: ChannelInput = { type: 'fundingConfirmed', height: 100, txIndex: 1, depth: 1 }
 
+/** One window for both sides, or one each. */
+export type Windows = number | Readonly<Record<Name, number>>
+
 /** Opens the channel of a scenario by the engine's own messages. */
-export function openPlayers(scenario: Scenario, formatName: string, window: number): Record<Name, Player> {
+export function openPlayers(scenario: Scenario, formatName: string, window: Windows): Record<Name, Player> {
   const a = contextFor('alice', formatName, window, scenario)
   const b = contextFor('bob', formatName, window, scenario)
   const sent = (effects: readonly OpeningEffect[]): Message => {
