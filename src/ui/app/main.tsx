@@ -15,6 +15,8 @@ function takeHandedOver(): void {
   history.replaceState(null, '', `${url.pathname}#/send`)
 }
 
+// Screens decide where they begin; what the browser remembers belongs to another screen's length.
+history.scrollRestoration = 'manual'
 applyTheme()
 takeHandedOver()
 connect()

@@ -2,6 +2,7 @@ import { ArrowDownLeft, ArrowLeftRight, ArrowUpRight } from 'lucide-react'
 import { type ReactNode, useState } from 'react'
 import { Link } from 'wouter'
 import type { Activity } from '../../contract/schemas.ts'
+import { useNames } from '../state/names.ts'
 import { usePrefs } from '../state/prefs.ts'
 import { useNode } from '../state/session.ts'
 import { formatMsat } from '../text/amounts.ts'
@@ -37,7 +38,10 @@ function Icon({ kind }: { readonly kind: Activity['kind'] }): ReactNode {
 
 function Line({ line, hidden }: { readonly line: Activity; readonly hidden: boolean }): ReactNode {
   const failed = line.state === 'failed'
-  const title = (line.state === 'pending' ? t.home.pendingKinds : t.home.kinds)[line.kind]
+  const what = (line.state === 'pending' ? t.home.pendingKinds : t.home.kinds)[line.kind]
+  const names = useNames()
+  const peer = useNode((node) => node.channels.find((c) => c.channelId === line.channelId)?.peer)
+  const title = peer === undefined ? what : t.home.withPeer(what, names.of(peer))
   const moved = BigInt(line.amountMsat)
   const fee = line.feeMsat === undefined || line.feeMsat === '0' || failed ? undefined : line.feeMsat
   const body = (

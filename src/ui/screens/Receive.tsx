@@ -39,7 +39,7 @@ export default function Receive(): ReactNode {
 
   if (request !== undefined) {
     return (
-      <Screen title={t.receive.title} back="/">
+      <Screen key="request" title={t.receive.title} back="/">
         <PaymentRequest
           request={request}
           onDone={() => navigate('/')}

@@ -42,14 +42,14 @@ export default function Send(): ReactNode {
 
   if (sent !== undefined) {
     return (
-      <Screen title={t.send.title} back="/">
+      <Screen key="sent" title={t.send.title} back="/">
         <SentReceipt sent={sent} onDone={done} />
       </Screen>
     )
   }
   if (payment) {
     return (
-      <Screen title={t.send.title} back="/">
+      <Screen key="payment" title={t.send.title} back="/">
         <PaymentProgress onDone={done} onRetry={dismissPayment} />
       </Screen>
     )

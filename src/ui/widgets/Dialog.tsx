@@ -15,7 +15,8 @@ export function Dialog({ title, onClose, children }: DialogProps): ReactNode {
     const dialog = element.current
     if (dialog !== null && !dialog.open) dialog.showModal()
     return () => {
-      if (before instanceof HTMLElement) before.focus()
+      // Where the page is scrolled to is not the dialog's to change: what was agreed to may show at its top.
+      if (before instanceof HTMLElement) before.focus({ preventScroll: true })
     }
   }, [])
   return (

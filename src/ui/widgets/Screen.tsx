@@ -14,7 +14,10 @@ interface ScreenProps {
   readonly children: ReactNode
 }
 
-/** The frame of a screen: heading, way back, content. Its heading takes the focus when the screen changes. */
+/**
+ * The frame of a screen: heading, way back, content. Its heading takes the focus and the page begins at its top when the screen changes;
+ * a step of a screen that is a page of its own has a `key` of its own.
+ */
 export function Screen({ title, back, actions, quiet, className, children }: ScreenProps): ReactNode {
   const heading = useRef<HTMLHeadingElement>(null)
   const [at] = useLocation()

@@ -5,6 +5,7 @@ import { useNames } from '../../state/names.ts'
 import { shorten } from '../../text/amounts.ts'
 import { t } from '../../text/en.ts'
 import { formatExact } from '../../text/times.ts'
+import { hasDetail, wordsForReason } from '../../text/reasons.ts'
 import { Amount } from '../../widgets/Amount.tsx'
 import { Button } from '../../widgets/Button.tsx'
 import { Code } from '../../widgets/CopyShare.tsx'
@@ -13,6 +14,7 @@ import { Section } from '../../widgets/Screen.tsx'
 import { Trouble } from '../../widgets/Trouble.tsx'
 import { Waiting } from '../../widgets/Waiting.tsx'
 import { CapacityBar } from './ChannelList.tsx'
+import { BumpDialog } from '../wallet/BumpDialog.tsx'
 import { CloseDialog } from './CloseDialog.tsx'
 import { ClosingOutputs } from './ClosingOutputs.tsx'
 import { isLive, partsOf, statusOf } from './figures.ts'
@@ -27,6 +29,39 @@ function Closing({ job }: { readonly job: ClosingJob | undefined }): ReactNode {
 }
 
 /** Everything about one channel: an instrument, not a picture. */
+/** Why it ends, in plain words; what the engine says about it for those who want to know. */
+function Reason({ channel: { reason, reasonCode } }: { readonly channel: Channel }): ReactNode {
+  if (reason === undefined) return null
+  return (
+    <div className="callout">
+      <p>{wordsForReason(reasonCode)}</p>
+      {hasDetail(reasonCode) ? (
+        <details>
+          <summary>{t.channels.reasonDetail}</summary>
+          <p className="mono">{reason}</p>
+        </details>
+      ) : null}
+    </div>
+  )
+}
+
+/** A funding transaction of ours that is in no block yet can be hurried. */
+function Hurry({ channel }: { readonly channel: Channel }): ReactNode {
+  const [raising, setRaising] = useState(false)
+  const { fundingTxid, status, role, confirmations } = channel
+  if (fundingTxid === undefined || status !== 'confirming' || role !== 'opener' || confirmations > 0)
+    return null
+  return (
+    <>
+      <p className="quiet">{t.channels.hurryAbout}</p>
+      <Button className={raising ? 'set-aside' : ''} onClick={() => setRaising(true)}>
+        {t.wallet.bump}
+      </Button>
+      {raising ? <BumpDialog txid={fundingTxid} funding onClose={() => setRaising(false)} /> : null}
+    </>
+  )
+}
+
 export function ChannelDetail({ channel }: { readonly channel: Channel }): ReactNode {
   const names = useNames()
   const job = useJobs((j) => j.closing[channel.channelId])
@@ -44,8 +79,8 @@ export function ChannelDetail({ channel }: { readonly channel: Channel }): React
       </header>
       {channel.restored === true ? (
         <p className="callout">{t.channelBackup.restoredReason}</p>
-      ) : channel.reason === undefined ? null : (
-        <p className="callout">{channel.reason}</p>
+      ) : (
+        <Reason channel={channel} />
       )}
       {isLive(channel) ? (
         <>
@@ -62,6 +97,7 @@ export function ChannelDetail({ channel }: { readonly channel: Channel }): React
         </>
       ) : null}
       <Closing job={job} />
+      <Hurry channel={channel} />
       <ClosingOutputs outputs={channel.closingOutputs} />
       <Section title={t.channels.figures}>
         <Facts
@@ -139,7 +175,7 @@ export function ChannelDetail({ channel }: { readonly channel: Channel }): React
                 },
             channel.closedBy === undefined
               ? undefined
-              : { name: t.channels.past, value: t.channels.closedBy[channel.closedBy] },
+              : { name: t.channels.closedHow, value: t.channels.closedBy[channel.closedBy] },
             { name: t.channels.created, value: formatExact(channel.createdAt) },
           ]}
         />

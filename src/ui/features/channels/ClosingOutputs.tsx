@@ -29,7 +29,9 @@ export function ClosingOutputs({ outputs }: { readonly outputs: readonly Closing
               </span>
               <Amount sat={output.amountSat} />
               <span className="quiet">
-                {t.channels.outputStates[output.state]}
+                {output.kind === 'anchor' && (output.state === 'notOurs' || output.state === 'unresolved')
+                  ? t.channels.anchorLeft
+                  : t.channels.outputStates[output.state]}
                 {output.state === 'waiting' && output.spendableAtHeight !== undefined
                   ? `, ${t.channels.atHeight(
                       group(String(output.spendableAtHeight)),

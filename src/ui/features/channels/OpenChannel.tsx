@@ -28,6 +28,8 @@ function OpenForm(): ReactNode {
   const parsed = parseSats(typed, 0)
   const start = () => {
     if (!parsed.ok || rate === undefined) return
+    // Its progress stands where the form began.
+    window.scrollTo(0, 0)
     void open({ peer: peer.trim(), amountSat: satFloor(parsed.msat).toString(), feeSatPerVb: rate })
   }
   return (

@@ -10,9 +10,12 @@ import { useFeeChoice } from '../FeeChoice.tsx'
 /** Raises the fee of a transaction that waits. */
 export function BumpDialog({
   txid,
+  funding = false,
   onClose,
 }: {
   readonly txid: string
+  /** A channel's funding transaction: not replaced, but helped by a second one. */
+  readonly funding?: boolean
   readonly onClose: () => void
 }): ReactNode {
   const { rate, control } = useFeeChoice('fast')
@@ -23,7 +26,7 @@ export function BumpDialog({
   })
   return (
     <Dialog title={t.wallet.bumpTitle} onClose={onClose}>
-      <p>{t.wallet.bumpAbout}</p>
+      <p>{funding ? t.wallet.bumpFunding : t.wallet.bumpAbout}</p>
       {control}
       <Trouble error={bump.error} />
       <div className="buttons buttons-even">

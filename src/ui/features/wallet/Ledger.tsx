@@ -22,7 +22,7 @@ export function useLedgerKey(): string {
 
 export function Transactions(): ReactNode {
   const list = useLoad(useLedgerKey(), () => client().listTransactions())
-  const [bumping, setBumping] = useState<string>()
+  const [bumping, setBumping] = useState<Transaction>()
   return (
     <Section title={t.wallet.transactions}>
       <Trouble error={list.error} />
@@ -32,11 +32,17 @@ export function Transactions(): ReactNode {
           <TransactionLine
             key={transaction.txid}
             transaction={transaction}
-            onBump={() => setBumping(transaction.txid)}
+            onBump={() => setBumping(transaction)}
           />
         ))}
       </ul>
-      {bumping === undefined ? null : <BumpDialog txid={bumping} onClose={() => setBumping(undefined)} />}
+      {bumping === undefined ? null : (
+        <BumpDialog
+          txid={bumping.txid}
+          funding={bumping.label === 'channelOpen'}
+          onClose={() => setBumping(undefined)}
+        />
+      )}
     </Section>
   )
 }
