@@ -7,7 +7,14 @@ import type { Tx } from '../bitcoin/types.ts'
 import { sha256 } from '../crypto/hash.ts'
 import { ANCHOR_SAT, anchorsCostSat, commitmentFeeSat, secondStageFeeSat, untrimmedFromSat } from './fees.ts'
 import { deriveCommitmentKeys } from './keys.ts'
-import { anchorScript, delayedScript, fundingScript, htlcScripts, toRemoteAnchorsScript } from './scripts.ts'
+import {
+  anchorScript,
+  delayedScript,
+  fundingScript,
+  type HtlcScripts,
+  htlcScripts,
+  toRemoteAnchorsScript,
+} from './scripts.ts'
 import {
   type BuiltCommitment,
   type CommitmentFormat,
@@ -110,8 +117,10 @@ function draftOutputs(
   const other = otherRole(owner)
   const dust = params[owner].dustLimitSat
   const drafts: Draft[] = []
-  const scripts = htlcScripts(keys, format.anchors)
+  let scripts: HtlcScripts | undefined
   for (const htlc of untrimmed) {
+    // Made for the first of them: without any, the keys of HTLCs are not even derived.
+    scripts ??= htlcScripts(keys, format.anchors)
     const witnessScript =
       htlc.offerer === owner
         ? scripts.offered(htlc.paymentHash)

@@ -12,10 +12,10 @@ import {
 import type { Tx } from '../bitcoin/types.ts'
 import { publicKey, signEcdsa, verifyEcdsa } from '../crypto/curve.ts'
 import { sha256 } from '../crypto/hash.ts'
-import { derivePrivateKey } from '../revocation/keys.ts'
+import { derivePrivateKey, perCommitmentPoint } from '../revocation/keys.ts'
 import { revocationPrivateKey } from '../revocation/penalty-key.ts'
 import { type ProofContext, proveKey } from '../revocation/proofs.ts'
-import { commitmentPoint, commitmentSecret, MAX_COMMITMENT_NUMBER } from '../revocation/secrets.ts'
+import { commitmentSecret, MAX_COMMITMENT_NUMBER } from '../revocation/secrets.ts'
 import type { BuiltClosing } from './closing.ts'
 import { type ChannelSecrets, channelPublicKeys } from './secrets.ts'
 import { type SweepOutput, sweepScriptCode, sweepWitness } from './sweeps.ts'
@@ -126,6 +126,25 @@ const fundingDigest = (spend: { tx: Tx; fundingScript: Uint8Array; feeSat: bigin
 /** Fixed auxiliary data: BIP 340 allows it, and a proof that is sent again has the same bytes. */
 const PROOF_AUX = new Uint8Array(32)
 
+/** Numbers of which secrets and points are kept at hand: those of the widest window, and as many again. */
+const REMEMBERED = 128
+
+/** What a function of a commitment number said, kept for the last few numbers. */
+function remembered(compute: (number: bigint) => Uint8Array): (number: bigint) => Uint8Array {
+  const known = new Map<bigint, Uint8Array>()
+  return (number) => {
+    const found = known.get(number)
+    if (found !== undefined) return found
+    const value = compute(number)
+    for (const oldest of known.keys()) {
+      if (known.size < REMEMBERED) break
+      known.delete(oldest)
+    }
+    known.set(number, value)
+    return value
+  }
+}
+
 /** A signer over a channel's secrets. Cheap to make; keep it no longer than a turn. */
 export function createChannelSigner(
   secrets: ChannelSecrets,
@@ -134,8 +153,9 @@ export function createChannelSigner(
   let keys: ChannelPublicKeys | undefined
   const publicKeys = (): ChannelPublicKeys => (keys ??= channelPublicKeys(secrets))
   const root = secrets.commitmentRoot
-  const pointOf = (number: bigint) => commitmentPoint(format.secrets, root, number)
-  const secretOf = (number: bigint) => commitmentSecret(format.secrets, root, number)
+  // A turn asks several times for the same few: a secret is up to 47 hashes from the root.
+  const secretOf = remembered((number) => commitmentSecret(format.secrets, root, number))
+  const pointOf = remembered((number) => perCommitmentPoint(secretOf(number)))
   const htlcKey = (point: Uint8Array) =>
     derivePrivateKey(secrets.htlcBasepoint, point, publicKeys().htlcBasepoint)
 
@@ -174,11 +194,11 @@ export function createChannelSigner(
       if (repeated && !equalBytes(content, last.content)) return err('number_repeated')
       if (!repeated && built.number !== (last === undefined ? 0n : last.number + 1n))
         return err(last !== undefined && built.number < last.number ? 'number_repeated' : 'number_skipped')
-      const key = htlcKey(built.keys.point)
+      const key = built.htlcs.length === 0 ? undefined : htlcKey(built.keys.point)
       return ok({
         state: repeated ? state : { ...state, remoteSigned: { number: built.number, content } },
         signature: signEcdsa(built.sighash, secrets.funding),
-        htlcSignatures: built.htlcs.map((h) => signEcdsa(h.sighash, key)),
+        htlcSignatures: key === undefined ? [] : built.htlcs.map((h) => signEcdsa(h.sighash, key)),
       })
     },
 

@@ -1,5 +1,5 @@
 import { concat, uintBE, utf8 } from '../base/bytes.ts'
-import { hkdf } from './hash.ts'
+import { hkdfExpand, hkdfExtract } from './hash.ts'
 
 /**
  * Randomness as an input (house law 1): the shell draws a fresh 32-byte seed from the platform's CSPRNG for each turn, and
@@ -13,11 +13,13 @@ export interface Entropy {
 /** Expands a 32-byte seed with HKDF-SHA256, one counter a request. */
 export function entropyFrom(seed: Uint8Array): Entropy {
   if (seed.length !== 32) throw new RangeError('entropyFrom: seed must be 32 bytes')
-  let counter = 0n
+  const key = hkdfExtract(seed, new Uint8Array(0))
+  const label = utf8('switchback entropy')
+  let counter = 0
   return {
     bytes(length) {
-      counter += 1n
-      return hkdf(seed, new Uint8Array(0), concat(utf8('switchback entropy'), uintBE(counter, 8)), length)
+      counter += 1
+      return hkdfExpand(key, concat(label, uintBE(counter, 8)), length)
     },
   }
 }

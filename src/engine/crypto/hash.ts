@@ -1,4 +1,4 @@
-import { hkdf as nobleHkdf } from '@noble/hashes/hkdf.js'
+import { expand, extract, hkdf as nobleHkdf } from '@noble/hashes/hkdf.js'
 import { hmac } from '@noble/hashes/hmac.js'
 import { ripemd160 as nobleRipemd160 } from '@noble/hashes/legacy.js'
 import { sha256 as nobleSha256 } from '@noble/hashes/sha2.js'
@@ -25,8 +25,21 @@ export const hmacSha256 = (key: Uint8Array, message: Uint8Array): Uint8Array =>
 export const hkdf = (ikm: Uint8Array, salt: Uint8Array, info: Uint8Array, length: number): Uint8Array =>
   nobleHkdf(nobleSha256, ikm, salt, info, length)
 
+/** The first step of `hkdf`, for many second ones: 32 bytes. */
+export const hkdfExtract = (ikm: Uint8Array, salt: Uint8Array): Uint8Array => extract(nobleSha256, ikm, salt)
+
+/** The second step of `hkdf`. */
+export const hkdfExpand = (key: Uint8Array, info: Uint8Array, length: number): Uint8Array =>
+  expand(nobleSha256, key, info, length)
+
+const tags = new Map<string, Uint8Array>()
+
 /** BIP 340 tagged hash: SHA256(SHA256(tag) ‖ SHA256(tag) ‖ message), 32 bytes. */
 export function taggedHash(tag: string, ...parts: readonly Uint8Array[]): Uint8Array {
-  const t = nobleSha256(utf8(tag))
+  let t = tags.get(tag)
+  if (t === undefined) {
+    t = nobleSha256(utf8(tag))
+    tags.set(tag, t)
+  }
   return sha256(t, t, ...parts)
 }

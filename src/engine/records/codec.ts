@@ -30,7 +30,8 @@ const encoder = new Encoder({ useBigInt64: true, ignoreUndefined: true, maxDepth
 export function encodeRecord(version: number, value: unknown): Uint8Array {
   if (!Number.isInteger(version) || version < 0 || version > 255)
     throw new RangeError(`encodeRecord: version ${version} is no byte`)
-  requirePlain(value, 'value', 0)
+  // Paths are put together only for the message of the error that ends it.
+  if (!isPlain(value, 0)) requirePlain(value, 'value', 0)
   const body = encoder.encodeSharedRef(value)
   if (body.length + 1 > MAX_RECORD_BYTES) throw new RangeError(`encodeRecord: ${body.length} bytes`)
   const out = new Uint8Array(1 + body.length)
@@ -54,6 +55,36 @@ export function decodeRecord(bytes: Uint8Array): Result<DecodedRecord, string> {
   } catch (e) {
     return err(e instanceof Error ? e.message : 'record is not readable')
   }
+}
+
+/** Whether the value is of the kinds that survive a round trip; what is false here makes `requirePlain` throw. */
+function isPlain(value: unknown, depth: number): boolean {
+  if (depth > MAX_RECORD_DEPTH) return false
+  switch (typeof value) {
+    case 'boolean':
+    case 'number':
+    case 'string':
+      return true
+    case 'bigint':
+      return value >= MIN_INT64 && value <= MAX_UINT64
+    case 'object':
+      break
+    default:
+      return false
+  }
+  if (value === null || value instanceof Uint8Array) return true
+  if (Array.isArray(value)) {
+    for (let i = 0; i < value.length; i++) if (!isPlain(value[i], depth + 1)) return false
+    return true
+  }
+  const prototype: unknown = Object.getPrototypeOf(value)
+  if (prototype !== Object.prototype && prototype !== null) return false
+  const record = value as Readonly<Record<string, unknown>>
+  for (const key of Object.keys(record)) {
+    const item = record[key]
+    if (key === '__proto__' || (item !== undefined && !isPlain(item, depth + 1))) return false
+  }
+  return true
 }
 
 /** Throws unless the value is of the kinds that survive a round trip. */
