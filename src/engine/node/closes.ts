@@ -274,6 +274,24 @@ const REASONS = {
   unknown: 'The channel was closed with a state that this device does not know.',
 } as const
 
+/** Records for the court that one turn deletes: a write of a few milliseconds, of which a million records take a few hundred. */
+const ERASED_A_TURN = 5_000n
+
+/**
+ * Deletes the court's records of channels that are resolved irrevocably, 100 blocks deep (BOLT 5), and none before: until then any
+ * old state may still turn up. What is left, the channel and its close, is the user's history.
+ */
+export function eraseForgotten(turn: Turn): void {
+  for (const [id, state] of Object.entries(turn.state.closes)) {
+    const end = (state.snapshot.remote.at(-1)?.number ?? -1n) + 1n
+    const from = state.erased ?? 0n
+    if (from >= end || !state.told.includes('forget')) continue
+    const to = end - from > ERASED_A_TURN ? from + ERASED_A_TURN : end
+    for (let n = from; n < to; n++) turn.extraWrites.push({ key: courtKey(id, n), value: null })
+    setClose(turn, id, { ...state, erased: to })
+  }
+}
+
 /** The channel is forgotten, and with it what was done about its close: nothing is watched or broadcast for it any more. */
 export function dropClose(turn: Turn, id: string): void {
   const state = turn.state.closes[id]

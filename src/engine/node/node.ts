@@ -14,7 +14,7 @@ import { PAYMENT_VERSION, paymentKey, type PaymentRecord } from '../payment/paym
 import { decodeRecord, encodeRecord } from '../records/codec.ts'
 import { shareBackup } from './backup.ts'
 import { broadcast, chainInput, watchChannel, watchWallet } from './chain.ts'
-import { closeWrites, courtRecordRead, loadCloses, resumeCloses } from './closes.ts'
+import { closeWrites, courtRecordRead, eraseForgotten, loadCloses, resumeCloses } from './closes.ts'
 import { dispatch } from './dispatch.ts'
 import { tickOpenings } from './openings.ts'
 import { resumePayments, tickPayments } from './payments.ts'
@@ -295,6 +295,7 @@ function handle(current: Turn, input: NodeInput): void {
       tickOpenings(current)
       tickPayments(current)
       tickUnfunded(current)
+      eraseForgotten(current)
       shareBackup(current)
       return chainInput(current, { type: 'tick' })
     case 'record':

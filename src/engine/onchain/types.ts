@@ -196,6 +196,8 @@ export interface OnchainState {
   readonly tokens: readonly string[]
   /** Events that were told and still hold. */
   readonly told: readonly string[]
+  /** Once forgotten: the court's records below this number have been deleted. The owner's to count. */
+  readonly erased?: bigint
 }
 
 // ---- context -------------------------------------------------------------------------------------------------------

@@ -170,3 +170,37 @@ test('a crash at every write of a close by one side is survived', () => {
     world.checkStores()
   }
 })
+
+test('records for the court are kept until the close is a hundred blocks deep, and deleted then', () => {
+  const { world, channel } = beginning('lcp')
+  const court = (name: Name): number =>
+    [...world.node(name).store.keys()].filter((key) => key.startsWith('court/')).length
+  const kept = court('ben')
+  expect(kept).toBeGreaterThan(3)
+  // Told of it ada would send its own commitment.
+  for (const node of world.nodes) node.keep.clear()
+  for (const link of world.links) world.cut(link)
+  world.drain()
+  world.command(world.node('ben'), { type: 'closeChannel', channelId: channel.id, force: true })
+  world.settle()
+  world.mine()
+  // The close is in the first of these; ben's own output is swept only after its delay.
+  for (const blocks of [1, 1, 1, 80, 1, 1]) {
+    world.mine(blocks)
+    world.settle()
+  }
+  expect(world.node('ada').events.some((e) => e.type === 'channelClosed')).toBe(true)
+  expect([court('ada'), court('ben')]).toEqual([kept, kept])
+  world.mine(30)
+  world.settle()
+  world.pass(5_000)
+  expect([court('ada'), court('ben')]).toEqual([0, kept])
+  const delay = world.node('ada').setup.policy.toSelfDelay
+  for (const blocks of [delay, 1, 1, 1, 100, 1, 1]) {
+    world.mine(blocks)
+    world.settle()
+  }
+  world.pass(5_000)
+  expect(court('ben')).toBe(0)
+  world.checkStores()
+})
