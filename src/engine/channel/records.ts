@@ -2,6 +2,7 @@ import { concat } from '../base/bytes.ts'
 import { err, ok, type Result } from '../base/result.ts'
 import { decodeRecord, encodeRecord } from '../records/codec.ts'
 import type { Role } from '../commitment/types.ts'
+import { readSecrets, storedSecrets } from '../revocation/secrets.ts'
 import { outboxStart, withOutboxStart } from './log.ts'
 import type { Channel, CourtRecord, Htlc, JournalEntry, Proposal, RemoteCommitment, Update } from './types.ts'
 
@@ -83,6 +84,7 @@ function coreOf(channel: Channel) {
     remoteTail,
     remotePending,
     remotePoints,
+    remoteSecrets,
     journal,
     ...rest
   } = channel
@@ -106,6 +108,7 @@ function coreOf(channel: Channel) {
     localTip: { ...localTip, htlcSignatures: joined(localTip.htlcSignatures) },
     signed: { tail: remoteTail.number, pending: remotePending.length },
     remotePoints: joined(remotePoints),
+    remoteSecrets: storedSecrets(remoteSecrets),
     journal: flatJournal(journal),
   }
 }
@@ -287,7 +290,7 @@ function readRest(
   core: StoredCore,
   updates: ReadonlyMap<string, readonly number[]>,
 ): Result<Omit<Channel, 'logs' | 'link'>> {
-  const { base, outbox, signed, remotePoints, journal, localTip, logs, ...rest } = core
+  const { base, outbox, signed, remotePoints, remoteSecrets, journal, localTip, logs, ...rest } = core
   const { opener, accepter, htlcs: inline = [], ...sums } = base
   const htlcs: Htlc[] = []
   for (const role of ROLES) {
@@ -321,6 +324,8 @@ function readRest(
     if (!proposal.ok) return proposal
     waiting.push(proposal.value as Proposal)
   }
+  const secrets = readSecrets(remoteSecrets)
+  if (!secrets.ok) return err(`channel/${core.id}: ${secrets.error}`)
   return ok({
     ...rest,
     base: { ...sums, htlcs },
@@ -329,6 +334,7 @@ function readRest(
     remoteTail,
     remotePending,
     remotePoints: split(remotePoints, POINT_LENGTH),
+    remoteSecrets: secrets.value,
     journal: readJournal(journal),
   })
 }

@@ -7,10 +7,12 @@ import {
   commitmentSecret,
   emptySecretStore,
   MAX_COMMITMENT_NUMBER,
+  readSecrets,
   receiverInsert,
   receiverLookup,
   receiverNext,
   type SecretTree,
+  storedSecrets,
 } from './secrets.ts'
 import { shachainSecret } from './shachain.ts'
 
@@ -43,6 +45,14 @@ describe.each<SecretTree>(['shachain', 'elkrem'])('per-commitment secrets by %s'
     expect(receiverInsert(store, 5n, new Uint8Array(31)).ok).toBe(false)
     expect(store).toEqual(before)
   })
+  it('is read back as it was written, also as earlier versions wrote it', () => {
+    let store = emptySecretStore(tree)
+    for (let n = 0n; n < 20n; n++) {
+      expect(unwrap(readSecrets(storedSecrets(store)))).toEqual(store)
+      expect(unwrap(readSecrets(store))).toEqual(store)
+      store = unwrap(receiverInsert(store, n, commitmentSecret(tree, root, n)))
+    }
+  })
   it('matches its points', () => {
     for (const n of [0n, 1n, 12345n, MAX_COMMITMENT_NUMBER])
       expect(secretMatchesPoint(commitmentSecret(tree, root, n), commitmentPoint(tree, root, n))).toBe(true)
@@ -51,6 +61,15 @@ describe.each<SecretTree>(['shachain', 'elkrem'])('per-commitment secrets by %s'
     expect(() => commitmentSecret(tree, root, -1n)).toThrow()
     expect(() => commitmentSecret(tree, root, MAX_COMMITMENT_NUMBER + 1n)).toThrow()
   })
+})
+
+it('does not read a stack that no sequence of secrets gives', () => {
+  const stored = storedSecrets(unwrap(receiverInsert(emptySecretStore('elkrem'), 0n, root)))
+  if (stored.tree !== 'elkrem') throw new Error('a stack')
+  const stack = stored.stack.slice()
+  stack[9] = 5
+  expect(readSecrets({ tree: 'elkrem', stack }).ok).toBe(false)
+  expect(readSecrets({ tree: 'elkrem', stack: stored.stack.slice(0, -1) }).ok).toBe(false)
 })
 
 it('counts BOLT’s shachain down from 2^48 - 1', () => {

@@ -1,6 +1,14 @@
 import { err, invariant, ok, type Result } from '../base/result.ts'
 import { isSecretKey } from '../crypto/curve.ts'
-import { type ElkremStore, elkremInsert, elkremLookup, elkremNext, elkremSecret } from './elkrem.ts'
+import {
+  decodeElkrem,
+  type ElkremStore,
+  elkremInsert,
+  elkremLookup,
+  elkremNext,
+  elkremSecret,
+  encodeElkrem,
+} from './elkrem.ts'
 import { perCommitmentPoint } from './keys.ts'
 import {
   SHACHAIN_MAX_INDEX,
@@ -69,4 +77,19 @@ export function receiverLookup(store: SecretStore, number: bigint): Uint8Array |
   return store.tree === 'elkrem'
     ? elkremLookup(store.nodes, number)
     : shachainLookup(store.nodes, SHACHAIN_MAX_INDEX - number)
+}
+
+/** A store as a channel's record keeps it: elkrem's as its serialization (lcp.md §Elkrem), which is checked when it is read. */
+export type StoredSecrets =
+  | { readonly tree: 'shachain'; readonly nodes: ShachainStore }
+  | { readonly tree: 'elkrem'; readonly stack: Uint8Array }
+
+export const storedSecrets = (store: SecretStore): StoredSecrets =>
+  store.tree === 'elkrem' ? { tree: 'elkrem', stack: encodeElkrem(store.nodes) } : store
+
+/** Reads what `storedSecrets` made; a stack that no sequence of secrets gives is an error. Records of earlier versions hold stores. */
+export function readSecrets(stored: StoredSecrets | SecretStore): Result<SecretStore> {
+  if (!('stack' in stored)) return ok(stored)
+  const nodes = decodeElkrem(stored.stack)
+  return nodes.ok ? ok({ tree: 'elkrem', nodes: nodes.value }) : nodes
 }
