@@ -262,6 +262,10 @@ function forceClose(world: World, random: Random): void {
   const live = Object.values(closer.state?.channels ?? {}).filter((c) => c.failure === undefined)
   const channel = live[random.int(Math.max(1, live.length))]
   if (channel === undefined) return
+  // In the middle of payments, at any message of them.
+  const payments = random.int(5)
+  for (let i = 0; i < payments; i++) sendPayment(world, random)
+  if (payments > 0) for (let i = random.int(14); i > 0; i--) takeTurn(world, random)
   const command: Command = { type: 'closeChannel', channelId: channel.id, force: true }
   ask(world, random, { node: closer, command })
   if (random.bool(0.3)) ask(world, random, { node: world.byId(channel.peer), command })
