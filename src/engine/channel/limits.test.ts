@@ -147,6 +147,10 @@ describe('value and dust', () => {
     expect(refused(alice)).toEqual([])
     expect(received(bob)).toHaveLength(26)
   })
+  test('a peer that would bear any dust does not make us risk more than we want', () => {
+    const { alice } = pair({ maxDustInFlightMsat: msat(2n ** 60n) }, { maxDustInFlightMsat: msat(7 * SAT) })
+    expect(alice.channel.remote.maxDustInFlightMsat).toBe(7_000n)
+  })
   test('each direction has limits of its own: one that is full does not stop the other', () => {
     const terms = { maxAcceptedHtlcs: 2, maxTrimmedHtlcs: 1, maxDustInFlightMsat: msat(3 * SAT) }
     const { alice, bob } = pair(terms, terms)

@@ -274,9 +274,13 @@ function readParty(
     ...(script === undefined || script.length === 0 ? {} : { upfrontShutdownScript: script }),
     window: lcp?.revocationWindow ?? 1,
     maxTrimmedHtlcs: lcp?.maxTrimmedHtlcs ?? 0,
-    maxDustInFlightMsat: lcp?.maxDustInFlightMsat ?? ctx.policy.maxDustInFlightMsat,
+    maxDustInFlightMsat: lessDust(lcp?.maxDustInFlightMsat, policy),
   })
 }
+
+/** What we put at risk in trimmed HTLCs of ours: what the peer bears (lcp), and no more than we do, however generous it is. */
+const lessDust = (theirs: Msat | undefined, { maxDustInFlightMsat }: ChannelPolicy): Msat =>
+  theirs === undefined || theirs > maxDustInFlightMsat ? maxDustInFlightMsat : theirs
 
 /** Answers an `open_channel` that the node wants to accept. `formatName` is what its channel_type stands for. */
 export function acceptOpening(
