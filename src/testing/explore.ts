@@ -10,14 +10,16 @@ import { explore, type Report } from './explore/search.ts'
 import { describeViolation } from './explore/trace.ts'
 
 /**
- * `npm run explore -- --window W --updates N [--drop K] [--crash] [--stale] [--signer real] [--scenario NAME,…] [--fault NAME] [--json]`:
+ * `npm run explore -- --window W --updates N [--drop [K]] [--crash] [--stale] [--signer real] [--scenario NAME,…] [--fault NAME] [--json]`:
  * every interleaving of two real channel machines (explore/README.md). Ends with 1 when something is violated.
  */
 const { values } = parseArgs({
+  args: withNumber(process.argv.slice(2), '--drop'),
   options: {
     window: { type: 'string', default: '1' },
     updates: { type: 'string', default: '2' },
     drop: { type: 'string', default: '0' },
+    /** Processes end, too, around every write. */
     crash: { type: 'boolean', default: false },
     /** A process may come back once with an older state. */
     stale: { type: 'boolean', default: false },
@@ -36,6 +38,11 @@ const { values } = parseArgs({
   },
 })
 
+/** An option that may stand alone, and is 1 then. */
+function withNumber(args: readonly string[], name: string): string[] {
+  return args.flatMap((arg, i) => (arg === name && !/^[0-9]+$/.test(args[i + 1] ?? '') ? [name, '1'] : [arg]))
+}
+
 if (values.fault === 'list') {
   for (const { name, about } of FAULTS) process.stdout.write(`${name.padEnd(22)} ${about}\n`)
   process.exit(0)
@@ -48,8 +55,9 @@ useCurve(values.signer === 'real' ? real : cheapCurve(real))
 const window = Number(values.window)
 /** `--short` is what runs with the tests. */
 const updates = Number(values.short ? 1 : values.updates)
-const drops = Number(values.short ? 1 : values.drop)
 const crash = values.crash || values.short
+/** Ends of a process are losses too: with `--crash` there is one at least. */
+const drops = crash ? Math.max(1, Number(values.drop)) : Number(values.drop)
 /** BOLT's own format where the window is one, and the LCP machine beyond. */
 const formatName = values.format ?? (window === 1 ? 'anchors_zero_fee_htlc_tx' : `test_window_${window}`)
 const scenarios = values.scenario === 'all' ? SCENARIOS : values.scenario.split(',').map(scenarioNamed)
@@ -57,6 +65,8 @@ const scenarios = values.scenario === 'all' ? SCENARIOS : values.scenario.split(
 interface Line extends Omit<Report, 'violation'> {
   readonly scenario: string
   readonly problem?: string
+  /** The shortest way to it, as messages. */
+  readonly trace?: readonly string[]
 }
 const lines: Line[] = []
 for (const scenario of scenarios) {
@@ -83,10 +93,11 @@ for (const scenario of scenarios) {
     },
   )
   const { violation, ...rest } = report
+  const trace = violation === undefined ? [] : describeViolation(world, violation)
   lines.push({
     scenario: scenario.name,
     ...rest,
-    ...(violation === undefined ? {} : { problem: violation.problem }),
+    ...(violation === undefined ? {} : { problem: violation.problem, trace }),
   })
   const { states, transitions, depth, seconds, exhausted, locals, ends } = report
   process.stdout.write(
@@ -94,7 +105,7 @@ for (const scenario of scenarios) {
       violation !== undefined ? 'VIOLATED' : exhausted ? 'exhausted' : 'not exhausted'
     }\n`,
   )
-  if (violation !== undefined) process.stdout.write(`${describeViolation(world, violation).join('\n')}\n`)
+  for (const line of trace) process.stdout.write(`${line}\n`)
 }
 
 const total = (pick: (line: Line) => number): number => lines.reduce((sum, line) => sum + pick(line), 0)
