@@ -17,11 +17,11 @@ afterAll(async () => {
   useCurve(await loadWasmCurve(new Uint8Array(32).fill(1)))
 })
 
-function lives(cuts: number): Life[] {
+function lives(cuts: number, close = false): Life[] {
   return Array.from({ length: LIVES }, (_, i) => {
     const seed = i + 1
     try {
-      return live({ seed, cuts })
+      return live({ seed, cuts, close })
     } catch (error) {
       throw new Error(`seed ${seed}, ${cuts} cuts: ${(error as Error).message}`, { cause: error })
     }
@@ -49,4 +49,8 @@ test('the link may be lost at any point, with any number of signatures outstandi
   const all = lives(12)
   expect(sum(all, 'resent')).toBeGreaterThan(10 * LIVES)
   expect(sum(all, 'resentTwoSignatures')).toBeGreaterThan(LIVES)
+}, 300_000)
+
+test('a side that asks to close in the middle of it gets its close: what is signed is settled first, and both broadcast the same', () => {
+  expect(lives(3, true)).toHaveLength(LIVES)
 }, 300_000)

@@ -1,6 +1,7 @@
 import { toHex } from '../../engine/base/bytes.ts'
 import { unwrap } from '../../engine/base/result.ts'
 import { msat } from '../../engine/base/units.ts'
+import { txidOf } from '../../engine/bitcoin/tx.ts'
 import { signatureDue } from '../../engine/channel/commit.ts'
 import { addProblem } from '../../engine/channel/limits.ts'
 import { lockedInHtlc, viewAt } from '../../engine/channel/log.ts'
@@ -34,6 +35,8 @@ export interface LifeOptions {
   readonly steps?: number
   /** Losses of the link, after each of which either side may have been restarted from its records. */
   readonly cuts?: number
+  /** Whether one side, still streaming, asks to close at the end. */
+  readonly close?: boolean
 }
 
 export interface Life {
@@ -75,7 +78,7 @@ interface Watched {
   fulfilled: bigint
 }
 
-export function live({ seed, steps = 400, cuts = 0 }: LifeOptions): Life {
+export function live({ seed, steps = 400, cuts = 0, close = false }: LifeOptions): Life {
   const random = seeded(seed)
   const windows = { alice: 1 + random.int(6), bob: 1 + random.int(6) }
   const { alice, bob } = openPair('test_window_6', {
@@ -238,6 +241,14 @@ export function live({ seed, steps = 400, cuts = 0 }: LifeOptions): Life {
     if (i % 8 === 0) check(alice, bob)
   }
 
+  if (close) {
+    apply(sides[either(random)].party, { type: 'close', feeratePerKw: 1_000 })
+    for (let i = 0; i < 40; i++) {
+      const name = either(random)
+      if (random.bool(0.5)) flush(name)
+      else hear(name)
+    }
+  }
   deliverAll(alice, bob)
   // All that is live is removed, so that what waits gets its turn, until nothing is left.
   for (let i = 0; i < 100; i++) {
@@ -251,7 +262,11 @@ export function live({ seed, steps = 400, cuts = 0 }: LifeOptions): Life {
   check(alice, bob)
   const problem = settledProblem(alice, bob)
   if (problem !== undefined) throw new Error(problem)
-  for (const name of ['alice', 'bob'] as const) ended(sides[name], sides[other(name)])
+  for (const name of ['alice', 'bob'] as const) ended(sides[name], sides[other(name)], close)
+  if (close) {
+    const [ours, theirs] = [alice, bob].map((party) => party.broadcast.map(txidOf).join())
+    if (ours === '' || ours !== theirs) throw new Error(`closed with ${ours} and ${theirs}`)
+  }
   return {
     windows,
     adds: number,
@@ -299,15 +314,17 @@ function check(alice: Party, bob: Party): void {
 }
 
 /** Everything a side proposed was told once to each, and its balance is what was settled. */
-function ended(us: Watched, them: Watched): void {
+function ended(us: Watched, them: Watched, closed: boolean): void {
   const name = us.party.name
   const told = them.party.events.flatMap((e) => (e.type === 'htlcReceived' ? [toHex(e.add.paymentHash)] : []))
   const removed = us.party.events.flatMap((e) => (e.type === 'htlcRemoved' ? [toHex(e.paymentHash)] : []))
-  const refused = us.party.events.filter((e) => e.type === 'addRefused')
-  if (refused.length > 0) throw new Error(`${name}: ${refused.length} adds were refused`)
+  const refused = us.party.events.flatMap((e) => (e.type === 'addRefused' ? [e.reason] : []))
+  if (refused.some((reason) => !closed || reason !== 'closing'))
+    throw new Error(`${name}: ${refused.length} adds were refused: ${refused[0]}`)
+  const entered = us.proposed - refused.length
   for (const list of [told, removed]) {
-    if (list.length !== us.proposed || new Set(list).size !== us.proposed)
-      throw new Error(`${name} proposed ${us.proposed} adds; ${list.length} were told`)
+    if (list.length !== entered || new Set(list).size !== entered)
+      throw new Error(`${name} proposed ${entered} adds; ${list.length} were told`)
   }
   const view = viewAt(us.party.channel, us.party.channel.localTip.indexes)
   const [balance, began] =
