@@ -1,5 +1,6 @@
 import { expect, test } from '@playwright/test'
 import { createServer, type ViteDevServer } from 'vite'
+import { fakeHash } from '../src/testing/fake-data.ts'
 import { contextOf, problemsOf, SCHEMES, show, type Size, VIEWS } from '../src/testing/look-views.ts'
 
 /**
@@ -40,3 +41,23 @@ for (const [turn, { size, scheme }] of combinations.entries()) {
     await context.close()
   })
 }
+
+test('the second click of a double click on a dialog reaches nothing behind it', async ({ browser }) => {
+  const context = await browser.newContext(contextOf('phone', 'light'))
+  const page = await context.newPage()
+  await show(page, server.resolvedUrls?.local[0] ?? '', {
+    name: 'force-close',
+    scene: 'running',
+    hash: `/channels/${fakeHash(101)}`,
+  })
+  await page.getByRole('button', { name: 'Force close', exact: true }).click()
+  // On a phone the dialog's buttons lie where the navigation is.
+  await page.getByRole('dialog').getByRole('button', { name: 'Force close', exact: true }).dblclick()
+  await expect(page.getByRole('dialog')).toHaveCount(0)
+  expect(new URL(page.url()).hash).toBe(`#/channels/${fakeHash(101)}`)
+  // The next click counts again, and the page is where the answer shows.
+  expect(await page.evaluate('scrollY')).toBe(0)
+  await page.getByRole('link', { name: 'Settings' }).click()
+  await expect(page.getByRole('heading', { name: 'Settings', level: 1 })).toBeVisible()
+  await context.close()
+})

@@ -39,8 +39,17 @@ async function fetchRest(): Promise<void> {
 
 function Screens(): ReactNode {
   return (
+/** A screen whose code is on its way. Mostly it is there at once, so that this shows only when it is not. */
+function Fetching(): ReactNode {
+  return (
+    <div className="fetching">
+      <Mark tone="faint" />
+    </div>
+  )
+}
+
     <main id="content" tabIndex={-1}>
-      <Suspense fallback={null}>
+      <Suspense fallback={<Fetching />}>
         <Switch>
           <Route path="/send" component={Send} />
           <Route path="/receive" component={Receive} />

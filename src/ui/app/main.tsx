@@ -1,5 +1,4 @@
 import { createRoot } from 'react-dom/client'
-import '../styles/index.css'
 import { applyTheme } from '../state/prefs.ts'
 import { session } from '../state/session.ts'
 import { App } from './App.tsx'

@@ -43,7 +43,9 @@ function Line({ line, hidden }: { readonly line: Activity; readonly hidden: bool
   const peer = useNode((node) => node.channels.find((c) => c.channelId === line.channelId)?.peer)
   const title = peer === undefined ? what : t.home.withPeer(what, names.of(peer))
   const moved = BigInt(line.amountMsat)
-  const fee = line.feeMsat === undefined || line.feeMsat === '0' || failed ? undefined : line.feeMsat
+  // A fee that was raised is all that there is to its line.
+  const noFee = failed || line.kind === 'feeRaised' || line.feeMsat === '0'
+  const fee = noFee ? undefined : line.feeMsat
   const body = (
     <>
       <span className={`activity-icon activity-${line.state}`}>

@@ -9,7 +9,7 @@ import { hasDetail, wordsForReason } from '../../text/reasons.ts'
 import { Amount } from '../../widgets/Amount.tsx'
 import { Button } from '../../widgets/Button.tsx'
 import { Code } from '../../widgets/CopyShare.tsx'
-import { Facts } from '../../widgets/Facts.tsx'
+import { type Fact, Facts } from '../../widgets/Facts.tsx'
 import { Section } from '../../widgets/Screen.tsx'
 import { Trouble } from '../../widgets/Trouble.tsx'
 import { Waiting } from '../../widgets/Waiting.tsx'
@@ -62,8 +62,16 @@ function Hurry({ channel }: { readonly channel: Channel }): ReactNode {
   )
 }
 
+/** Figures of a channel that still moves money; of a closed one they would all be nothing. */
+const factOf =
+  (channel: Channel) =>
+  (fact: Fact): Fact | undefined =>
+    isLive(channel) ? fact : undefined
+
+/** Everything about one channel: an instrument, not a picture. */
 export function ChannelDetail({ channel }: { readonly channel: Channel }): ReactNode {
   const names = useNames()
+  const live = factOf(channel)
   const job = useJobs((j) => j.closing[channel.channelId])
   const [asking, setAsking] = useState<'close' | 'force'>()
   const canClose = channel.status === 'open'
@@ -104,23 +112,23 @@ export function ChannelDetail({ channel }: { readonly channel: Channel }): React
           facts={[
             { name: t.channels.capacity, value: <Amount sat={channel.capacitySat} /> },
             {
-              name: t.channels.yourBalance,
+              name: isLive(channel) ? t.channels.yourBalance : t.channels.yourLast,
               value:
                 channel.restored === true ? t.channelBackup.unknown : <Amount msat={channel.localMsat} />,
             },
             {
-              name: t.channels.theirBalance,
+              name: isLive(channel) ? t.channels.theirBalance : t.channels.theirLast,
               value:
                 channel.restored === true ? t.channelBackup.unknown : <Amount msat={channel.remoteMsat} />,
             },
-            { name: t.channels.spendable, value: <Amount msat={channel.spendableMsat} /> },
-            { name: t.channels.receivable, value: <Amount msat={channel.receivableMsat} /> },
-            { name: t.channels.yourReserve, value: <Amount sat={channel.localReserveSat} /> },
-            { name: t.channels.theirReserve, value: <Amount sat={channel.remoteReserveSat} /> },
-            { name: t.channels.inFlightOut, value: <Amount msat={channel.inFlightOutMsat} /> },
-            { name: t.channels.inFlightIn, value: <Amount msat={channel.inFlightInMsat} /> },
-            { name: t.channels.htlcs, value: channel.htlcs },
-            { name: t.channels.feerate, value: `${channel.feeratePerKw} ${t.channels.perKw}` },
+            live({ name: t.channels.spendable, value: <Amount msat={channel.spendableMsat} /> }),
+            live({ name: t.channels.receivable, value: <Amount msat={channel.receivableMsat} /> }),
+            live({ name: t.channels.yourReserve, value: <Amount sat={channel.localReserveSat} /> }),
+            live({ name: t.channels.theirReserve, value: <Amount sat={channel.remoteReserveSat} /> }),
+            live({ name: t.channels.inFlightOut, value: <Amount msat={channel.inFlightOutMsat} /> }),
+            live({ name: t.channels.inFlightIn, value: <Amount msat={channel.inFlightInMsat} /> }),
+            live({ name: t.channels.htlcs, value: channel.htlcs }),
+            live({ name: t.channels.feerate, value: `${channel.feeratePerKw} ${t.channels.perKw}` }),
             {
               name: t.channels.commitments,
               value: t.channels.commitmentNumbers(

@@ -10,6 +10,9 @@ import { Section } from '../../widgets/Screen.tsx'
 
 const TEN_MINUTES = 600_000
 
+const isTheirs = ({ kind, state }: ClosingOutput): boolean =>
+  state === 'notOurs' && (kind === 'toLocal' || kind === 'toRemote' || kind === 'mutualClose')
+
 /** Each output of a closing transaction: what it is, when its money is back, which transaction brings it. */
 export function ClosingOutputs({ outputs }: { readonly outputs: readonly ClosingOutput[] }): ReactNode {
   const height = useNode((node) => node.chain.height)
@@ -22,16 +25,14 @@ export function ClosingOutputs({ outputs }: { readonly outputs: readonly Closing
           const blocks = (output.spendableAtHeight ?? height) - height
           return (
             <li key={`${output.kind}-${index}`} className="output">
-              <span>
-                {output.state === 'notOurs' && (output.kind === 'toLocal' || output.kind === 'toRemote')
-                  ? t.channels.outputTheirs
-                  : t.channels.outputKinds[output.kind]}
-              </span>
+              <span>{isTheirs(output) ? t.channels.outputTheirs : t.channels.outputKinds[output.kind]}</span>
               <Amount sat={output.amountSat} />
               <span className="quiet">
-                {output.kind === 'anchor' && (output.state === 'notOurs' || output.state === 'unresolved')
-                  ? t.channels.anchorLeft
-                  : t.channels.outputStates[output.state]}
+                {isTheirs(output)
+                  ? t.channels.paidToPeer
+                  : output.kind === 'anchor' && (output.state === 'notOurs' || output.state === 'unresolved')
+                    ? t.channels.anchorLeft
+                    : t.channels.outputStates[output.state]}
                 {output.state === 'waiting' && output.spendableAtHeight !== undefined
                   ? `, ${t.channels.atHeight(
                       group(String(output.spendableAtHeight)),

@@ -34,6 +34,16 @@ function drawnOf(job: PaymentJob): number {
   return last === undefined ? 0.2 : last.error === undefined ? 0.68 : 0.36
 }
 
+/** Errors that the same invoice will get again, whenever it is tried. */
+const FINAL: ReadonlySet<string> = new Set([
+  'alreadyPaid',
+  'invoiceExpired',
+  'invoiceMalformed',
+  'invoiceUnsupported',
+  'invoiceWrongNetwork',
+  'payingSelf',
+])
+
 /** A payment on its way and how it ended. */
 export function PaymentProgress({
   onDone,
@@ -56,6 +66,7 @@ export function PaymentProgress({
     failed: t.send.failed,
     unknown: t.send.unknown,
   }[job.state]
+  const retriable = job.state === 'failed' && !FINAL.has(job.error?.code ?? '')
   return (
     <div className="outcome">
       <Mark
@@ -106,12 +117,16 @@ export function PaymentProgress({
       ) : null}
       {job.state === 'running' ? <p className="quiet">{t.send.leave}</p> : null}
       <div className="buttons buttons-column">
-        {job.state === 'failed' ? (
+        {retriable ? (
           <Button look="primary" wide onClick={onRetry}>
             {t.app.retry}
           </Button>
         ) : null}
-        <Button look={job.state === 'succeeded' ? 'primary' : 'plain'} wide onClick={onDone}>
+        <Button
+          look={job.state === 'succeeded' || (job.state === 'failed' && !retriable) ? 'primary' : 'plain'}
+          wide
+          onClick={onDone}
+        >
           {job.state === 'running' ? t.app.close : t.app.done}
         </Button>
       </div>

@@ -55,7 +55,7 @@ function TransactionLine({
   readonly onBump: () => void
 }): ReactNode {
   const amount = BigInt(transaction.amountSat) * 1000n
-  const fee = transaction.feeSat
+  const fee = transaction.label === 'self' ? undefined : transaction.feeSat
   return (
     <li className="ledger-line">
       <span className="ledger-what">
