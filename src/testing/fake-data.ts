@@ -68,7 +68,7 @@ export function fakeChannel(seed: number, change: Partial<Channel>): Channel {
 }
 
 const CHANNELS: readonly Channel[] = [
-  fakeChannel(1, {}),
+  fakeChannel(1, { format: 'lcp' }),
   fakeChannel(2, {
     capacitySat: '200000',
     localMsat: '200000000',

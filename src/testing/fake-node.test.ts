@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import { expect, test } from 'vitest'
+import { channelView } from '../contract/channel-view.ts'
 import { type CallName, procedures } from '../contract/procedures.ts'
 import { appState } from '../contract/schemas.ts'
 import { ADDRESS, fakeHash, PEERS } from './fake-data.ts'
@@ -38,6 +39,10 @@ test('what demo calls answer fits the contract', async () => {
     connectPeer: { address: PEERS[0].address },
     disconnectPeer: { nodeId: PEERS[0].nodeId },
     addInvoice: { amountMsat: '1000', description: 'tea' },
+    addInvoices: { count: 3, amountMsat: '1000' },
+    unlock: { password: 'open sesame' },
+    addLock: { lock: { password: 'open sesame' } },
+    removeLock: { kind: 'password', proof: { password: 'open sesame' } },
     decode: { text: 'lnbcrt1demo' },
     previewSend: { address: ADDRESS, amountSat: 'max' },
     sendCoins: { address: ADDRESS, amountSat: '1000' },
@@ -51,5 +56,15 @@ test('what demo calls answer fits the contract', async () => {
       signal: AbortSignal,
     ) => Promise<unknown>
     expect(fits(procedure.output, await handler(inputs[name as CallName] ?? {}, never)), name).toBeUndefined()
+  }
+})
+
+test('a demo commitment view fits the contract, busy and idle', async () => {
+  for (const seed of [101, 102, 103, 104]) {
+    let seen = 0
+    for await (const view of fakeNode('running', 1).channelView({ channelId: fakeHash(seed) }, never)) {
+      expect(fits(channelView, view), String(seed)).toBeUndefined()
+      if (++seen === 3) break
+    }
   }
 })

@@ -149,6 +149,31 @@ export const VIEWS: readonly View[] = [
   { name: 'channels', scene: 'running', hash: '/channels' },
   { name: 'channels-empty', scene: 'empty', hash: '/channels' },
   { name: 'channel', scene: 'running', hash: `/channels/${fakeHash(101)}` },
+  {
+    name: 'commitments',
+    scene: 'running&pace=100',
+    hash: `/channels/${fakeHash(101)}/commitments`,
+    act: async (page) => {
+      await page.getByRole('img', { name: /^Remote chain/ }).waitFor()
+      await page.getByText('updates a second').waitFor()
+    },
+  },
+  {
+    name: 'commitments-held',
+    scene: 'running&pace=100',
+    hash: `/channels/${fakeHash(101)}/commitments`,
+    act: async (page) => {
+      await page.getByRole('img', { name: /^Remote chain/ }).waitFor()
+      await page.getByText(/^HTLCs,/).click()
+      await button(page, 'Hold').click()
+    },
+  },
+  {
+    name: 'commitments-bolt',
+    scene: 'running',
+    hash: `/channels/${fakeHash(102)}/commitments`,
+    act: (page) => page.getByRole('img', { name: /^Remote chain/ }).waitFor(),
+  },
   { name: 'channel-forced', scene: 'running', hash: `/channels/${fakeHash(103)}` },
   {
     name: 'force-close',

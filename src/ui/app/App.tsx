@@ -15,6 +15,7 @@ const load = {
   send: () => import('../screens/Send.tsx'),
   receive: () => import('../screens/Receive.tsx'),
   channels: () => import('../screens/Channels.tsx'),
+  commitments: () => import('../screens/Commitments.tsx'),
   wallet: () => import('../screens/Wallet.tsx'),
   network: () => import('../screens/Network.tsx'),
   settings: () => import('../screens/Settings.tsx'),
@@ -25,6 +26,7 @@ const Unlock = lazy(() => import('../screens/Unlock.tsx'))
 const Send = lazy(load.send)
 const Receive = lazy(load.receive)
 const Channels = lazy(load.channels)
+const Commitments = lazy(load.commitments)
 const Wallet = lazy(load.wallet)
 const Network = lazy(load.network)
 const Settings = lazy(load.settings)
@@ -39,20 +41,12 @@ async function fetchRest(): Promise<void> {
 
 function Screens(): ReactNode {
   return (
-/** A screen whose code is on its way. Mostly it is there at once, so that this shows only when it is not. */
-function Fetching(): ReactNode {
-  return (
-    <div className="fetching">
-      <Mark tone="faint" />
-    </div>
-  )
-}
-
     <main id="content" tabIndex={-1}>
-      <Suspense fallback={<Fetching />}>
+      <Suspense fallback={null}>
         <Switch>
           <Route path="/send" component={Send} />
           <Route path="/receive" component={Receive} />
+          <Route path="/channels/:id/commitments">{({ id }) => <Commitments channelId={id} />}</Route>
           <Route path="/channels/:at?">{({ at }) => <Channels at={at} />}</Route>
           <Route path="/wallet" component={Wallet} />
           <Route path="/network" component={Network} />

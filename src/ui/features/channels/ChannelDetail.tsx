@@ -1,4 +1,5 @@
 import { type ReactNode, useState } from 'react'
+import { Link } from 'wouter'
 import type { Channel } from '../../../contract/schemas.ts'
 import { type ClosingJob, useJobs } from '../../state/jobs.ts'
 import { useNames } from '../../state/names.ts'
@@ -107,7 +108,19 @@ export function ChannelDetail({ channel }: { readonly channel: Channel }): React
       <Closing job={job} />
       <Hurry channel={channel} />
       <ClosingOutputs outputs={channel.closingOutputs} />
-      <Section title={t.channels.figures}>
+      <Section
+        title={t.channels.figures}
+        actions={
+          isLive(channel) ? (
+            <Link
+              href={`/channels/${channel.channelId}/commitments`}
+              className="button button-quiet button-small"
+            >
+              {t.channels.commitmentView}
+            </Link>
+          ) : null
+        }
+      >
         <Facts
           facts={[
             { name: t.channels.capacity, value: <Amount sat={channel.capacitySat} /> },
