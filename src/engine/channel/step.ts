@@ -29,8 +29,12 @@ import { receiveUpdate } from './updates.ts'
 export const FUNDING_TIMEOUT_BLOCKS = 2016
 /** An offered HTLC is enforced on chain this many blocks after its expiry (BOLT 2 §cltv_expiry_delta Selection: grace). */
 export const EXPIRY_GRACE_BLOCKS = 2
-/** A received HTLC whose preimage we gave out must be removed this many blocks before it expires, or be claimed on chain. */
-export const CLAIM_MARGIN_BLOCKS = 10
+/**
+ * A received HTLC whose preimage we gave out must be removed this many blocks before it expires, or be claimed on chain (BOLT 2
+ * §cltv_expiry_delta Selection: 2R + G + S and more, for one who may be away). Two transactions have to be in blocks by then, our
+ * commitment and the HTLC's, each replaced at a rising fee until it is; invoices of ours ask for 144, so it costs nobody anything.
+ */
+export const CLAIM_MARGIN_BLOCKS = 18
 
 type Outcome = Result<Transition, Fault>
 

@@ -1,4 +1,4 @@
-import { fromHex, toHex } from '../base/bytes.ts'
+import { toHex } from '../base/bytes.ts'
 import { err, ok, type Result } from '../base/result.ts'
 import { decodeTx } from '../bitcoin/tx.ts'
 import type { Tx } from '../bitcoin/types.ts'
@@ -28,6 +28,12 @@ import { feePayer, freshScript, noteClose, releaseFunding } from './wallet.ts'
 
 export const CLOSE_VERSION = 1
 
+/** Of received HTLCs that we settled, and of offered ones that the peer settled: neither is in doubt any more. */
+function preimagesOf(channel: Channel): readonly Uint8Array[] {
+  const updates = [...channel.logs.opener.entries, ...channel.logs.accepter.entries, ...channel.outbox]
+  return updates.flatMap((entry) => (entry.type === 'fulfill' ? [entry.preimage] : []))
+}
+
 /** All that the court needs of a channel. */
 function snapshotOf(
   turn: Turn,
@@ -41,9 +47,6 @@ function snapshotOf(
     dustLimitSat: party.dustLimitSat,
     toSelfDelay: party.toSelfDelay,
   })
-  // Of received HTLCs that we settled, and of offered ones that the peer settled: neither is in doubt any more.
-  const updates = [...channel.logs.opener.entries, ...channel.logs.accepter.entries, ...channel.outbox]
-  const preimages = updates.flatMap((entry) => (entry.type === 'fulfill' ? [entry.preimage] : []))
   return {
     channelId: channel.id,
     role: channel.role,
@@ -69,7 +72,7 @@ function snapshotOf(
     ...(channel.closing?.remoteScript === undefined
       ? {}
       : { remoteShutdownScript: channel.closing.remoteScript }),
-    preimages,
+    preimages: preimagesOf(channel),
     secrets: channel.remoteSecrets,
     signer: channel.signer,
     sweepScript,
@@ -183,8 +186,13 @@ export function courtRecordRead(turn: Turn, key: string, value: Uint8Array | nul
 
 /** A block came. */
 export function closesTip(turn: Turn): void {
-  for (const id of Object.keys(turn.state.closes))
+  for (const [id, close] of Object.entries(turn.state.closes)) {
+    const channel = turn.state.channels[id]
+    // Should a received HTLC be settled after the snapshot was taken, it is claimed all the same.
+    if (channel !== undefined && !close.told.includes('done'))
+      for (const preimage of preimagesOf(channel)) closeInput(turn, id, { type: 'preimage', preimage })
     closeInput(turn, id, { type: 'tip', height: heightOf(turn.state) })
+  }
 }
 
 function perform(turn: Turn, id: string, effects: readonly OnchainEffect[]): void {
@@ -333,13 +341,6 @@ export function loadCloses(
 /** After loading: the machines' watches and broadcasts again. */
 export function resumeCloses(turn: Turn): void {
   for (const [id, state] of Object.entries(turn.state.closes)) perform(turn, id, resumeOnchain(state))
-}
-
-/** Tells the machine of a preimage that was given out, so that received HTLCs with its hash are claimed. */
-export function preimageGivenOut(turn: Turn, preimageHex: string): void {
-  for (const id of Object.keys(turn.state.closes)) {
-    closeInput(turn, id, { type: 'preimage', preimage: fromHex(preimageHex) })
-  }
 }
 
 /** The spend that was reported is gone: the machine, where there is one, watches by itself. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Channel } from '../../engine/channel/types.ts'
+import { CLAIM_MARGIN_BLOCKS, EXPIRY_GRACE_BLOCKS } from '../../engine/channel/step.ts'
 import { balanceOf as channelBalance, viewAt } from '../../engine/channel/log.ts'
 import { balanceOf } from '../../engine/wallet/ledger.ts'
 import { ownerOf } from './invariants.ts'
@@ -203,4 +204,86 @@ test('records for the court are kept until the close is a hundred blocks deep, a
   world.pass(5_000)
   expect(court('ben')).toBe(0)
   world.checkStores()
+})
+
+describe('deadlines, with nobody there to ask', () => {
+  /** Worlds after each message of a payment of ada's, the line cut for good. */
+  function cutOff(): World[] {
+    const { world: base } = beginning('lcp')
+    const worlds: World[] = []
+    base.onDelivered = (_, link) => {
+      const world = base.fork()
+      world.cut(world.links[base.links.indexOf(link)] as never)
+      for (const node of world.nodes) node.keep.clear()
+      world.drain()
+      worlds.push(world)
+    }
+    base.notes.set('goal', '0')
+    reach(base, [paid('ada', 'ben', PAYMENT)])
+    return worlds
+  }
+
+  const failed = (world: World, name: Name): string | undefined =>
+    Object.values(world.stateOf(world.node(name)).channels)[0]?.failure?.code
+  const expiryOf = (world: World): number => {
+    const channel = Object.values(world.stateOf(world.node('ada')).channels)[0]
+    const htlc = channel && viewAt(channel, channel.localTip.indexes).htlcs[0]
+    return htlc?.cltvExpiry ?? 0
+  }
+  const to = (world: World, height: number): void => {
+    world.mine(height - world.chain.tip.height)
+    world.settle()
+  }
+
+  test('a received HTLC whose preimage is out goes to the chain eighteen blocks before it expires, and is claimed', () => {
+    const world = cutOff().find((w) => {
+      const ben = Object.values(w.stateOf(w.node('ben')).channels)[0]
+      const said = [...(ben?.logs.accepter.entries ?? []), ...(ben?.outbox ?? [])].some(
+        (e) => e.type === 'fulfill' && e.id === 1n,
+      )
+      const ada = Object.values(w.stateOf(w.node('ada')).payments).find(
+        (p) => p.amountMsat === BigInt(PAYMENT),
+      )
+      return said && ada?.state === 'pending' && expiryOf(w) > 0
+    })
+    if (world === undefined) throw new Error('a moment at which only ben knows')
+    const expiry = expiryOf(world)
+    to(world, expiry - CLAIM_MARGIN_BLOCKS - 1)
+    expect([failed(world, 'ada'), failed(world, 'ben')]).toEqual([undefined, undefined])
+    to(world, expiry - CLAIM_MARGIN_BLOCKS)
+    expect(failed(world, 'ben')).toBe('htlcAtRisk')
+    // Before it expires ben has it, and ada the preimage.
+    for (let i = 0; i < 6; i++) to(world, world.chain.tip.height + 1)
+    expect(world.chain.tip.height).toBeLessThan(expiry - 10)
+    const payment = Object.values(world.stateOf(world.node('ada')).payments).find(
+      (p) => p.amountMsat === BigInt(PAYMENT),
+    )
+    expect(payment?.state).toBe('succeeded')
+    to(world, world.chain.tip.height + 6)
+    const invoice = world.stateOf(world.node('ben')).invoices[payment?.paymentHash ?? '']
+    expect(invoice?.settledAt).toBeDefined()
+  })
+
+  test('an offered HTLC that nobody answers goes to the chain two blocks after it expired; it fails only when that is irrevocable', () => {
+    const world = cutOff().find((w) => {
+      const ben = Object.values(w.stateOf(w.node('ben')).channels)[0]
+      const said = [...(ben?.logs.accepter.entries ?? []), ...(ben?.outbox ?? [])].some(
+        (e) => e.type === 'fulfill' && e.id === 1n,
+      )
+      return !said && expiryOf(w) > 0
+    })
+    if (world === undefined) throw new Error('a moment at which the HTLC is offered')
+    const expiry = expiryOf(world)
+    const payment = () =>
+      Object.values(world.stateOf(world.node('ada')).payments).find((p) => p.amountMsat === BigInt(PAYMENT))
+    to(world, expiry + EXPIRY_GRACE_BLOCKS - 1)
+    expect(failed(world, 'ada')).toBeUndefined()
+    to(world, expiry + EXPIRY_GRACE_BLOCKS)
+    expect(failed(world, 'ada')).toBe('htlcTimedOut')
+    // The commitment in one block, the HTLC's timeout in the next: five deep it is still pending.
+    for (let i = 0; i < 6; i++) to(world, world.chain.tip.height + 1)
+    expect(payment()?.attempts[0]?.state).toBe('pending')
+    to(world, world.chain.tip.height + 6)
+    expect(payment()?.attempts[0]?.state).toBe('failed')
+  })
 })
