@@ -39,10 +39,19 @@ async function fetchRest(): Promise<void> {
   for (const screen of Object.values(load)) await screen()
 }
 
+/** A screen whose code is on its way. Mostly it is there at once, so that this shows only when it is not. */
+function Fetching(): ReactNode {
+  return (
+    <div className="fetching">
+      <Mark tone="faint" />
+    </div>
+  )
+}
+
 function Screens(): ReactNode {
   return (
     <main id="content" tabIndex={-1}>
-      <Suspense fallback={null}>
+      <Suspense fallback={<Fetching />}>
         <Switch>
           <Route path="/send" component={Send} />
           <Route path="/receive" component={Receive} />
