@@ -8,7 +8,7 @@ import { type Life, live } from './channel-life.ts'
  * Both sides stream at once, each signs when it likes, and no side waits for the other except for credit. `LIVES=500` for a longer
  * look; a life that ends badly names its seed.
  */
-const LIVES = Number(process.env['LIVES'] ?? 3)
+const LIVES = Number(process.env['LIVES'] ?? 2)
 
 beforeAll(async () => {
   useCurve(cheapCurve(await loadWasmCurve(new Uint8Array(32).fill(1))))

@@ -27,8 +27,8 @@ import {
 } from './channel-pair.ts'
 
 /**
- * The random life of one channel whose sides stream at once and sign when they like: adds, fulfills, fails and fees mixed, turns of
- * their own, messages delivered one by one. One seed decides everything. Throws what breaks.
+ * The random life of one channel whose sides stream at once and sign when they like: adds, fulfills, fails, fees and windows mixed, turns
+ * of their own, messages delivered one by one. One seed decides everything. Throws what breaks.
  */
 export interface LifeOptions {
   readonly seed: number
@@ -229,6 +229,7 @@ export function live({ seed, steps = 400, cuts = 0, close = false }: LifeOptions
         counts.fees += 1
       },
     ],
+    [1, () => apply(sides[either(random)].party, { type: 'window', window: 1 + random.int(8) })],
     [8, () => flush(either(random))],
     [30, () => hear(either(random))],
   ]
