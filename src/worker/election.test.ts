@@ -130,6 +130,18 @@ function engine(name: string) {
         }
       }
     },
+    async *sendPayments(_input, requests, signal) {
+      calls.push('sendPayments')
+      let index = 0
+      for await (const batch of requests) {
+        if (signal.aborted) return
+        yield batch.map(({ invoice }) => ({
+          status: 'failed' as const,
+          index: index++,
+          error: { code: 'noRoute', message: `${name} ${invoice}` },
+        }))
+      }
+    },
     async *sendPayment(_input, signal) {
       calls.push('sendPayment')
       yield { status: 'attempting', attempt: 1, channelId: 'c', amountMsat: '1' }
@@ -274,6 +286,21 @@ describe('one engine', () => {
     await rest()
     const b = openTab(world, 'b')
     await expect(b.client.newAddress()).rejects.toMatchObject({ code: 'frozen', message: 'm' })
+  })
+
+  test('requests of a following tab stream to the leader, their results back, and both ends are told', async () => {
+    const world = browser()
+    const a = openTab(world, 'a')
+    const b = openTab(world, 'b')
+    await rest()
+    for (const { client } of [a, b]) {
+      const requests = Array.from({ length: 700 }, (_, i) => ({ invoice: `ln${i}` }))
+      const messages: string[] = []
+      for await (const result of client.sendPayments(requests))
+        messages.push(result.status === 'failed' ? result.error.message : '')
+      expect(messages).toEqual(requests.map(({ invoice }) => `a ${invoice}`))
+    }
+    expect(b.engine.calls).toEqual([])
   })
 
   test('leaving a stream in one tab ends it in the other', async () => {
