@@ -1,5 +1,13 @@
 import { decodeTx, txidOf } from '../bitcoin/tx.ts'
-import { type EsploraResult, isAlreadyKnown, isRefusal, parseHash, rejectReason } from './esplora.ts'
+import {
+  type EsploraResult,
+  isAlreadyKnown,
+  isFeeTooLow,
+  isRefusal,
+  parseHash,
+  parsePackage,
+  rejectReason,
+} from './esplora.ts'
 import { failed, served } from './servers.ts'
 import { putBroadcast, type Turn, without } from './turn.ts'
 import type { Txid } from '../bitcoin/types.ts'
@@ -56,6 +64,45 @@ function askChildrenAgain(turn: Turn, url: string, parent: Txid): void {
     if (child.outcomes[url]?.ok === false && child.spends.includes(parent))
       putBroadcast(turn, { ...child, outcomes: without(child.outcomes, url) })
   }
+}
+
+/** The parent of a broadcast that this server refused for its fee alone: the two are sent as a package. */
+export function parentTooCheap(state: ChainState, broadcast: Broadcast, url: string): Broadcast | undefined {
+  return Object.values(state.broadcasts).find((other) => {
+    const outcome = other.outcomes[url]
+    return (
+      outcome?.ok === false &&
+      broadcast.spends.includes(other.txid) &&
+      outcome.reason !== null &&
+      isFeeTooLow(outcome.reason)
+    )
+  })
+}
+
+/** A server's verdict on a parent and its child. One that takes no packages has refused the child, and is no worse for it. */
+export function onPackage(
+  turn: Turn,
+  url: string,
+  token: string,
+  parentToken: string,
+  result: EsploraResult,
+): void {
+  const outcome = (name: string, ok: boolean, reason: string | null) => {
+    const broadcast = turn.state.broadcasts[name]
+    if (broadcast)
+      putBroadcast(turn, { ...broadcast, outcomes: { ...broadcast.outcomes, [url]: { ok, reason } } })
+  }
+  if (!result.ok && !isRefusal(result)) return failed(turn, url, result.error)
+  if (!result.ok) {
+    served(turn, url)
+    return outcome(token, false, rejectReason(result.error.message))
+  }
+  const verdict = parsePackage(result.value)
+  if (!verdict.ok) return failed(turn, url, { kind: 'shape', message: verdict.error })
+  served(turn, url)
+  const { refused } = verdict.value
+  outcome(token, refused === undefined, refused ?? null)
+  if (refused === undefined) outcome(parentToken, true, null)
 }
 
 /** Children wait at a server for its verdict on their parents, within this time: else it would refuse them for inputs that it lacks. */

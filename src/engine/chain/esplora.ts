@@ -18,6 +18,8 @@ export type EsploraRequest =
   /** Mempool and newest confirmed transactions of a script (sha256 of it, hex), or the page after a confirmed one. */
   | { readonly kind: 'history'; readonly scriptHash: string; readonly after: Txid | null }
   | { readonly kind: 'broadcast'; readonly hex: string }
+  /** Parents before the child that pays for them. */
+  | { readonly kind: 'package'; readonly hexes: readonly string[] }
   | { readonly kind: 'feeEstimates' }
 
 export interface EsploraError {
@@ -198,3 +200,16 @@ export function rejectReason(message: string): string {
 /** Whether a refusal means that the transaction is known already, in the mempool or the chain. */
 export const isAlreadyKnown = (reason: string): boolean =>
   /already in (block ?chain|mempool|utxo set)|txn-already-(in-mempool|known)|"code"\s*:\s*-27\b/i.test(reason)
+
+/** Whether a transaction was refused for paying too little: with a child that pays for both it may be taken as a package. */
+export const isFeeTooLow = (reason: string): boolean =>
+  /min relay fee not met|mempool min fee not met|insufficient fee/i.test(reason)
+
+/** Bitcoin Core's verdict on a package (`submitpackage`): undefined when all of it was taken, else why not. */
+export function parsePackage(value: unknown): Result<{ readonly refused?: string }> {
+  if (!isRecord(value) || typeof value.package_msg !== 'string') return err('not a verdict on a package')
+  if (value.package_msg === 'success') return ok({})
+  const results = isRecord(value['tx-results']) ? Object.values(value['tx-results']) : []
+  const reasons = results.flatMap((r) => (isRecord(r) && typeof r.error === 'string' ? [r.error] : []))
+  return ok({ refused: (reasons.at(-1) ?? value.package_msg).slice(0, 200) })
+}

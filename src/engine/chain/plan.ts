@@ -1,6 +1,6 @@
 import type { EsploraRequest } from './esplora.ts'
 import { type Priority, ask, isAsked, ranked, readyAt, TIMEOUT_GRACE_MS } from './servers.ts'
-import { waitsForParents } from './broadcasts.ts'
+import { parentTooCheap, waitsForParents } from './broadcasts.ts'
 import { wantedBlocks } from './sync.ts'
 import { provedSpend } from './spends.ts'
 import { patchServer, type Turn } from './turn.ts'
@@ -88,8 +88,13 @@ function planBroadcasts(p: Plan): void {
         later(p, waits)
         continue
       }
-      const request = { kind: 'broadcast', hex: hex(tx) } as const
-      tryAsk(p, server, 'money', request, { kind: 'broadcast', token })
+      const parent = parentTooCheap(p.turn.state, broadcast, server.url)
+      const request =
+        parent === undefined
+          ? ({ kind: 'broadcast', hex: hex(tx) } as const)
+          : ({ kind: 'package', hexes: [hex(parent.tx), hex(tx)] } as const)
+      const purpose = { kind: 'broadcast', token, ...(parent && { parent: parent.token }) } as const
+      tryAsk(p, server, 'money', request, purpose)
     }
   }
 }

@@ -1,5 +1,5 @@
 import { assertNever } from '../base/result.ts'
-import { evaluateBroadcast, onBroadcast, startBroadcast } from './broadcasts.ts'
+import { evaluateBroadcast, onBroadcast, onPackage, startBroadcast } from './broadcasts.ts'
 import { CHECKPOINTS } from './checkpoints.ts'
 import { type EsploraResult, isRefusal, parseFeeEstimates } from './esplora.ts'
 import { chainFromCheckpoint, type HeaderChain } from './headers.ts'
@@ -145,7 +145,9 @@ function deliver(turn: Turn, { server, purpose }: InFlight, result: EsploraResul
     case 'history':
       return onHistory(turn, server, purpose.token, purpose.script, result)
     case 'broadcast':
-      return onBroadcast(turn, server, purpose.token, result)
+      return purpose.parent === undefined
+        ? onBroadcast(turn, server, purpose.token, result)
+        : onPackage(turn, server, purpose.token, purpose.parent, result)
     case 'fees':
       return onFees(turn, server, result)
     default:

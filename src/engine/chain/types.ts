@@ -221,7 +221,8 @@ export type Purpose =
   | { readonly kind: 'old'; readonly txid: Txid }
   | { readonly kind: 'outspend'; readonly token: string }
   | { readonly kind: 'history'; readonly token: string; readonly script: string }
-  | { readonly kind: 'broadcast'; readonly token: string }
+  /** `parent`: the token of the broadcast that goes with it as a package. */
+  | { readonly kind: 'broadcast'; readonly token: string; readonly parent?: string }
   | { readonly kind: 'fees' }
 
 export interface InFlight {

@@ -306,7 +306,7 @@ describe('broadcasts', () => {
       const missing = request.hex === toHex(rawOf(child)) && node.find(txidOf(parent)) === undefined
       const refused = !takesParent && request.hex === toHex(rawOf(parent))
       if (!missing && !refused) return undefined
-      const message = missing ? 'bad-txns-inputs-missingorspent' : 'min relay fee not met'
+      const message = missing ? 'bad-txns-inputs-missingorspent' : 'txn-mempool-conflict'
       return failure('http', `sendrawtransaction RPC error: {"code":-26,"message":"${message}"}`, 400)
     }
     const d = new Driver({ a }, { config: { rebroadcastMs: 60_000 } })
@@ -330,6 +330,41 @@ describe('broadcasts', () => {
     e.run(1_000)
     expect(node.mempool).toEqual([parent, child])
     expect(a.count('broadcast') - sent).toBe(2)
+  })
+
+  test('a parent that pays too little goes with its child as a package, where the server takes packages', () => {
+    for (const takes of [true, false]) {
+      const { node, a } = setup()
+      const parent = funding()
+      const child: Tx = {
+        ...parent,
+        inputs: [
+          { ...parent.inputs[0], outpoint: { txid: txidOf(parent), vout: 0 } } as Tx['inputs'][number],
+        ],
+      }
+      a.fault = (request) => {
+        if (request.kind === 'package') {
+          expect(request.hexes).toEqual([toHex(rawOf(parent)), toHex(rawOf(child))])
+          return takes ? undefined : failure('http', 'endpoint does not exist', 404)
+        }
+        if (request.kind !== 'broadcast') return undefined
+        const cheap = request.hex === toHex(rawOf(parent))
+        const message = cheap ? 'min relay fee not met, 10 < 200' : 'bad-txns-inputs-missingorspent'
+        return failure('http', `sendrawtransaction RPC error: {"code":-26,"message":"${message}"}`, 400)
+      }
+      const d = new Driver({ a }, { config: { rebroadcastMs: 60_000 } })
+      d.run(1_000)
+      d.input({ type: 'broadcast', token: 'parent', tx: rawOf(parent), keep: true })
+      d.input({ type: 'broadcast', token: 'child', tx: rawOf(child), keep: true })
+      d.run(1_000)
+      expect(node.mempool).toEqual(takes ? [parent, child] : [])
+      expect(d.last('broadcastResult', 'child')?.accepted).toBe(takes)
+      expect(d.last('broadcastResult', 'parent')?.accepted).toBe(takes)
+      // Tried again with every round, and a server without packages is not held to be broken for it.
+      d.run(61_000)
+      expect(a.count('package')).toBeGreaterThan(1)
+      expect(d.state.servers[0]?.backoffUntil).toBeLessThanOrEqual(d.now)
+    }
   })
 
   test('bytes that are no transaction are refused here', () => {

@@ -49,6 +49,8 @@ function routeOf(r: EsploraRequest): Route {
       }
     case 'broadcast':
       return { path: '/tx', body: 'text', post: r.hex }
+    case 'package':
+      return { path: '/txs/package', body: 'json', post: JSON.stringify(r.hexes) }
     case 'feeEstimates':
       return { path: '/fee-estimates', body: 'json' }
     default:

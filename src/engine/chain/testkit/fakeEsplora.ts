@@ -75,6 +75,10 @@ export class FakeEsplora {
         return value(this.history(r.scriptHash, r.after))
       case 'broadcast':
         return this.accept(r.hex)
+      case 'package': {
+        const refused = r.hexes.map((hex) => this.accept(hex)).find((answer) => !answer.ok)
+        return refused ?? value({ package_msg: 'success', 'tx-results': {} })
+      }
       case 'feeEstimates':
         return value({ 1: 20.5, 6: 4, 144: 0.5 })
       default:
