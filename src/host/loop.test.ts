@@ -105,6 +105,26 @@ describe('write, then act', () => {
     expect(log.slice(2)).toEqual(['written', 'send c 1', 'turn m2 m3 m4', 'commit'])
   })
 
+  test('more than a turn takes makes several, in order, each written before it acts', async () => {
+    const { loop, log, commits } = harness(() => ({ writes: [write], effects: [send] }), { slowStore: true })
+    for (let n = 0; n < 150; n++) loop.push(message(n))
+    for (let turn = 0; turn < 3; turn++) {
+      await settle()
+      expect(commits).toHaveLength(turn + 1)
+      commits[turn]?.done()
+    }
+    await settle()
+    const turns = log.filter((line) => line.startsWith('turn'))
+    expect(turns.flatMap((line) => line.split(' ').slice(1))).toEqual(
+      Array.from({ length: 150 }, (_, n) => `m${n}`),
+    )
+    expect(turns.map((line) => line.split(' ').length - 1)).toEqual([64, 64, 22])
+    expect(log.filter((line) => !line.startsWith('turn'))).toEqual(
+      turns.flatMap(() => ['commit', 'written', 'send c 1']),
+    )
+    expect(loop.status().state).toHaveLength(150)
+  })
+
   test('a record that the engine asks for comes with a later turn; one that cannot be read stops the node', async () => {
     const asks: Answer = (inputs) =>
       inputs[0]?.type === 'tick'

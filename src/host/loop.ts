@@ -8,6 +8,12 @@ const TICK_MS = 5_000
 /** Ticks that the engine asks for come no closer together than this: a wish in the past must not spin. */
 const MIN_TICK_GAP_MS = 20
 
+/**
+ * The most inputs of one turn. Without a bound a peer that is sent a thousand payments would wait for all of them to be reckoned, and we
+ * then for it: in pieces both work at the same time. It costs a signature and a write a piece, which so many inputs outweigh.
+ */
+const MAX_TURN_INPUTS = 64
+
 /** What a turn may use of the world: ms since 1970 and 32 fresh random bytes. */
 export interface TurnContext {
   readonly now: number
@@ -125,8 +131,8 @@ export function createLoop<S>(initial: S, ports: LoopPorts<S>): Loop<S> {
 
   async function run(): Promise<void> {
     while (queue.length > 0 && phase === 'running') {
-      const inputs = queue
-      queue = []
+      const inputs = queue.slice(0, MAX_TURN_INPUTS)
+      queue = queue.slice(MAX_TURN_INPUTS)
       await takeTurn(inputs)
     }
     running = undefined

@@ -13,19 +13,33 @@ import { onion } from './bench/onion.ts'
 import { payments } from './bench/payments.ts'
 import { playground } from './bench/playground.ts'
 import { appJs, tests } from './bench/repository.ts'
+import { streams } from './bench/stream.ts'
 import type { Bench, Figures } from './bench/types.ts'
 
 /** In the order they run in; a new one needs a line here and nothing else. */
-const ENTRIES: readonly Bench[] = [appJs, tests, playground, commitment, onion, noise, payments, app]
+const ENTRIES: readonly Bench[] = [
+  appJs,
+  tests,
+  playground,
+  commitment,
+  onion,
+  noise,
+  payments,
+  app,
+  ...streams,
+]
 
 const { values } = parseArgs({
   options: { only: { type: 'string' }, json: { type: 'boolean', default: false } },
 })
 
 function chosen(): readonly Bench[] {
-  const names = values.only?.split(',') ?? ENTRIES.map((entry) => entry.name)
-  const unknown = names.filter((name) => !ENTRIES.some((entry) => entry.name === name))
-  if (unknown.length === 0) return ENTRIES.filter((entry) => names.includes(entry.name))
+  const names = values.only?.split(',')
+  if (names === undefined) return ENTRIES.filter((entry) => entry.onDemand !== true)
+  // A name with a colon is part of what stands before it.
+  const isOf = (entry: Bench, name: string) => entry.name === name || entry.name.startsWith(`${name}:`)
+  const unknown = names.filter((name) => !ENTRIES.some((entry) => isOf(entry, name)))
+  if (unknown.length === 0) return ENTRIES.filter((entry) => names.some((name) => isOf(entry, name)))
   throw new Error(
     `--only: there is no ${unknown.join(', ')}; there are ${ENTRIES.map((e) => e.name).join(', ')}`,
   )

@@ -1,8 +1,9 @@
 import { toHex } from '../base/bytes.ts'
 import { err, ok, type Result } from '../base/result.ts'
 import { type Msat, toMsat } from '../base/units.ts'
-import { addProblem, spendableMsat } from '../channel/limits.ts'
+import { type AddProblem, addProblem, spendableMsat } from '../channel/limits.ts'
 import { balanceOf, cautiousTally } from '../channel/log.ts'
+import type { Tally } from '../channel/tally.ts'
 import type { AddUpdate, Channel, RemoveUpdate } from '../channel/types.ts'
 import { htlcSettled as invoiceSettled, receiveHtlc } from '../payment/incoming.ts'
 import { createInvoice } from '../payment/invoice-record.ts'
@@ -31,6 +32,22 @@ export function candidateState(channel: Channel, closed: boolean): ChannelCandid
   return channel.link === 'online' ? 'usable' : 'offline'
 }
 
+/** Adds that may wait in a channel's outbox; each keeps its onion there, and a payer past that is told that there are too many. */
+const MAX_WAITING_ADDS = 2_000
+
+/** What stands against an HTLC. Limits on what is in flight make it wait in the outbox (rule 8): what is on its way will end. */
+function problemNow(channel: Channel, amountMsat: Msat, tally: Tally): AddProblem | undefined {
+  const problem = addProblem(channel, amountMsat, tally)
+  switch (problem?.code) {
+    case 'tooManyHtlcs':
+    case 'inFlightLimit':
+    case 'dustLimit':
+      return tally[channel.role].count > 0 && channel.outbox.length < MAX_WAITING_ADDS ? undefined : problem
+    default:
+      return problem
+  }
+}
+
 function candidates(state: NodeState): readonly ChannelCandidate[] {
   return Object.values(state.channels).map((channel) => {
     const tally = cautiousTally(channel)
@@ -39,7 +56,7 @@ function candidates(state: NodeState): readonly ChannelCandidate[] {
       peer: channel.peer,
       state: candidateState(channel, state.closes[channel.id] !== undefined),
       spendableMsat: spendableMsat(channel),
-      problem: (amountMsat: Msat) => addProblem(channel, amountMsat, tally),
+      problem: (amountMsat: Msat) => problemNow(channel, amountMsat, tally),
       balanceMsat: balanceOf(tally, channel.role),
       reserveMsat: toMsat(channel.remote.channelReserveSat),
       inFlightMsat: tally[channel.role].msat,

@@ -7,6 +7,8 @@ export interface Bench {
   readonly name: string
   /** What is measured, in a line. */
   readonly about: string
+  /** Runs only when it is asked for by name. */
+  readonly onDemand?: boolean
   /** Measures; throws with what is missing when it cannot. */
   run(): Promise<Figures>
 }
