@@ -15,6 +15,7 @@ const load = {
   send: () => import('../screens/Send.tsx'),
   receive: () => import('../screens/Receive.tsx'),
   channels: () => import('../screens/Channels.tsx'),
+  commitments: () => import('../screens/Commitments.tsx'),
   wallet: () => import('../screens/Wallet.tsx'),
   network: () => import('../screens/Network.tsx'),
   settings: () => import('../screens/Settings.tsx'),
@@ -25,6 +26,7 @@ const Unlock = lazy(() => import('../screens/Unlock.tsx'))
 const Send = lazy(load.send)
 const Receive = lazy(load.receive)
 const Channels = lazy(load.channels)
+const Commitments = lazy(load.commitments)
 const Wallet = lazy(load.wallet)
 const Network = lazy(load.network)
 const Settings = lazy(load.settings)
@@ -53,6 +55,7 @@ function Screens(): ReactNode {
         <Switch>
           <Route path="/send" component={Send} />
           <Route path="/receive" component={Receive} />
+          <Route path="/channels/:id/commitments">{({ id }) => <Commitments channelId={id} />}</Route>
           <Route path="/channels/:at?">{({ at }) => <Channels at={at} />}</Route>
           <Route path="/wallet" component={Wallet} />
           <Route path="/network" component={Network} />
