@@ -1,7 +1,7 @@
 import { type ChannelView, MAX_LISTED_HTLCS } from '../contract/channel-view.ts'
 import { toHex } from '../engine/base/bytes.ts'
 import { balanceOf, lockedIn, logLength, remoteTip, totalMsat, viewAt } from '../engine/channel/log.ts'
-import { remoteGrantedThrough } from '../engine/channel/points.ts'
+import { currentWindow, remoteGrantedThrough } from '../engine/channel/points.ts'
 import type { Channel, Indexes, Log, Update } from '../engine/channel/types.ts'
 import { formatNamed } from '../engine/commitment/formats.ts'
 import { otherRole, type Role } from '../engine/commitment/types.ts'
@@ -38,7 +38,8 @@ function localChain(channel: Channel): ChannelView['local'] {
     tail: tip,
     tip,
     pending: [],
-    window: formatNamed(channel.formatName).lcpTlvs ? channel.local.window : 1,
+    // While it narrows, more is still granted than the window we want.
+    window: Math.max(currentWindow(channel), creditLeft),
     grantedThrough: channel.grantedThrough,
     creditUsed: 0,
     creditLeft,
@@ -49,14 +50,18 @@ function remoteChain(channel: Channel): ChannelView['remote'] {
   const tail = wholeOf(channel, channel.remoteTail)
   const newest = channel.remotePending.at(-1)
   const tip = newest === undefined ? tail : wholeOf(channel, newest)
+  const creditUsed = channel.remotePending.length
+  const creditLeft = channel.remotePoints.length
+  const announced = formatNamed(channel.formatName).lcpTlvs ? channel.remote.window : 1
   return {
     tail,
     tip: { ...tip, txid: remoteTip(channel).txid },
     pending: channel.remotePending.slice(0, -1).map((commitment) => shortOf(channel, commitment)),
-    window: formatNamed(channel.formatName).lcpTlvs ? channel.remote.window : 1,
+    // The peer may have widened it since it was announced (lcp rule 5).
+    window: Math.max(announced, creditUsed + creditLeft),
     grantedThrough: remoteGrantedThrough(channel),
-    creditUsed: channel.remotePending.length,
-    creditLeft: channel.remotePoints.length,
+    creditUsed,
+    creditLeft,
   }
 }
 

@@ -39,7 +39,7 @@ const firstWindow = (channel: Channel): number =>
   formatNamed(channel.formatName).lcpTlvs ? clampWindow(channel.local.window) : 1
 
 /** The window we keep granted to the peer now. */
-const currentWindow = (channel: Channel): number =>
+export const currentWindow = (channel: Channel): number =>
   formatNamed(channel.formatName).lcpTlvs ? clampWindow(channel.window ?? channel.local.window) : 1
 
 /** A window is 1 to 64 points. */
