@@ -92,6 +92,7 @@ export const channelView = v.object({
     updatesOut: count,
     /** Updates received that the peer has not signed for yet. */
     updatesIn: count,
+    /** Sums of all HTLCs that count, offered and received: from their proposal until their removal is in both tails. */
     outMsat: amount,
     inMsat: amount,
   }),

@@ -1,6 +1,14 @@
 import { type ChannelView, MAX_LISTED_HTLCS } from '../contract/channel-view.ts'
 import { toHex } from '../engine/base/bytes.ts'
-import { balanceOf, lockedIn, logLength, remoteTip, totalMsat, viewAt } from '../engine/channel/log.ts'
+import {
+  balanceOf,
+  cautiousView,
+  lockedIn,
+  logLength,
+  remoteTip,
+  totalMsat,
+  viewAt,
+} from '../engine/channel/log.ts'
 import { currentWindow, remoteGrantedThrough } from '../engine/channel/points.ts'
 import type { Channel, Indexes, Log, Update } from '../engine/channel/types.ts'
 import { formatNamed } from '../engine/commitment/formats.ts'
@@ -137,12 +145,10 @@ export function projectChannelView(channel: Channel): ChannelView {
   const them = otherRole(us)
   const local = logOf(channel, us)
   const remote = logOf(channel, them)
-  const newest = viewAt(channel, {
-    opener: Math.max(channel.localTip.indexes.opener, remoteTip(channel).indexes.opener),
-    accepter: Math.max(channel.localTip.indexes.accepter, remoteTip(channel).indexes.accepter),
-  })
-  const offered = newest.htlcs.filter((htlc) => htlc.offerer === us)
-  const received = newest.htlcs.filter((htlc) => htlc.offerer !== us)
+  // By rule 8: an HTLC counts from its proposal until its removal is in both tails.
+  const { htlcs } = cautiousView(channel)
+  const offered = htlcs.filter((htlc) => htlc.offerer === us)
+  const received = htlcs.filter((htlc) => htlc.offerer !== us)
   return {
     channelId: channel.id,
     format: channel.formatName,

@@ -21,7 +21,13 @@ export default function Commitments({ channelId }: { readonly channelId: string 
   const facts =
     view === undefined
       ? []
-      : [peer === undefined ? '' : names.of(peer), view.format, c.roles[view.role], c.links[view.link]]
+      : [
+          peer === undefined ? '' : names.of(peer),
+          view.format,
+          c.roles[view.role],
+          c.links[view.link],
+          held ? c.held : '',
+        ]
   return (
     <Screen
       title={c.title}
@@ -45,14 +51,12 @@ export default function Commitments({ channelId }: { readonly channelId: string 
       ) : (
         <>
           <p className="commitments-head mono">{facts.filter((fact) => fact !== '').join('  ')}</p>
+          <p className="visually-hidden" role="status">
+            {held ? c.heldAbout : ''}
+          </p>
           {view.failure === undefined ? null : <p className="callout">{view.failure}</p>}
           {view.closing ? <p className="quiet">{c.closing}</p> : null}
           {view.link === 'online' || view.failure !== undefined ? null : <p className="quiet">{c.offline}</p>}
-          {held ? (
-            <p className="quiet" role="status">
-              {c.held}
-            </p>
-          ) : null}
           <CommitmentView view={view} rates={rates} />
         </>
       )}
