@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { outputSumSat, weightOf } from '../bitcoin/tx.ts'
+import { unwrap } from '../base/result.ts'
+import { decodeTx, outputSumSat, txidOf, weightOf } from '../bitcoin/tx.ts'
 import { ANCHORS, LCP, STATIC_REMOTEKEY } from '../commitment/formats.ts'
 import type { CommitmentFormat } from '../commitment/types.ts'
 import { createOnchain } from './step.ts'
@@ -67,6 +68,15 @@ describe.each([ANCHORS, LCP])('$name: a commitment that pays too little', (forma
     expect(d.state.claims[0]?.feeratePerKw).toBe(Math.ceil(late * 1.5))
     await d.sync()
     expect(d.refusals).toEqual([])
+  })
+
+  it('is sent with the commitment, before any server shows that: one that pays too little is taken only with its child', async () => {
+    const { d, ctx, parent } = await waiting(format, 5_000)
+    const fresh = createOnchain(d.state.snapshot, 500, ctx, parent)
+    const sent = fresh.effects.flatMap((e) => (e.type === 'broadcast' ? [unwrap(decodeTx(e.tx))] : []))
+    expect(sent[0]).toEqual(parent)
+    expect(sent[1]?.inputs[0]?.outpoint.txid).toBe(txidOf(parent))
+    expect(sent).toHaveLength(2)
   })
 
   it('is in no haste without HTLCs: the child follows the feerate after twelve blocks, and does not rise by itself', async () => {

@@ -1,9 +1,18 @@
 import { sat } from '../base/units.ts'
-import { outputSumSat, SEQUENCE_RBF, sighashMidstate, txidOf, weightOf, withWitness } from '../bitcoin/tx.ts'
+import {
+  encodeTx,
+  outputSumSat,
+  SEQUENCE_RBF,
+  sighashMidstate,
+  txidOf,
+  weightOf,
+  withWitness,
+} from '../bitcoin/tx.ts'
 import type { Tx } from '../bitcoin/types.ts'
 import { weightFeeSat } from '../commitment/fees.ts'
 import { sweepInputWeight, type SweepOutput } from '../commitment/sweeps.ts'
 import { TX_OVERHEAD_WEIGHT } from '../commitment/weights.ts'
+import { classify } from './classify.ts'
 import {
   BUMP_BLOCKS,
   CONTESTED_BUMP_BLOCKS,
@@ -12,8 +21,8 @@ import {
   FLOOR_FEERATE_PER_KW,
   URGENT_BUMP_BLOCKS,
 } from './constants.ts'
-import { fundingSpend, type TrackedOutput, txOf } from './outputs.ts'
-import type { Claim, OnchainContext, OnchainState } from './types.ts'
+import { fundingKey, fundingSpend, type TrackedOutput, trackedOutputs, txOf } from './outputs.ts'
+import type { Claim, Close, OnchainContext, OnchainState } from './types.ts'
 
 /** What feerates claims pay, when they are raised, and how our commitment is helped into a block. */
 
@@ -96,6 +105,8 @@ export function planChild(
   ctx: OnchainContext,
   current: Claim | undefined,
 ): Claim | undefined {
+  const sent = asIfSeen(state, ctx)
+  if (sent !== undefined) return planChild(sent, trackedOutputs(sent), ctx, current)
   const spend = fundingSpend(state)
   const anchor = outputs.find((o) => o.kind === 'anchor' && o.ours)
   const parent = spend && txOf(spend)
@@ -135,6 +146,22 @@ export function planChild(
   const tx = withWitness(unsigned, 0, ctx.signer.signSweep(unsigned, 0, output, sighashMidstate(unsigned)))
   const { height } = state
   return { txid: txidOf(tx), tx, claims: [anchor.key], feeratePerKw, height, coins, bumps: spend.txid }
+}
+
+const published = new WeakMap<Tx, Close>()
+
+/**
+ * The state with our commitment in the mempool, while it is being sent and no server shows it: one that pays too little is taken only
+ * together with its child.
+ */
+function asIfSeen(state: OnchainState, ctx: OnchainContext): OnchainState | undefined {
+  const { publish, snapshot, localTxid } = state
+  if (publish === undefined || fundingSpend(state) !== undefined || txidOf(publish) !== localTxid)
+    return undefined
+  const close = published.get(publish) ?? classify(snapshot, localTxid, ctx.signer, localTxid, publish)
+  published.set(publish, close)
+  const spend = { txid: localTxid, tx: encodeTx(publish), confirmed: null }
+  return { ...state, close, spends: { ...state.spends, [fundingKey(state)]: spend } }
 }
 
 /** Under which the wallet reserves the coins that pay for a claim of an output. */
