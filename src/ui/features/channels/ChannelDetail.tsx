@@ -5,8 +5,8 @@ import { type ClosingJob, useJobs } from '../../state/jobs.ts'
 import { useNames } from '../../state/names.ts'
 import { shorten } from '../../text/amounts.ts'
 import { t } from '../../text/en.ts'
-import { formatExact } from '../../text/times.ts'
 import { hasDetail, wordsForReason } from '../../text/reasons.ts'
+import { formatExact } from '../../text/times.ts'
 import { Amount } from '../../widgets/Amount.tsx'
 import { Button } from '../../widgets/Button.tsx'
 import { Code } from '../../widgets/CopyShare.tsx'
@@ -14,8 +14,8 @@ import { type Fact, Facts } from '../../widgets/Facts.tsx'
 import { Section } from '../../widgets/Screen.tsx'
 import { Trouble } from '../../widgets/Trouble.tsx'
 import { Waiting } from '../../widgets/Waiting.tsx'
-import { CapacityBar } from './ChannelList.tsx'
 import { BumpDialog } from '../wallet/BumpDialog.tsx'
+import { CapacityBar } from './ChannelList.tsx'
 import { CloseDialog } from './CloseDialog.tsx'
 import { ClosingOutputs } from './ClosingOutputs.tsx'
 import { isLive, partsOf, statusOf } from './figures.ts'
@@ -29,7 +29,6 @@ function Closing({ job }: { readonly job: ClosingJob | undefined }): ReactNode {
   return <Waiting what={t.channels.closingNow} />
 }
 
-/** Everything about one channel: an instrument, not a picture. */
 /** Why it ends, in plain words; what the engine says about it for those who want to know. */
 function Reason({ channel: { reason, reasonCode } }: { readonly channel: Channel }): ReactNode {
   if (reason === undefined) return null
@@ -105,8 +104,8 @@ export function ChannelDetail({ channel }: { readonly channel: Channel }): React
           </ul>
         </>
       ) : null}
-      <Closing job={job} />
       <Hurry channel={channel} />
+      <Closing job={job} />
       <ClosingOutputs outputs={channel.closingOutputs} />
       <Section
         title={t.channels.figures}
