@@ -54,8 +54,8 @@ test('words and the backup file on another device: the peer closes, and the mone
   await expect
     .poll(async () => BigInt((await stateOf(other)).balances.onchainConfirmedSat), { timeout: 15_000 })
     .toBeGreaterThan(onchainSat + left - 5_000n)
-  await go(other, 'Channels')
-  await expect(other.getByRole('list', { name: 'Channel list' })).toBeVisible()
+  await other.goto(`#/channels/${before?.channelId}`)
+  await expect(other.getByRole('article', { name: 'lil' }).getByRole('status').first()).toHaveText('Closed')
   await picture(other, 'restored-done')
   await elsewhere.close()
 })
