@@ -103,7 +103,7 @@ export const t = {
     wordsBad: (n: number, bad: number) => `${n} words, ${bad} of them not known.`,
     wordsGood: (n: number) => `${n} words, all of them known.`,
     channelsNote:
-      'The words bring back your coins on chain. Channels live on the device they were opened on and are not in the words.',
+      'The words bring back your coins on chain. Channels come back afterwards, in Settings, from a backup file or from the copy that a peer keeps.',
   },
 
   home: {
