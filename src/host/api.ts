@@ -106,13 +106,14 @@ export function createHandlers(host: HostControl): Handlers {
       })
     })
     ready.catch(() => {})
+    const before = state().peerAddresses[nodeId]
     await running.loop.command({ type: 'connectPeer', nodeId, address: formatPeerAddress(parsed.value) })
     try {
       await Promise.race([ready, running.peers.whenConnected(nodeId).then(() => ready)])
     } catch (thrown) {
-      // A peer without channels that cannot be reached is not dialled for ever.
-      const needed = Object.values(state().channels).some((channel) => channel.peer === nodeId)
-      if (!needed) await running.loop.command({ type: 'disconnectPeer', nodeId })
+      // A peer that never was there is not dialled for ever; one that was goes on being dialled where it was.
+      if (before === undefined) await running.loop.command({ type: 'disconnectPeer', nodeId })
+      else await running.loop.command({ type: 'connectPeer', nodeId, address: before })
       throw thrown
     }
     return nodeId

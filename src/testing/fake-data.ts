@@ -96,7 +96,8 @@ const CHANNELS: readonly Channel[] = [
     htlcs: 0,
     closedBy: 'local',
     closeTxid: fakeHash(303),
-    reason: 'The peer did not answer for two days.',
+    reason: 'The user closed the channel on chain.',
+    reasonCode: 'forceClose',
     closingOutputs: [
       { kind: 'toLocal', amountSat: '78420', spendableAtHeight: HEIGHT + 97, state: 'waiting' },
       { kind: 'toRemote', amountSat: '120000', state: 'notOurs' },
