@@ -232,6 +232,8 @@ const LABELS = {
 function transactions(state: NodeState) {
   const sweeps = new Map<string, string>()
   for (const [channelId, close] of Object.entries(state.closes)) {
+    // Second stages and the commitment's child too: the wallet pays their fees.
+    for (const txid of close.ownTxids) sweeps.set(txid, channelId)
     for (const { sweepTxid } of closingOutputs(close)) {
       if (sweepTxid !== undefined) sweeps.set(sweepTxid, channelId)
     }
