@@ -123,7 +123,9 @@ export function startChild(
   })
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))
   child.once('exit', () => waiting.abandon(`${name} ended`))
-  const ask = <T>(order: NodeOrder): Promise<T> => waiting.begin((id) => send({ kind: 'order', id, order }))
+  const ask = <T>(order: NodeOrder): Promise<T> => {
+    return waiting.begin((id) => send({ kind: 'order', id, order }))
+  }
   return {
     ask,
     async stop() {

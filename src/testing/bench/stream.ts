@@ -138,13 +138,12 @@ async function streamed(pair: Pair, run: Omit<Run, 'name'>, maxInFlight: number)
 }
 
 async function measure(pair: Pair, setup: Setup, prefix: string, run: Run): Promise<Figures> {
-  const usage = () => Promise.all(pair.ends.map((end) => end.ask<Usage>({ do: 'usage' })))
   const profile = (name?: string) =>
     Promise.all(pair.ends.map((end) => end.ask({ do: 'profile', ...(name === undefined ? {} : { name }) })))
   await profile()
-  const before = await usage()
+  const before = await usageOf(pair)
   const { wallMs, latenciesMs } = await streamed(pair, run, setup.inFlight(run.amountMsat))
-  const after = await usage()
+  const after = await usageOf(pair)
   await profile(`${prefix}.${run.name}`)
   const states = await Promise.all(
     pair.ends.map((end) => end.ask<{ openerMsat: bigint } | undefined>({ do: 'settled' })),
@@ -170,14 +169,23 @@ async function measure(pair: Pair, setup: Setup, prefix: string, run: Run): Prom
   }
 }
 
-/** One payment at a time: the median from the call to the preimage. */
+const usageOf = (pair: Pair): Promise<readonly Usage[]> =>
+  Promise.all(pair.ends.map((end) => end.ask<Usage>({ do: 'usage' })))
+
+/** One payment at a time: the median from the call to the preimage, and the CPU of both sides together. */
 async function single(pair: Pair, prefix: string): Promise<Figures> {
   const times: number[] = []
-  for (let i = 0; i < SINGLES; i++)
-    times.push(
-      (await streamed(pair, { amountMsat: 1_000n, count: 1, bothWays: false }, 1)).latenciesMs[0] ?? 0,
-    )
-  return { [`${prefix}.onePaymentMs`]: round(percentile(times, 0.5)) }
+  const before = await usageOf(pair)
+  for (let i = 0; i < SINGLES; i++) {
+    const paid = await streamed(pair, { amountMsat: 1_000n, count: 1, bothWays: false }, 1)
+    times.push(paid.latenciesMs[0] ?? Number.NaN)
+  }
+  const after = await usageOf(pair)
+  const cpu = after.reduce((sum, u, i) => sum + u.cpuMs - (before[i]?.cpuMs ?? 0), 0)
+  return {
+    [`${prefix}.onePaymentMs`]: round(percentile(times, 0.5)),
+    [`${prefix}.onePaymentCpuMs`]: round(cpu / SINGLES),
+  }
 }
 
 async function benchStream(name: string, setup: Setup): Promise<Figures> {
