@@ -240,7 +240,7 @@ function transactions(state: NodeState) {
   }
   return listTransactions(state.wallet).map((tx) => {
     const channelId = sweeps.get(tx.txid)
-    return tx.kind === 'receive' && channelId !== undefined
+    return (tx.kind === 'receive' || (tx.kind === 'send' && !tx.own)) && channelId !== undefined
       ? { ...tx, kind: 'sweep' as const, label: channelId }
       : tx
   })
