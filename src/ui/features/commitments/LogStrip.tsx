@@ -51,9 +51,9 @@ export function LogStrip({ name, log, width }: LogStripProps): ReactNode {
             />
           )
         })}
-        <path className="mark mark-local" d={up(localTip?.x ?? 0)} />
-        <path className="mark mark-remote-tip" d={down(remoteTip?.x ?? 0)} />
-        <path className="mark mark-remote" d={down(remoteTail?.x ?? 0)} />
+        <path className="log-mark log-mark-local" d={up(localTip?.x ?? 0)} />
+        <path className="log-mark log-mark-remote-tip" d={down(remoteTip?.x ?? 0)} />
+        <path className="log-mark log-mark-remote" d={down(remoteTail?.x ?? 0)} />
       </svg>
       <dl className="log-marks">
         <div>
@@ -89,7 +89,10 @@ export function LogStrip({ name, log, width }: LogStripProps): ReactNode {
 function Glyph({ kind }: { readonly kind: 'local' | 'remote' | 'remote-tip' }): ReactNode {
   return (
     <svg className="mark-glyph" width="9" height="9" aria-hidden="true">
-      <path className={`mark mark-${kind}`} d={kind === 'local' ? 'M4.5 1l-4 7h8z' : 'M4.5 8l-4 -7h8z'} />
+      <path
+        className={`log-mark log-mark-${kind}`}
+        d={kind === 'local' ? 'M4.5 1l-4 7h8z' : 'M4.5 8l-4 -7h8z'}
+      />
     </svg>
   )
 }
