@@ -25,7 +25,8 @@ export interface Stage {
   folder(): string
   /** Without a format: what the node offers by itself. */
   startOurs(dataDir: string, format?: FormatName): Promise<Headless>
-  startLdk(format: FormatName, options?: Partial<LdkOptions>): Promise<LdkNode>
+  /** Each has keys of its own; `sameSeed`: those of the one before, whose folder it takes over. */
+  startLdk(format: FormatName, options?: Partial<LdkOptions> & { readonly sameSeed?: true }): Promise<LdkNode>
   /** Gives a wallet confirmed coins. */
   fund(node: Headless, sat: bigint): Promise<void>
   /** Mines so many blocks and waits until the node has followed. */
@@ -73,8 +74,8 @@ export async function createStage(): Promise<Stage> {
         esploraUrl: listening.url,
         ...(format === undefined ? {} : { formats: [format] }),
       }),
-    startLdk(format, options = {}) {
-      seeds += 1
+    startLdk(format, { sameSeed, ...options } = {}) {
+      if (sameSeed !== true) seeds += 1
       return createLdkNode({
         chain: rpc,
         funder: miner,
