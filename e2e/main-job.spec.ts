@@ -189,11 +189,11 @@ test('a wallet from its making to the money back on chain', async ({ page, netwo
     await picture(page, 'home-end')
     const opened = async (name: 'lil' | 'ada') => {
       const fee = await network.feeOf(of(name).fundingTxid)
-      return line('Channel opened', `−${sats(CHANNEL + fee)}`, `fee ${sats(fee)}`)
+      return line(`Channel opened with ${name}`, `−${sats(CHANNEL + fee)}`, `fee ${sats(fee)}`)
     }
     await expect(activity(page)).toHaveText([
-      line('Channel closed', `+${sats(back - backFromLil)}`),
-      line('Channel closed', `+${sats(backFromLil)}`),
+      line('Channel closed with ada', `+${sats(back - backFromLil)}`),
+      line('Channel closed with lil', `+${sats(backFromLil)}`),
       line('Wages from adaReceived', `+${sats(RECEIVED)}`),
       line('Wages from lilReceived', `+${sats(RECEIVED)}`),
       line('Coffee from adaPaid', `−${sats(PAID)}`),
