@@ -12,8 +12,8 @@ const windowOf = (trace: readonly TraceState[]): string =>
 describe('the rules kept', () => {
   let result: Healthy
   beforeAll(async () => {
-    result = await healthy({ samples: 150, seed: 1 }, 60)
-  }, 300_000)
+    result = await healthy({ samples: 80, seed: 1 }, 80)
+  }, 900_000)
 
   test('A to G hold in every state of every run', () => {
     expect(result.output).toContain('[ok]')
@@ -25,23 +25,24 @@ describe('the rules kept', () => {
   })
 
   test.each(WINDOWS)('windows of %s: the engine does and holds what the model does', (window) => {
-    const traces = result.traces.filter((trace) => windowOf(trace) === window)
-    expect(traces.length).toBeGreaterThan(2)
-    const actions = traces.reduce((sum, trace) => sum + replay(trace), 0)
-    expect(actions).toBeGreaterThan(60)
+    const some = result.traces.filter((trace) => windowOf(trace) === window)
+    expect(some.length).toBeGreaterThan(2)
+    const actions = some.reduce((sum, trace) => sum + replay(trace), 0)
+    expect(actions).toBeGreaterThan(40)
   })
 
   test('a replay notices a point of credit more, and a wish that the engine was not told of', () => {
-    const trace = result.traces.find((t) => windowOf(t) === '2/2')
+    const wishing = (state: TraceState): boolean =>
+      state.deed.wishes.some((wish) => wish.tag === 'Offer' && wish.value === 9_000_000)
+    const trace = result.traces.find((t) => windowOf(t) === '2/2' && t.some(wishing))
     const last = trace?.at(-1)
     const bob = last?.sides.get('bob')
     if (trace === undefined || last === undefined || bob === undefined) throw new Error('no trace')
     const more = { ...last, sides: new Map(last.sides).set('bob', { ...bob, held: bob.held + 1 }) }
     expect(() => replay([...trace.slice(0, -1), more])).toThrow(/^bob: held: /)
 
-    const wishing = trace.findIndex((state) => state.deed.wishes.length > 0)
-    const silent = trace.map((state, i) =>
-      i === wishing ? { ...state, deed: { ...state.deed, wishes: [] } } : state,
+    const silent = trace.map((state) =>
+      wishing(state) ? { ...state, deed: { ...state.deed, wishes: [] } } : state,
     )
     expect(() => replay(silent)).toThrow(/: the engine has /)
   })
@@ -50,8 +51,8 @@ describe('the rules kept', () => {
 describe('a rule broken is seen, so that the invariants are about something', () => {
   let result: Simulated
   beforeAll(async () => {
-    result = await broken({ samples: 400, seed: 1 })
-  }, 300_000)
+    result = await broken({ samples: 240, seed: 1 })
+  }, 900_000)
 
   test.each(BROKEN)('%s', (name) => {
     expect(result.seen[name]).toBeGreaterThan(0)

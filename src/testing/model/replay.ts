@@ -169,6 +169,8 @@ function wished(machine: Machine, wish: Wish): ChannelInput {
     }
     case 'Feerate':
       return { type: 'propose', proposal: { type: 'fee', feeratePerKw: wish.value } }
+    case 'Resize':
+      return { type: 'window', window: wish.value }
     case 'Resolve': {
       const id = BigInt(wish.value.id)
       if (!wish.value.paid)

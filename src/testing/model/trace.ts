@@ -62,6 +62,7 @@ const wish = v.variant('tag', [
   variant('Offer', integer),
   variant('Resolve', v.object({ id: integer, paid: v.boolean() })),
   variant('Feerate', integer),
+  variant('Resize', integer),
 ])
 const state = v.object({
   setting: v.object({ window: indexes, eager: v.boolean(), fault: v.string() }),
