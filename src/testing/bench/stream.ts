@@ -42,8 +42,9 @@ interface Run {
   readonly bothWays: boolean
 }
 
-/** Payments a run; fewer for a quick look. */
+/** Payments a run, and the runs by name: fewer for a quick look. */
 const COUNT = Number(process.env['BENCH_PAYMENTS'] ?? 2000)
+const RUNS = process.env['BENCH_RUNS']?.split(',')
 
 const SMALL: readonly Run[] = [
   { name: '1sat', amountMsat: 1_000n, count: COUNT, bothWays: false },
@@ -204,7 +205,9 @@ async function benchStream(name: string, setup: Setup): Promise<Figures> {
         for (const end of pair.ends) await end.ask({ do: 'usable' })
         const prefix = `rtt${rttMs}`
         Object.assign(figures, await single(pair, prefix))
-        for (const run of setup.runs) Object.assign(figures, await measure(pair, setup, prefix, run))
+        for (const run of setup.runs)
+          if (RUNS === undefined || RUNS.includes(run.name))
+            Object.assign(figures, await measure(pair, setup, prefix, run))
       }
       return figures
     } finally {
