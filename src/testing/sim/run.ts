@@ -2,6 +2,7 @@ import { msat, sat } from '../../engine/base/units.ts'
 import { addressFromScript } from '../../engine/bitcoin/address.ts'
 import { NETWORKS } from '../../engine/bitcoin/network.ts'
 import { spendableMsat } from '../../engine/channel/limits.ts'
+import { viewAt } from '../../engine/channel/log.ts'
 import { txidOf } from '../../engine/bitcoin/tx.ts'
 import type { Command } from '../../engine/node/commands.ts'
 import type { NodeInput } from '../../engine/node/ports.ts'
@@ -132,12 +133,13 @@ export function live(
   look: (node: SimNode) => void = () => {},
   force = false,
 ): void {
+  const floor = world.chain.tip.height
   // Runs differ in what they are about, not only in the order of things.
   const often = (): number => random.pick([0, 0.3, 1, 1, 3])
   const weights: readonly (readonly [number, () => void])[] = [
     [40, () => takeTurn(world, random)],
     [4 * often(), () => tick(world, random)],
-    [2 * often(), () => mine(world, random)],
+    [(force ? 4 : 2) * often(), () => mine(world, random)],
     [1 * often(), () => cut(world, random)],
     [4, () => connect(world, random)],
     [3, () => boot(world, random)],
@@ -147,8 +149,8 @@ export function live(
     [0.5 * often(), () => ask(world, random, other(world, random))],
     [0.5 * often(), () => changeFees(world, random)],
     [0.3 * often(), () => evict(world, random)],
-    [force ? 0.5 : 0, () => forceClose(world, random)],
-    [force ? 1.2 : 0, () => reorganise(world, random)],
+    [force ? 2 : 0, () => forceClose(world, random)],
+    [force ? 2 : 0, () => reorganise(world, random, floor)],
   ]
   const crashChance = random.pick([0, 0.005, 0.02, 0.06])
   world.crashAt = (node) => {
@@ -263,24 +265,30 @@ function forceClose(world: World, random: Random): void {
   const channel = live[random.int(Math.max(1, live.length))]
   if (channel === undefined) return
   // In the middle of payments, at any message of them.
-  const payments = random.int(5)
+  const payments = 1 + random.int(5)
   for (let i = 0; i < payments; i++) sendPayment(world, random)
-  if (payments > 0) for (let i = random.int(14); i > 0; i--) takeTurn(world, random)
+  const isPaying = (): boolean => {
+    const now = closer.state?.channels[channel.id]
+    const htlcs = now === undefined ? [] : viewAt(now, now.localTip.indexes).htlcs
+    return htlcs.some((htlc) => htlc.amountMsat > 3_000_000n)
+  }
+  for (let i = 0; i < 30 && payments > 0; i++) {
+    takeTurn(world, random)
+    if (isPaying() && random.bool(0.3)) break
+  }
   const command: Command = { type: 'closeChannel', channelId: channel.id, force: true }
   ask(world, random, { node: closer, command })
   if (random.bool(0.3)) ask(world, random, { node: world.byId(channel.peer), command })
 }
 
-function reorganise(world: World, random: Random): void {
+function reorganise(world: World, random: Random, floor: number): void {
   const depth = 1 + random.int(random.bool(0.2) ? 10 : 3)
-  // Where coins came from nowhere, and openings of the beginning, stay.
-  if (world.chain.tip.height - depth <= BEGINNING_BLOCKS) return
+  // What lies before this life stays: coins came from nowhere there.
+  if (world.chain.tip.height - depth < floor) return
   world.chain.reorg(depth)
   world.log(`a branch takes ${depth} blocks back; block ${world.chain.tip.height}`)
 }
 
-/** Blocks of the beginning and a few more: what is older than that is not taken back. */
-const BEGINNING_BLOCKS = 12
 /** A day: `to_self_delay` in lives with closes by force. */
 const SHORT_DELAY = 144
 
