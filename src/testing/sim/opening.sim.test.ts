@@ -63,6 +63,9 @@ function afterEachMessage(what: (world: World) => void, push = 0): { world: Worl
     'ben → ada: accept_channel',
     'ada → ben: funding_created',
     'ben → ada: funding_signed',
+    // Each gives the other its backup to keep, now that there is a channel.
+    'ben → ada: peer_storage',
+    'ada → ben: peer_storage',
     'ada → ben: channel_ready',
     'ben → ada: channel_ready',
   ])
