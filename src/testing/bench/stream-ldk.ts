@@ -80,20 +80,29 @@ async function obey(order: NodeOrder): Promise<unknown> {
   }
 }
 
-/** One more payment than there are slots fails at once, and a slot is free some time after its payment has ended: then again. */
+/** How long nobody tries again once LDK has had no slot: a slot is free some time after its payment has ended. */
+const FULL_MS = 20
+
+/** One more payment than there are slots fails at once, and trying costs LDK as much as paying: one that fails holds all back. */
 async function pay(invoices: readonly string[], maxInFlight: number): Promise<Paid> {
   const begin = performance.now()
   const latenciesMs: number[] = []
+  const full: { until?: Promise<void> } = {}
   let next = 0
+  const payOne = async (invoice: string): Promise<void> => {
+    for (let attempt = 0; attempt < 1_000; attempt++) {
+      while (full.until !== undefined) await full.until
+      const result = await started().payInvoice(invoice)
+      if (result.ok) return
+      full.until ??= new Promise<void>((resolve) => setTimeout(resolve, FULL_MS)).then(() => {
+        delete full.until
+      })
+    }
+    throw new Error('LDK does not pay')
+  }
   const worker = async (): Promise<void> => {
     while (next < invoices.length) {
-      const invoice = invoices[next++] as string
-      for (let attempt = 0; ; attempt++) {
-        const result = await started().payInvoice(invoice)
-        if (result.ok) break
-        if (attempt > 500) throw new Error(`LDK does not pay: ${result.reason}`)
-        await new Promise((resolve) => setTimeout(resolve, 5))
-      }
+      await payOne(invoices[next++] as string)
       latenciesMs.push(performance.now() - begin)
     }
   }
