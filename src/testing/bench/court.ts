@@ -25,7 +25,7 @@ import { seeded } from '../random.ts'
 const states = Number(process.argv[process.argv.indexOf('--states') + 1]) || 1_000_000
 const LOOKUPS = 1_000
 /** Secrets are found in as many steps as their number has bits: fewer of them tell as much, and a million take an hour to reveal. */
-const SECRETS = Math.min(states, 30_000)
+const SECRETS = Math.min(states, 10_000)
 
 const round = (n: number): number => Number(n.toPrecision(3))
 
