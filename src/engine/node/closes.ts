@@ -87,8 +87,17 @@ const onchainContext = (turn: Turn, channel: Channel): OnchainContext => ({
   signer: channelContext(turn, channel).signer,
   feeratePerKw: feerateFor(turn.state, turn.setup, 6),
   urgentFeeratePerKw: feerateFor(turn.state, turn.setup, 2),
-  feePayer: feePayer(turn),
+  ...(isFunded(turn, channel) ? { feePayer: feePayer(turn) } : {}),
 })
+
+/**
+ * Whether the funding output exists, or we ourselves have sent it. Before that no coin is put behind our commitment: a peer that opens
+ * and never funds would have it tied for as long as it likes.
+ */
+const isFunded = (turn: Turn, channel: Channel): boolean =>
+  channel.funding.confirmedHeight !== undefined ||
+  channel.funding.tx !== undefined ||
+  turn.state.closes[channel.id]?.close !== undefined
 
 function closeInput(turn: Turn, id: string, input: OnchainInput): void {
   const state = turn.state.closes[id]
