@@ -61,7 +61,7 @@ function groups(messages: readonly string[], types: readonly string[]): string[]
 }
 
 /** What of these the other side has not taken, when it has heard the first `heard`. */
-function missing(party: Party, sent: readonly string[], types: readonly string[], heard: number): string[] {
+function missing(sent: readonly string[], types: readonly string[], heard: number): string[] {
   let end = 0
   return groups(sent, types)
     .filter((group) => (end += group.length) > heard)
@@ -107,8 +107,8 @@ test('lost anywhere between six signatures and their revocations: each side says
       kinds.alice = [...kinds.alice, ...types(alice).slice(before)]
 
       const expected = {
-        alice: missing(alice, spoken.alice, kinds.alice, toBob),
-        bob: missing(bob, spoken.bob, kinds.bob, toAlice),
+        alice: missing(spoken.alice, kinds.alice, toBob),
+        bob: missing(spoken.bob, kinds.bob, toAlice),
       }
       cut(alice, bob)
       if (points % 2 === 0) for (const party of [alice, bob]) restart(party)

@@ -27,7 +27,7 @@ import { proofContext } from './build.ts'
  */
 
 /** Few points, since each costs a proof. */
-const SMALL: PairOptions['policy'] = { alice: { window: 2 }, bob: { window: 3 } }
+const SMALL: NonNullable<PairOptions['policy']> = { alice: { window: 2 }, bob: { window: 3 } }
 const lcpPair = (options: PairOptions = {}) => openPair('lcp', { policy: SMALL, ...options })
 
 type OpeningMessage = Extract<Message, { type: 'open_channel' | 'accept_channel' }>

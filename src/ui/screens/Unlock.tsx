@@ -28,9 +28,9 @@ export default function Unlock(): ReactNode {
     if (passkey === undefined) return
     setProblem(undefined)
     byPassword.clear()
-    const secret = await askPasskey(passkey.credentialId, passkey.salt)
-    if (secret === 'no' || secret === 'unsupported') return setProblem(secret)
-    await client().unlock({ passkeySecret: secret })
+    const answer = await askPasskey(passkey.credentialId, passkey.salt)
+    if (typeof answer === 'string') return setProblem(answer)
+    await client().unlock({ passkeySecret: answer.secret })
   })
   const pending = byPassword.pending || byPasskey.pending
   return (

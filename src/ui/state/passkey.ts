@@ -28,8 +28,16 @@ function secretOf(credential: Credential | null): string | undefined {
   return bytes.length === 32 ? toHex(bytes) : undefined
 }
 
-/** Asks a passkey for its 32 bytes (hex) of `salt` (hex). */
-export async function askPasskey(credentialId: string, salt: string): Promise<string | PasskeyProblem> {
+/** What a passkey made of the salt: 32 bytes in hex. */
+export interface PasskeySecret {
+  readonly secret: string
+}
+
+/** Asks a passkey for its 32 bytes of `salt` (hex). */
+export async function askPasskey(
+  credentialId: string,
+  salt: string,
+): Promise<PasskeySecret | PasskeyProblem> {
   try {
     const credential = await navigator.credentials.get({
       publicKey: {
@@ -39,7 +47,8 @@ export async function askPasskey(credentialId: string, salt: string): Promise<st
         extensions: { prf: { eval: { first: fromHex(salt) } } },
       },
     })
-    return secretOf(credential) ?? 'unsupported'
+    const secret = secretOf(credential)
+    return secret === undefined ? 'unsupported' : { secret }
   } catch {
     return 'no'
   }
@@ -76,6 +85,7 @@ export async function makePasskey(name: string): Promise<NewPasskey | PasskeyPro
   if (!(made instanceof PublicKeyCredential)) return 'unsupported'
   if (made.getClientExtensionResults().prf?.enabled !== true) return 'unsupported'
   const credentialId = toHex(new Uint8Array(made.rawId))
-  const secret = secretOf(made) ?? (await askPasskey(credentialId, salt))
-  return secret === 'no' || secret === 'unsupported' ? secret : { credentialId, salt, secret }
+  const atOnce = secretOf(made)
+  const answer = atOnce === undefined ? await askPasskey(credentialId, salt) : { secret: atOnce }
+  return typeof answer === 'string' ? answer : { credentialId, salt, secret: answer.secret }
 }

@@ -74,8 +74,8 @@ function TaskDialog({ task, onDone }: { readonly task: Task; readonly onDone: ()
   async function prove(): Promise<Proof | PasskeyProblem | undefined> {
     if (lock.password) return { password: current }
     if (lock.passkey === undefined) return undefined
-    const secret = await askPasskey(lock.passkey.credentialId, lock.passkey.salt)
-    return secret === 'no' || secret === 'unsupported' ? secret : { passkeySecret: secret }
+    const answer = await askPasskey(lock.passkey.credentialId, lock.passkey.salt)
+    return typeof answer === 'string' ? answer : { passkeySecret: answer.secret }
   }
 
   const go = useAction(async () => {
