@@ -288,11 +288,11 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
         throw new ApiError({ code: 'walletExists', message: 'There is a wallet already.' })
       }
       if (broken !== undefined) throw new ApiError(broken)
-      // HTLC outputs and justice on chain come with a later version; until then real money would be at risk.
+      // Closes are enforced, but not yet tried against full mempools, attacking servers and a lost device in every combination.
       if (options.network === 'bitcoin') {
         throw new ApiError({
           code: 'mainnetRefused',
-          message: 'Mainnet is refused until contested closes are enforced on chain.',
+          message: 'Mainnet is refused until contested closes are tested against all that real money meets.',
         })
       }
       const parsed = parseWords(options.words)

@@ -79,7 +79,7 @@ export const t = {
         'A whole network on the machine that serves this page: a chain, peers, a shop. Play money only.',
     } satisfies Record<NetworkName, string>,
     mainnetRefused:
-      'Not yet. If a channel is closed by force while a payment is on its way, this version cannot get that payment back. Until it can, it refuses real money.',
+      'Not yet. Closes on chain are enforced, but this version has not met everything that real money meets there: full mempools, servers that attack together. Until it has, it refuses real money.',
   },
 
   welcome: {

@@ -98,7 +98,7 @@ const ENTRIES: Readonly<Record<ErrorCode, Entry>> = {
   },
   mainnetRefused: {
     what: 'This version does not work with real bitcoin yet.',
-    todo: 'It cannot yet get back every payment that is on its way when a channel is closed by force. Choose a practice network until it can.',
+    todo: 'Closes on chain have not been tried enough against what real money meets there. Choose a practice network until they have.',
   },
 
   wordsUnknown: (f) => {
