@@ -7,6 +7,8 @@ const setupFiles = ['src/testing/setup-fast.ts']
 /** One project a kind of test, so that each can be run by itself (`npm run test:vectors`, …). */
 export default defineConfig({
   test: {
+    // Vitest leaves one core to itself; with two, that would be half of the machine.
+    maxWorkers: 2,
     projects: [
       {
         test: {

@@ -8,6 +8,7 @@ import { type OutPoint, outPointKey, type Tx } from '../bitcoin/types.ts'
 import { ANCHORS, LCP, STATIC_REMOTEKEY } from '../commitment/formats.ts'
 import type { ClosingSnapshot } from '../commitment/snapshot.ts'
 import { type CommitmentFormat, otherRole, type Role } from '../commitment/types.ts'
+import { BUMP_BLOCKS } from './constants.ts'
 import { closingOutputs } from './project.ts'
 import { createOnchain } from './step.ts'
 import {
@@ -238,7 +239,12 @@ describe.each([STATIC_REMOTEKEY, ANCHORS, LCP])('$name, judged by Bitcoin Core',
         return (entry.fees.ancestor * 1e8) / entry.ancestorsize
       }
       expect(await feerate()).toBeGreaterThanOrEqual(20)
-      d.input({ type: 'tip', height: height + 2 })
+      // Nothing of it can be taken by another, so it is in no haste: it follows the estimate, and not before its time.
+      ctx.feeratePerKw = 6_250
+      d.input({ type: 'tip', height: height + BUMP_BLOCKS - 1 })
+      await d.sync()
+      expect(await feerate()).toBeLessThan(25)
+      d.input({ type: 'tip', height: height + BUMP_BLOCKS })
       await d.sync()
       expect(await feerate()).toBeGreaterThanOrEqual(25)
       expect(d.refusals).toEqual([])

@@ -147,7 +147,8 @@ test.each(['anchors_zero_fee_htlc_tx', 'static_remotekey'] as const)(
       cpSync(old, dataDir, { recursive: true })
       ldk = await stage.startLdk(format, { dataDir, sameSeed: true })
       await ldk.sync()
-      ldk.forceClose(t.channelId)
+      // Where the copy was taken between two writes of LDK's, it notices that it is old, and closes with what it has by itself.
+      if (ldk.listChannels().some((x) => x.channelId === t.channelId)) ldk.forceClose(t.channelId)
       await until(ours, 'the cheat is seen', (s) => s.channels.some((x) => x.status === 'forceClosing'))
       await resolved({ ...t, ldk })
       const [channel] = await ours.client.listChannels()
