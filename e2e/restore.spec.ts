@@ -49,7 +49,6 @@ test('words and the backup file on another device: the peer closes, and the mone
   await expect
     .poll(async () => (await stateOf(other)).channels[0]?.closingOutputs.map((output) => output.state))
     .toContainEqual(expect.stringMatching(/^(waiting|sweeping)$/))
-  await network.mine(1)
   await network.confirm()
   const left = BigInt(before?.localMsat ?? 0) / 1000n
   expect(left).toBeLessThan(spendableSat)
