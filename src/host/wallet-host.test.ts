@@ -146,3 +146,25 @@ test('a disk that fails while the first lock is made: the wallet goes on as it w
   await h.stop()
   expect((await (await host(disk)).handlers.getInfo({}, never)).phase).toBe('running')
 })
+
+test('a sealed wallet that cannot be read once it is unlocked is never written over', async () => {
+  const disk = createMemoryDisk()
+  const first = await host(disk)
+  await create(first)
+  await first.handlers.addLock({ lock: { password: 'open sesame' } }, never)
+  await first.stop()
+  const meddler = await disk.open()
+  const seed = disk.records.get('seed') ?? new Uint8Array(0)
+  const [other = ''] = [...disk.records.keys()].filter((key) => key !== 'seed' && key !== 'vault')
+  await meddler.commit([{ key: other, value: seed }])
+  await meddler.close()
+
+  const h = await host(disk)
+  await expect(h.handlers.unlock({ password: 'open sesame' }, never)).rejects.toMatchObject({
+    code: 'storageFailed',
+  })
+  expect((await h.handlers.getInfo({}, never)).phase).toBe('frozen')
+  const before = new Map(disk.records)
+  await expect(create(h)).rejects.toMatchObject({ code: 'storageFailed' })
+  expect(new Map(disk.records)).toEqual(before)
+})

@@ -170,7 +170,14 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
 
   /** Starts what is stored, if anything is. */
   async function wake(): Promise<void> {
-    const records = await vault.store.load(COURT_PREFIX)
+    const records = await vault.store.load(COURT_PREFIX).catch((e: unknown) => {
+      // What cannot be read is a wallet all the same: nobody may make another in its place.
+      broken =
+        e instanceof ApiError
+          ? { code: e.code, message: e.message, data: e.data }
+          : { code: 'storageFailed', message: 'The stored wallet cannot be read.' }
+      throw e
+    })
     const stored = records.get(SEED_KEY)
     if (stored === undefined) return
     const decoded = decodeRecord(stored)
