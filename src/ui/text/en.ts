@@ -588,7 +588,7 @@ export const t = {
     copies: (peers: number) =>
       peers === 0
         ? 'No connected peer keeps a copy at the moment.'
-        : `${plural(peers, 'connected peer keeps', 'connected peers keep')} the newest copy for you.`,
+        : `${plural(peers, 'connected peer has', 'connected peers have')} been given the newest copy to keep.`,
     save: 'Save backup file',
     recover: 'Bring back channels from a file',
     file: 'Backup file',
