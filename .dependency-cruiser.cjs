@@ -19,7 +19,8 @@ const ROOMS = {
   'engine/commitment': ['engine/wire', 'engine/revocation'],
   'engine/channel': ['engine/commitment', 'engine/records'],
   'engine/onchain': ['engine/commitment', 'engine/records'],
-  'engine/payment': ['engine/invoice', 'engine/records'],
+  'engine/router': ['engine/onion', 'engine/chain'],
+  'engine/payment': ['engine/invoice', 'engine/records', 'engine/router'],
   'engine/node': [
     'engine/noise',
     'engine/chain',
@@ -27,6 +28,7 @@ const ROOMS = {
     'engine/channel',
     'engine/onchain',
     'engine/payment',
+    'engine/router',
   ],
   contract: ['engine/base'],
   host: ['engine/node', 'contract'],
