@@ -1,4 +1,4 @@
-import type { CurveBackend } from '../../engine/crypto/curve.ts'
+import { type CurveBackend, REFERENCE_CURVE } from '../../engine/crypto/curve.ts'
 import { sha256 } from '../../engine/crypto/hash.ts'
 
 /**
@@ -7,6 +7,7 @@ import { sha256 } from '../../engine/crypto/hash.ts'
  */
 export function cheapCurve(real: CurveBackend): CurveBackend {
   const publicKey = remembered((secret) => real.publicKey(secret))
+  const { addPoints, isPublicKey } = { ...REFERENCE_CURVE, ...real }
   const mark = (digest: Uint8Array, point: Uint8Array): Uint8Array => {
     const signature = new Uint8Array(64)
     signature.set(sha256(digest, point))
@@ -15,6 +16,7 @@ export function cheapCurve(real: CurveBackend): CurveBackend {
     return signature
   }
   return {
+    ...real,
     name: 'cheap',
     publicKey,
     signEcdsa: (digest, secret) => mark(digest, publicKey(secret)),
@@ -24,6 +26,8 @@ export function cheapCurve(real: CurveBackend): CurveBackend {
     },
     multiplyPublic: remembered((point, scalar) => real.multiplyPublic(point, scalar)),
     tweakPublic: remembered((point, scalar) => real.tweakPublic(point, scalar)),
+    addPoints: remembered((a, b) => addPoints(a, b)),
+    isPublicKey: remembered((point) => isPublicKey(point)),
   }
 }
 
