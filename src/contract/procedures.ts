@@ -22,6 +22,11 @@ import {
 
 const nothing = v.object({})
 
+const timeoutSeconds = v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(3600)))
+/** Whom to pay how much: an invoice, or a node that did not ask (keysend). */
+const toInvoice = { invoice: text(8000), amountMsat: v.optional(amount) }
+const toNode = { destination: nodeId, amountMsat: amount }
+
 /** `pubkey@host:port`, `pubkey@ws://…`, `pubkey@wss://…`, or the bare key of a peer that is known. */
 const peerAddress = text(300)
 
@@ -208,13 +213,12 @@ export const procedures = {
   decode: call(v.object({ text: text(8000) }), payable),
   listInvoices: call(nothing, v.array(invoice)),
   subscribeInvoices: stream(v.object({ paymentHash: v.optional(hash32) }), invoice),
+  /** What the channels have no room for waits, at most its own time. */
   sendPayment: stream(
-    v.object({
-      invoice: text(8000),
-      amountMsat: v.optional(amount),
-      maxFeeMsat: v.optional(amount),
-      timeoutSeconds: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(3600))),
-    }),
+    v.union([
+      v.object({ ...toInvoice, maxFeeMsat: v.optional(amount), timeoutSeconds }),
+      v.object({ ...toNode, maxFeeMsat: v.optional(amount), timeoutSeconds }),
+    ]),
     v.variant('status', [
       v.object({ status: v.literal('attempting'), attempt: v.number(), channelId, amountMsat: amount }),
       v.object({ status: v.literal('attemptFailed'), attempt: v.number(), channelId, error: errorData }),
@@ -232,11 +236,7 @@ export const procedures = {
       /** Payments begun and not ended. */
       maxInFlight: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(2000))),
     }),
-    v.object({
-      invoice: text(8000),
-      amountMsat: v.optional(amount),
-      timeoutSeconds: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(3600))),
-    }),
+    v.union([v.object({ ...toInvoice, timeoutSeconds }), v.object({ ...toNode, timeoutSeconds })]),
     v.variant('status', [
       v.object({
         status: v.literal('succeeded'),

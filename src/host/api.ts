@@ -22,6 +22,7 @@ import {
   readMsat,
 } from './project.ts'
 import { projectChannelView } from './channel-view.ts'
+import { createPaymentGate, type PaymentGate, paymentCommand } from './send-payment.ts'
 import { sendPayments } from './send-payments.ts'
 import { eventStream, latest, paced } from './streams.ts'
 import type { HostControl, Running } from './control.ts'
@@ -36,7 +37,6 @@ const fail = (code: ErrorCode, message: string, data?: Record<string, string | n
 
 const perKw = (satPerVb: number): number => Math.ceil(satPerVb * 250)
 const DEFAULT_EXPIRY_SECONDS = 86_400
-const DEFAULT_TIMEOUT_SECONDS = 60
 const INVOICES_A_TURN = 100
 /** Commitment views come at most this often. */
 const VIEW_GAP_MS = 100
@@ -68,6 +68,14 @@ export function createHandlers(host: HostControl): Handlers {
   }
   const state = () => node().loop.status().state
   const after = (ms: number, task: () => void) => host.after(ms, task)
+  const gates = new WeakMap<Running, PaymentGate>()
+  const gateOf = (running: Running): PaymentGate => {
+    const known = gates.get(running)
+    if (known !== undefined) return known
+    const gate = createPaymentGate({ loop: running.loop, now: () => host.now(), after })
+    gates.set(running, gate)
+    return gate
+  }
 
   /** Resolves once the peer's init is here; dials when it is not connected. */
   async function ensurePeer(text: string): Promise<string> {
@@ -557,21 +565,12 @@ export function createHandlers(host: HostControl): Handlers {
   }
 
   async function* sendPayment(
-    input: {
-      invoice: string
-      amountMsat?: string | undefined
-      timeoutSeconds?: number | undefined
-    },
+    input: Input<'sendPayment'>,
     signal: AbortSignal,
   ): AsyncGenerator<Output<'sendPayment'>> {
     const running = node()
     const events = eventStream(running.loop, signal)
-    const result = await running.loop.command({
-      type: 'sendPayment',
-      invoice: input.invoice,
-      ...(input.amountMsat === undefined ? {} : { amountMsat: readMsat(input.amountMsat) }),
-      timeoutSeconds: input.timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS,
-    })
+    const result = await gateOf(running).begin(paymentCommand(input), signal)
     const { paymentHash } = expectResult(result, 'payment')
     for await (const event of events) {
       if (!('paymentHash' in event) || event.paymentHash !== paymentHash) continue

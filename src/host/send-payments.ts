@@ -3,8 +3,7 @@ import type { Item, Output } from '../contract/procedures.ts'
 import { createFifo } from '../engine/base/fifo.ts'
 import type { CommandResult, NodeEvent } from '../engine/node/commands.ts'
 import type { NodeState } from '../engine/node/state.ts'
-import type { Loop } from './loop.ts'
-import { readMsat } from './project.ts'
+import { isFull, type PayPorts, paymentCommand, RETRY_MS, somethingOnItsWay } from './send-payment.ts'
 
 /** Many payments over one stream (`sendPayments`): each costs a command and an event, however many there are. */
 
@@ -14,14 +13,6 @@ export type PaymentResult = Output<'sendPayments'>
 const DEFAULT_IN_FLIGHT = 500
 /** Commands that no turn has answered yet: small turns go out while larger ones would still be reckoned. */
 const MAX_COMMANDS = 100
-const DEFAULT_TIMEOUT_SECONDS = 60
-
-export interface StreamPorts {
-  readonly loop: Pick<Loop<NodeState>, 'command' | 'subscribe' | 'onState' | 'status'>
-  /** ms since 1970 */
-  readonly now: () => number
-  readonly after: (ms: number, task: () => void) => () => void
-}
 
 interface Waiting {
   readonly index: number
@@ -32,10 +23,6 @@ interface Waiting {
 
 type Ended = Extract<NodeEvent, { type: 'paymentSucceeded' | 'paymentFailed' }>
 
-/** Whether a refusal says no more than that too much is on its way: what is on its way will end. */
-const isFull = (error: ApiError): boolean =>
-  error.code === 'tooManyHtlcs' || (error.code === 'exceedsSpendable' && error.data['reason'] === 'inFlight')
-
 const asData = (thrown: unknown): ApiErrorData =>
   thrown instanceof ApiError
     ? { code: thrown.code, message: thrown.message, data: thrown.data }
@@ -43,7 +30,7 @@ const asData = (thrown: unknown): ApiErrorData =>
 
 /** Results in the order in which payments end, in batches of those that ended together. Ends when the requests have ended and all are paid or not. */
 export async function* sendPayments(
-  { loop, now, after }: StreamPorts,
+  { loop, now, after }: PayPorts,
   maxInFlight: number | undefined,
   requests: AsyncIterable<readonly PaymentRequest[]>,
   signal: AbortSignal,
@@ -105,14 +92,9 @@ export async function* sendPayments(
 
   function begin(next: Waiting): void {
     const { request, index } = next
-    const timeoutSeconds = request.timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS
+    const command = paymentCommand(request)
     commands++
-    const answer = loop.command({
-      type: 'sendPayment',
-      invoice: request.invoice,
-      ...(request.amountMsat === undefined ? {} : { amountMsat: readMsat(request.amountMsat) }),
-      timeoutSeconds,
-    })
+    const answer = loop.command(command)
     const done = (take: () => void) => {
       commands--
       take()
@@ -123,7 +105,9 @@ export async function* sendPayments(
     answer.then(
       (result) => done(() => started(index, result)),
       (thrown: unknown) =>
-        done(() => refused({ ...next, deadline: next.deadline ?? now() + timeoutSeconds * 1000 }, thrown)),
+        done(() =>
+          refused({ ...next, deadline: next.deadline ?? now() + command.timeoutSeconds * 1000 }, thrown),
+        ),
     )
   }
 
@@ -138,7 +122,10 @@ export async function* sendPayments(
 
   function refused(request: Waiting, thrown: unknown): void {
     if (loop.status().phase !== 'running') return stop(thrown)
-    const full = thrown instanceof ApiError && isFull(thrown) && somethingOnItsWay()
+    const full =
+      thrown instanceof ApiError &&
+      isFull(thrown) &&
+      (commands + begun.size > 0 || somethingOnItsWay(loop.status().state))
     if (full && request.deadline !== undefined && now() < request.deadline) {
       again.push(request)
       burst = 1
@@ -148,14 +135,6 @@ export async function* sendPayments(
     }
     put({ status: 'failed', index: request.index, error: asData(thrown) })
   }
-
-  const somethingOnItsWay = (): boolean =>
-    commands > 0 ||
-    begun.size > 0 ||
-    Object.values(loop.status().state.channels).some(
-      ({ base, logs, outbox }) =>
-        base.htlcs.length + logs.opener.entries.length + logs.accepter.entries.length + outbox.length > 0,
-    )
 
   function retry(): void {
     cancelRetry?.()
@@ -237,6 +216,3 @@ export async function* sendPayments(
     wakeIntake()
   }
 }
-
-/** A room that another payer freed shows in the channels; where only time can tell, so often is asked. */
-const RETRY_MS = 250

@@ -348,13 +348,13 @@ export function fakeNode(scene: Scene = 'running', pace = 600): Handlers {
         () => (paymentHash === undefined ? [...invoices.values()].at(-1) : invoices.get(paymentHash)),
         signal,
       ),
-    async *sendPayment({ invoice, amountMsat }) {
+    async *sendPayment({ amountMsat, ...to }) {
       const channelId = state.channels[0]?.channelId ?? fakeHash(101)
       const amount = amountMsat ?? '4200250'
       await wait(pace / 3)
       yield { status: 'attempting', attempt: 1, channelId, amountMsat: amount }
       await wait(pace)
-      if (invoice.startsWith('lnbad')) {
+      if ('invoice' in to && to.invoice.startsWith('lnbad')) {
         const error = { code: 'recipientRefused', message: 'incorrect_or_unknown_payment_details' }
         yield { status: 'attemptFailed', attempt: 1, channelId, error }
         yield { status: 'failed', error }
@@ -429,11 +429,11 @@ export function fakeNode(scene: Scene = 'running', pace = 600): Handlers {
       let index = 0
       for await (const batch of requests) {
         await wait(pace / 10)
-        yield batch.map(({ invoice, amountMsat }) => ({
+        yield batch.map(({ amountMsat }) => ({
           status: 'succeeded' as const,
-          index: index++,
-          paymentHash: fakeHash(invoice.length),
-          preimage: fakeHash(invoice.length + 1),
+          index,
+          paymentHash: fakeHash(2 * index),
+          preimage: fakeHash(2 * index++ + 1),
           amountMsat: amountMsat ?? '1000',
           feeMsat: '0',
         }))

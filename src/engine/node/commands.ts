@@ -32,6 +32,14 @@ export type Command =
       readonly amountMsat?: Msat
       readonly timeoutSeconds: number
     }
+  /** Pays a node that did not ask (keysend). */
+  | {
+      readonly type: 'sendSpontaneous'
+      /** 66 hex digits */
+      readonly destination: string
+      readonly amountMsat: Msat
+      readonly timeoutSeconds: number
+    }
   | { readonly type: 'newAddress' }
   | {
       readonly type: 'sendCoins'

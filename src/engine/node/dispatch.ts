@@ -5,7 +5,7 @@ import { channelInput } from './channels.ts'
 import type { ApiFailure, Command, CommandResult } from './commands.ts'
 import { isNeverFunded } from '../channel/step.ts'
 import { beginOpening, dropOpening } from './openings.ts'
-import { addInvoice, pay } from './payments.ts'
+import { addInvoice, pay, paySpontaneous } from './payments.ts'
 import { dismissPeer, wantPeer } from './peers.ts'
 import { feerateFor, type Turn } from './state.ts'
 import { bump, freshAddress, rescanWallet, sendCoins } from './wallet.ts'
@@ -34,6 +34,10 @@ export function dispatch(turn: Turn, command: Command): Result<CommandResult, Ap
     }
     case 'sendPayment': {
       const paid = pay(turn, command.invoice, command.amountMsat, command.timeoutSeconds)
+      return paid.ok ? ok({ type: 'payment', paymentHash: paid.value }) : paid
+    }
+    case 'sendSpontaneous': {
+      const paid = paySpontaneous(turn, command.destination, command.amountMsat, command.timeoutSeconds)
       return paid.ok ? ok({ type: 'payment', paymentHash: paid.value }) : paid
     }
     case 'newAddress':

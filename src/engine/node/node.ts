@@ -90,6 +90,7 @@ export function loadNode(
     fees: [],
     sharedBackups: {},
     fundingDepths: {},
+    spontaneous: Object.values(invoices.value).filter((invoice) => invoice.spontaneous === true).length,
   })
 }
 

@@ -18,6 +18,7 @@ import {
   startPayment,
 } from '../payment/outgoing.ts'
 import { dueAt, paymentOfToken, type PaymentRecord, type PaymentTurn } from '../payment/payment-record.ts'
+import { startSpontaneous } from '../payment/spontaneous.ts'
 import type { ChannelCandidate } from '../payment/types.ts'
 import { channelInput } from './channels.ts'
 import type { ApiFailure } from './commands.ts'
@@ -114,6 +115,27 @@ export function pay(
   return ok(started.value.record.paymentHash)
 }
 
+/** Starts a payment to a node that did not ask for it; the answer is its hash or why not. */
+export function paySpontaneous(
+  turn: Turn,
+  destination: string,
+  amountMsat: Msat,
+  timeoutSeconds: number,
+): Result<string, ApiFailure> {
+  const ctx = payContext(turn)
+  const started = startSpontaneous(destination, amountMsat, {
+    now: ctx.now,
+    height: ctx.height,
+    entropy: ctx.entropy,
+    channels: ctx.channels,
+    ourNodeId: turn.setup.nodeId,
+    timeoutSeconds,
+  })
+  if (!started.ok) return err(started.error)
+  take(turn, started.value)
+  return ok(started.value.record.paymentHash)
+}
+
 const paymentOf = (turn: Turn, token: string | undefined): PaymentRecord | undefined => {
   const hash = token === undefined ? undefined : paymentOfToken(token)
   return hash === undefined ? undefined : turn.state.payments[hash]
@@ -173,7 +195,12 @@ export function htlcReceived(turn: Turn, channelId: string, add: AddUpdate): voi
   const outcome = receiveHtlc(
     (hash) => turn.state.invoices[hash],
     { ...add, channelId },
-    { now: turn.now, height: trustedHeight(turn), nodeSecret: turn.setup.nodeSecret },
+    {
+      now: turn.now,
+      height: trustedHeight(turn),
+      nodeSecret: turn.setup.nodeSecret,
+      spontaneous: turn.state.spontaneous,
+    },
   )
   if (outcome.invoice !== undefined) putInvoice(turn, outcome.invoice)
   for (const { channelId: id, removal } of outcome.removals) {

@@ -90,6 +90,8 @@ export interface NodeState {
   readonly syncedAt?: number
   /** Confirmations of funding transactions, by channel id. */
   readonly fundingDepths: Readonly<Record<string, number>>
+  /** How many of `invoices` are payments that came without one. */
+  readonly spontaneous: number
 }
 
 /** One turn under way: the state is replaced, never changed in place; effects and records gather until the end. */
@@ -150,9 +152,11 @@ export function putPayment(turn: Turn, record: PaymentRecord): void {
 /** Puts an invoice into the state. */
 export function putInvoice(turn: Turn, record: InvoiceRecord): void {
   const invoices = filling(turn, turn.state.invoices)
+  const more = record.spontaneous === true && invoices[record.paymentHash] === undefined
   invoices[record.paymentHash] = record
   turn.changed.invoices.add(record.paymentHash)
-  if (invoices !== turn.state.invoices) turn.state = { ...turn.state, invoices }
+  if (invoices === turn.state.invoices && !more) return
+  turn.state = { ...turn.state, invoices, spontaneous: turn.state.spontaneous + (more ? 1 : 0) }
 }
 
 /** Height of the best verified block. */

@@ -14,7 +14,7 @@ import { ALICE_SECRET, BOB_SECRET, bobsInvoice, crafted, entropy, HEIGHT, lookup
 import { htlcSettled, type ReceiveOutcome, receiveHtlc } from './incoming.ts'
 import { cancelInvoice, createInvoice, type InvoiceRecord, invoiceState } from './invoice-record.ts'
 
-const CTX = { now: NOW, height: HEIGHT, nodeSecret: BOB_SECRET }
+const CTX = { now: NOW, height: HEIGHT, nodeSecret: BOB_SECRET, spontaneous: 0 }
 const INVOICE = bobsInvoice({ amountMsat: msat(100_001n) })
 const LEAST_EXPIRY = HEIGHT + INVOICE.minFinalCltvExpiryDelta
 
@@ -224,7 +224,7 @@ describe('an HTLC that does not pay an invoice is failed so that the sender read
       ['expiryTooSoon', { expiry: LEAST_EXPIRY - 1 }, INVOICE],
       ['expiryTooSoon', { cltvExpiry: LEAST_EXPIRY - 1 }, INVOICE],
       ['keysend', { payload: { keysendPreimage: INVOICE.preimage } }, INVOICE],
-      ['keysend', { payload: { keysendPreimage: INVOICE.preimage } }, undefined],
+      ['keysend', { payload: { keysendPreimage: new Uint8Array(32) } }, undefined],
     ]
     for (const [refusal, change, invoice] of cases) {
       const { htlc, sharedSecrets } = paid(change)
@@ -386,7 +386,12 @@ describe('the same again', () => {
   const record = first.invoice as InvoiceRecord
 
   it('an HTLC seen again after a restart is settled again, however late, and counts once', () => {
-    const late = { now: INVOICE.expiresAt + 1e9, height: htlc.cltvExpiry, nodeSecret: BOB_SECRET }
+    const late = {
+      now: INVOICE.expiresAt + 1e9,
+      height: htlc.cltvExpiry,
+      nodeSecret: BOB_SECRET,
+      spontaneous: 0,
+    }
     expect(receiveHtlc(lookup(record), htlc, late)).toEqual({ removals: first.removals })
     const settled = htlcSettled(record, { ...htlc, fulfilled: true }, NOW + 5)
     expect(receiveHtlc(lookup(settled), htlc, late)).toEqual({ removals: first.removals })

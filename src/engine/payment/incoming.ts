@@ -1,4 +1,4 @@
-import { equalSecret, toHex } from '../base/bytes.ts'
+import { equalBytes, equalSecret, toHex } from '../base/bytes.ts'
 import type { Msat } from '../base/units.ts'
 import { sha256 } from '../crypto/hash.ts'
 import { encodeFailure, FAILURE_CODES, type FailureMessage } from '../onion/failure.ts'
@@ -7,6 +7,12 @@ import { type HopInstruction, instructionOf } from '../onion/instruction.ts'
 import { decodeHopPayload } from '../onion/payload.ts'
 import { peelOnion } from '../onion/peel.ts'
 import type { InvoiceRecord } from './invoice-record.ts'
+import {
+  MAX_SPONTANEOUS,
+  MIN_FINAL_CLTV_SPONTANEOUS,
+  MIN_SPONTANEOUS_MSAT,
+  spontaneousRecord,
+} from './spontaneous.ts'
 import type { HtlcRemoval, IncomingHtlc } from './types.ts'
 
 export interface ReceiveContext {
@@ -16,6 +22,8 @@ export interface ReceiveContext {
   readonly height: number
   /** Our node's secret, 32 bytes. */
   readonly nodeSecret: Uint8Array
+  /** Payments without an invoice that are kept already (`MAX_SPONTANEOUS`). */
+  readonly spontaneous: number
 }
 
 /** Why an HTLC was not taken: for logs and tests. The sender learns less (`incorrect_or_unknown_payment_details`). */
@@ -27,6 +35,7 @@ export type Refusal =
   | 'noHeight'
   | 'unknownInvoice'
   | 'keysend'
+  | 'tooManySpontaneous'
   | 'paymentSecret'
   | 'alreadyPaid'
   | 'cancelled'
@@ -94,6 +103,13 @@ export function receiveHtlc(
     case 'receive': {
       // Without a height no expiry can be judged; a preimage given out blindly may be worth nothing.
       if (ctx.height <= 0) return refuse('noHeight', { name: 'temporary_node_failure' })
+      const { keysendPreimage } = asked.value
+      if (keysendPreimage !== undefined && invoice === undefined) {
+        const against = judgeSpontaneous(htlc, asked.value, keysendPreimage, ctx)
+        return against === undefined
+          ? accept(htlc, spontaneousRecord(htlc, keysendPreimage, ctx.now), ctx)
+          : refuse(against, messageFor(against, htlc, ctx))
+      }
       const refusal = judge(htlc, asked.value, invoice, ctx)
       if (refusal !== undefined) return refuse(refusal, messageFor(refusal, htlc, ctx))
       return accept(htlc, invoice as InvoiceRecord, ctx)
@@ -112,6 +128,7 @@ function judge(
   ctx: ReceiveContext,
 ): Refusal | undefined {
   const { amtToForward, totalMsat } = asked
+  // A hash of ours is paid by who holds the invoice; a spontaneous payment that is known has been paid already.
   if (asked.keysendPreimage !== undefined) return 'keysend'
   if (invoice === undefined) return 'unknownInvoice'
   // BOLT 4: MUST fail if payment_secret does not match, or is required and not present.
@@ -135,8 +152,30 @@ function judge(
   return undefined
 }
 
+/**
+ * A payment that brings its own preimage (keysend: the TLV that all implementations share). Who sent it knows the preimage, so that
+ * giving it out proves nothing and costs nothing; what has to be bounded is what we keep of it.
+ */
+function judgeSpontaneous(
+  htlc: IncomingHtlc,
+  asked: Extract<HopInstruction, { kind: 'receive' }>,
+  preimage: Uint8Array,
+  ctx: ReceiveContext,
+): Refusal | undefined {
+  if (!equalBytes(sha256(preimage), htlc.paymentHash)) return 'keysend'
+  if (asked.totalMsat !== asked.amtToForward) return 'multiPart'
+  if (asked.totalMsat < MIN_SPONTANEOUS_MSAT) return 'amountTooLow'
+  if (htlc.cltvExpiry < ctx.height + MIN_FINAL_CLTV_SPONTANEOUS) return 'expiryTooSoon'
+  if (htlc.cltvExpiry < asked.outgoingCltvValue) return 'cltvBelowOnion'
+  if (htlc.amountMsat < asked.amtToForward) return 'amountBelowOnion'
+  if (ctx.spontaneous >= MAX_SPONTANEOUS) return 'tooManySpontaneous'
+  return undefined
+}
+
 function messageFor(refusal: Refusal, htlc: IncomingHtlc, ctx: ReceiveContext): FailureMessage {
   switch (refusal) {
+    case 'tooManySpontaneous':
+      return { name: 'temporary_node_failure' }
     case 'cltvBelowOnion':
       return { name: 'final_incorrect_cltv_expiry', cltvExpiry: htlc.cltvExpiry }
     case 'amountBelowOnion':

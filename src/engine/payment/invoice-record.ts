@@ -36,13 +36,15 @@ export interface ReceivedHtlc {
   readonly settled: boolean
 }
 
-/** An invoice of ours. Plain data; changed only by the functions of this room. */
+/** An invoice of ours, or a payment that came without one. Plain data; changed only by the functions of this room. */
 export interface InvoiceRecord {
   /** 64 hex digits */
   readonly paymentHash: string
   /** 32 bytes */
   readonly preimage: Uint8Array
-  /** 32 bytes */
+  /** Nobody was asked for it (keysend): there is no text and no secret, and it is paid from the start. */
+  readonly spontaneous?: true
+  /** 32 bytes; none where there was no invoice. */
   readonly paymentSecret: Uint8Array
   /** Absent: the payer chooses. */
   readonly amountMsat?: Msat
@@ -52,6 +54,7 @@ export interface InvoiceRecord {
   /** ms since 1970: from then on it is not paid any more. */
   readonly expiresAt: number
   readonly minFinalCltvExpiryDelta: number
+  /** Empty for a spontaneous payment. */
   readonly bolt11: string
   /** `paid` from the moment that the preimage is given out. That it has expired follows from the time: `invoiceState`. */
   readonly state: 'open' | 'paid' | 'cancelled'

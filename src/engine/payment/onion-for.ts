@@ -37,8 +37,11 @@ export function onionFor(input: {
     amtToForward: amountMsat,
     outgoingCltvValue: cltvExpiry,
     // BOLT 4 §Basic Multi-Part Payments: without parts MUST set total_msat equal to amt_to_forward.
-    paymentData: { paymentSecret: target.paymentSecret, totalMsat: amountMsat },
+    ...(target.paymentSecret === undefined
+      ? {}
+      : { paymentData: { paymentSecret: target.paymentSecret, totalMsat: amountMsat } }),
     ...(target.paymentMetadata === undefined ? {} : { paymentMetadata: target.paymentMetadata }),
+    ...(target.keysendPreimage === undefined ? {} : { keysendPreimage: target.keysendPreimage }),
   })
   const built = constructOnion({
     sessionKey: sessionKey(entropy),

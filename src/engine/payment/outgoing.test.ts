@@ -62,7 +62,7 @@ const attemptOf = (record: PaymentRecord, n: number): Attempt => {
 }
 /** How Bob's node answers an add. */
 const answerTo = (add: OutgoingAdd, invoice: InvoiceRecord | undefined, height = HEIGHT) =>
-  receiveHtlc(() => invoice, received(add), { now: NOW, height, nodeSecret: BOB_SECRET })
+  receiveHtlc(() => invoice, received(add), { now: NOW, height, nodeSecret: BOB_SECRET, spontaneous: 0 })
 const removalFor = (...args: Parameters<typeof answerTo>): HtlcRemoval =>
   (answerTo(...args).removals[0] as { removal: HtlcRemoval }).removal
 /** A failure that Bob wrote for the newest attempt. */

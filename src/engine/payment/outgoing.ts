@@ -100,7 +100,7 @@ function newRun({ text, invoice, amountMsat }: Payable, ctx: StartContext): Paym
 }
 
 /** The next attempt of a run, through a channel that has not failed in it. */
-function begin(record: PaymentRecord, ctx: PayContext): Result<PaymentTurn, PaymentFailure> {
+export function begin(record: PaymentRecord, ctx: PayContext): Result<PaymentTurn, PaymentFailure> {
   const { paymentHash, destination, amountMsat, target, nextAttempt: n } = record
   const spent = ofRun(record)
     .filter((a) => a.channelBlameless !== true)

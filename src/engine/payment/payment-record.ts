@@ -34,8 +34,10 @@ export interface Attempt {
 
 /** What is needed of the invoice for further attempts. */
 export interface PaymentTarget {
-  /** 32 bytes */
-  readonly paymentSecret: Uint8Array
+  /** 32 bytes; absent where there is no invoice. */
+  readonly paymentSecret?: Uint8Array
+  /** 32 bytes, our own: what a spontaneous payment hands to the recipient (keysend). */
+  readonly keysendPreimage?: Uint8Array
   readonly paymentMetadata?: Uint8Array
   readonly minFinalCltvExpiryDelta: number
   /** ms since 1970 */
@@ -46,6 +48,7 @@ export interface PaymentTarget {
 export interface PaymentRecord {
   /** 64 hex digits */
   readonly paymentHash: string
+  /** Empty for a spontaneous payment. */
   readonly bolt11: string
   /** The recipient's node id, 66 hex digits. */
   readonly destination: string

@@ -19,7 +19,7 @@ export type NodeOrder =
   | { readonly do: 'open'; readonly nodeId: string; readonly port: number; readonly sat: bigint }
   | { readonly do: 'usable' }
   | { readonly do: 'invoices'; readonly count: number; readonly amountMsat: bigint }
-  | { readonly do: 'pay'; readonly invoices: readonly string[]; readonly maxInFlight: number }
+  | { readonly do: 'pay'; readonly what: Payees; readonly maxInFlight: number }
   /** Waits until nothing is on its way. */
   | { readonly do: 'settled' }
   /** Milliseconds of CPU that the process has used, and memory. */
@@ -27,6 +27,11 @@ export type NodeOrder =
   /** Begins a CPU profile, or ends it and writes it under a name. */
   | { readonly do: 'profile'; readonly name?: string }
   | { readonly do: 'stop' }
+
+/** What a stream pays: invoices, or a node that did not ask for it so many times (keysend). */
+export type Payees =
+  | { readonly invoices: readonly string[] }
+  | { readonly nodeId: string; readonly amountMsat: bigint; readonly count: number }
 
 export interface Started {
   readonly nodeId: string

@@ -1,6 +1,6 @@
 import { createLdkNode } from '../ldk/node.ts'
-import type { LdkNode } from '../ldk/types.ts'
-import type { NodeOrder, Paid, Started } from './stream-child.ts'
+import type { LdkNode, PaymentResult } from '../ldk/types.ts'
+import type { NodeOrder, Paid, Payees, Started } from './stream-child.ts'
 import { askParent, serveOrders } from './stream-obey.ts'
 
 /**
@@ -63,7 +63,7 @@ async function obey(order: NodeOrder): Promise<unknown> {
         () => started().createInvoice(order.amountMsat, 'stream').bolt11,
       )
     case 'pay':
-      return pay(order.invoices, order.maxInFlight)
+      return pay(order.what, order.maxInFlight)
     case 'settled':
       await started().until(
         () =>
@@ -84,15 +84,20 @@ async function obey(order: NodeOrder): Promise<unknown> {
 const FULL_MS = 20
 
 /** One more payment than there are slots fails at once, and trying costs LDK as much as paying: one that fails holds all back. */
-async function pay(invoices: readonly string[], maxInFlight: number): Promise<Paid> {
+async function pay(what: Payees, maxInFlight: number): Promise<Paid> {
   const begin = performance.now()
   const latenciesMs: number[] = []
   const full: { until?: Promise<void> } = {}
+  const count = 'invoices' in what ? what.invoices.length : what.count
+  const send = (index: number): Promise<PaymentResult> =>
+    'invoices' in what
+      ? started().payInvoice(what.invoices[index] as string)
+      : started().keysend(what.nodeId, what.amountMsat)
   let next = 0
-  const payOne = async (invoice: string): Promise<void> => {
+  const payOne = async (index: number): Promise<void> => {
     for (let attempt = 0; attempt < 1_000; attempt++) {
       while (full.until !== undefined) await full.until
-      const result = await started().payInvoice(invoice)
+      const result = await send(index)
       if (result.ok) return
       full.until ??= new Promise<void>((resolve) => setTimeout(resolve, FULL_MS)).then(() => {
         delete full.until
@@ -101,12 +106,12 @@ async function pay(invoices: readonly string[], maxInFlight: number): Promise<Pa
     throw new Error('LDK does not pay')
   }
   const worker = async (): Promise<void> => {
-    while (next < invoices.length) {
-      await payOne(invoices[next++] as string)
+    while (next < count) {
+      await payOne(next++)
       latenciesMs.push(performance.now() - begin)
     }
   }
-  await Promise.all(Array.from({ length: Math.min(maxInFlight, invoices.length) }, worker))
+  await Promise.all(Array.from({ length: Math.min(maxInFlight, count) }, worker))
   return { wallMs: performance.now() - begin, latenciesMs }
 }
 

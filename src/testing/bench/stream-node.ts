@@ -1,6 +1,6 @@
 import { msat, sat } from '../../engine/base/units.ts'
 import { type Headless, startHeadless, untilState } from '../../playground/peer.ts'
-import type { NodeOrder, Paid, Started } from './stream-child.ts'
+import type { NodeOrder, Paid, Payees, Started } from './stream-child.ts'
 import { serveOrders } from './stream-obey.ts'
 
 /** A node of this project in a process of its own, for the stream benchmark: files, TCP and the API, as a headless peer has them. */
@@ -58,7 +58,7 @@ async function obey(order: NodeOrder): Promise<unknown> {
     case 'invoices':
       return invoices(order.count, order.amountMsat)
     case 'pay':
-      return pay(order.invoices, order.maxInFlight)
+      return pay(order.what, order.maxInFlight)
     case 'settled':
       return settled()
     case 'stop':
@@ -90,15 +90,24 @@ async function invoices(count: number, amountMsat: bigint): Promise<readonly str
   return made
 }
 
-async function pay(list: readonly string[], maxInFlight: number): Promise<Paid> {
+async function pay(what: Payees, maxInFlight: number): Promise<Paid> {
   const begin = performance.now()
   const latenciesMs: number[] = []
-  const requests = list.map((invoice) => ({ invoice, timeoutSeconds: 300 }))
+  const timeoutSeconds = 300
+  const requests =
+    'invoices' in what
+      ? what.invoices.map((invoice) => ({ invoice, timeoutSeconds }))
+      : Array.from({ length: what.count }, () => ({
+          destination: what.nodeId,
+          amountMsat: String(what.amountMsat),
+          timeoutSeconds,
+        }))
   for await (const result of started().client.sendPayments(requests, { maxInFlight })) {
     if (result.status === 'failed') throw new Error(`${result.error.code}: ${result.error.message}`)
     latenciesMs.push(performance.now() - begin)
   }
-  if (latenciesMs.length !== list.length) throw new Error(`${latenciesMs.length} of ${list.length} paid`)
+  if (latenciesMs.length !== requests.length)
+    throw new Error(`${latenciesMs.length} of ${requests.length} paid`)
   return { wallMs: performance.now() - begin, latenciesMs }
 }
 

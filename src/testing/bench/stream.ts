@@ -7,6 +7,7 @@ import {
   type ChainQuestion,
   type Child,
   type Paid,
+  type Payees,
   startChild,
   type Started,
   type Usage,
@@ -17,7 +18,7 @@ import { multiplyPublic, publicKey } from '../../engine/crypto/curve.ts'
 
 /**
  * Streams of payments between two nodes in processes of their own, over TCP with a round trip of 0 or 70 ms. Every payment has its
- * invoice, onion, HTLC, preimage and place in both commitments; ours write durably before they answer.
+ * onion, HTLC, preimage and place in both commitments, and where it is said an invoice; ours write durably before they answer.
  */
 
 const RTTS_MS = [0, 70] as const
@@ -40,6 +41,8 @@ interface Run {
   readonly amountMsat: bigint
   readonly count: number
   readonly bothWays: boolean
+  /** Pays invoices that the payee has made before; without it the payee is not asked (keysend). */
+  readonly invoices?: boolean
 }
 
 /** Payments a run, and the runs by name: fewer for a quick look. */
@@ -49,6 +52,7 @@ const RUNS = process.env['BENCH_RUNS']?.split(',')
 const SMALL: readonly Run[] = [
   { name: '1sat', amountMsat: 1_000n, count: COUNT, bothWays: false },
   { name: '1satBothWays', amountMsat: 1_000n, count: COUNT, bothWays: true },
+  { name: '1satInvoices', amountMsat: 1_000n, count: COUNT, bothWays: false, invoices: true },
 ]
 const LARGE: readonly Run[] = [
   { name: '10ksat', amountMsat: 10_000_000n, count: COUNT, bothWays: false },
@@ -126,14 +130,17 @@ const round = (value: number): number => Number(value.toPrecision(3))
 async function streamed(pair: Pair, run: Omit<Run, 'name'>, maxInFlight: number): Promise<Paid> {
   const payers: readonly (0 | 1)[] = run.bothWays ? [0, 1] : [0]
   const count = Math.floor(run.count / payers.length)
-  const invoices = await Promise.all(
-    payers.map((i) =>
-      pair.ends[i === 0 ? 1 : 0].ask<string[]>({ do: 'invoices', count, amountMsat: run.amountMsat }),
-    ),
+  const { amountMsat } = run
+  const payees = await Promise.all(
+    payers.map(async (i): Promise<Payees> => {
+      const to = i === 0 ? 1 : 0
+      if (run.invoices !== true) return { nodeId: pair.info[to].nodeId, amountMsat, count }
+      return { invoices: await pair.ends[to].ask<string[]>({ do: 'invoices', count, amountMsat }) }
+    }),
   )
   const begin = performance.now()
   const paid = await Promise.all(
-    payers.map((i, k) => pair.ends[i].ask<Paid>({ do: 'pay', invoices: invoices[k] ?? [], maxInFlight })),
+    payers.map((i, k) => pair.ends[i].ask<Paid>({ do: 'pay', what: payees[k] as Payees, maxInFlight })),
   )
   return { wallMs: performance.now() - begin, latenciesMs: paid.flatMap((p) => p.latenciesMs) }
 }
@@ -153,7 +160,7 @@ async function measure(pair: Pair, setup: Setup, prefix: string, run: Run): Prom
   // One way brings the money to the other side: it goes back, unmeasured, so that every run finds the same.
   if (!run.bothWays && run.amountMsat > 1_000n)
     await streamed(
-      { ...pair, ends: [pair.ends[1], pair.ends[0]] },
+      { ...pair, ends: [pair.ends[1], pair.ends[0]], info: [pair.info[1], pair.info[0]] },
       { amountMsat: (run.amountMsat * BigInt(run.count)) / 20n, count: 20, bothWays: false },
       20,
     )

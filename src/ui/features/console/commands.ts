@@ -79,6 +79,11 @@ export const COMMANDS: readonly Command[] = [
     { name: 'fee_limit', field: 'maxFeeMsat', kind: 'satToMsat', named: true },
     { name: 'timeout', field: 'timeoutSeconds', kind: 'number', named: true },
   ]),
+  command('keysend', 'sendPayment', 'Pay a node that did not ask for it (stream)', [
+    { name: 'dest', field: 'destination', kind: 'text', required: true },
+    { name: 'amt', field: 'amountMsat', kind: 'satToMsat', required: true },
+    { name: 'timeout', field: 'timeoutSeconds', kind: 'number', named: true },
+  ]),
   command('sendpayments', 'sendPayments', 'Pay many invoices at once, spaces between (stream)', [
     { name: 'pay_reqs', field: 'requests', kind: 'invoices', required: true, rest: true },
     { name: 'max_in_flight', field: 'maxInFlight', kind: 'number', named: true },

@@ -89,7 +89,12 @@ describe('console lines', () => {
     for (const command of COMMANDS) {
       const procedure = procedures[command.procedure]
       const { input } = procedure
-      const entries = 'entries' in input ? Object.keys(input.entries) : []
+      const entries =
+        'options' in input
+          ? input.options.flatMap((o) => Object.keys(o.entries))
+          : 'entries' in input
+            ? Object.keys(input.entries)
+            : []
       if (procedure.kind === 'duplex') entries.push('requests')
       for (const arg of command.args) expect(entries, usageOf(command)).toContain(arg.field)
     }
