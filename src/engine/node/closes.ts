@@ -3,7 +3,7 @@ import { err, ok, type Result } from '../base/result.ts'
 import { decodeTx } from '../bitcoin/tx.ts'
 import type { Tx } from '../bitcoin/types.ts'
 import type { ChainEvent } from '../chain/types.ts'
-import { viewAt } from '../channel/log.ts'
+import { closingSnapshot, preimagesOf } from '../channel/closing-snapshot.ts'
 import { COURT_PREFIX, COURT_VERSION, courtKey } from '../channel/records.ts'
 import type { Channel, CourtRecord } from '../channel/types.ts'
 import type { ClosingSnapshot } from '../commitment/snapshot.ts'
@@ -28,56 +28,9 @@ import { feePayer, freshScript, noteClose, releaseFunding } from './wallet.ts'
 
 export const CLOSE_VERSION = 1
 
-/** Of received HTLCs that we settled, and of offered ones that the peer settled: neither is in doubt any more. */
-function preimagesOf(channel: Channel): readonly Uint8Array[] {
-  const updates = [...channel.logs.opener.entries, ...channel.logs.accepter.entries, ...channel.outbox]
-  return updates.flatMap((entry) => (entry.type === 'fulfill' ? [entry.preimage] : []))
-}
-
 /** All that the court needs of a channel. */
-function snapshotOf(
-  turn: Turn,
-  channel: Channel,
-  sweepScript: Uint8Array = freshScript(turn),
-): ClosingSnapshot {
-  const [opener, accepter] =
-    channel.role === 'opener' ? [channel.local, channel.remote] : [channel.remote, channel.local]
-  const side = (party: Channel['local']) => ({
-    keys: party.keys,
-    dustLimitSat: party.dustLimitSat,
-    toSelfDelay: party.toSelfDelay,
-  })
-  return {
-    channelId: channel.id,
-    role: channel.role,
-    formatName: channel.formatName,
-    salt: channel.salt,
-    fundingOutpoint: channel.funding.outpoint,
-    fundingSat: channel.funding.sat,
-    opener: side(opener),
-    accepter: side(accepter),
-    local: {
-      number: BigInt(channel.localTip.number),
-      view: viewAt(channel, channel.localTip.indexes),
-      signature: channel.localTip.signature,
-      htlcSignatures: channel.localTip.htlcSignatures,
-    },
-    remote: [channel.remoteTail, ...channel.remotePending].map((commitment) => ({
-      number: BigInt(commitment.number),
-      point: commitment.point,
-      txid: commitment.txid,
-      view: viewAt(channel, commitment.indexes),
-    })),
-    localShutdownScript: channel.closing?.localScript ?? channel.shutdownScript,
-    ...(channel.closing?.remoteScript === undefined
-      ? {}
-      : { remoteShutdownScript: channel.closing.remoteScript }),
-    preimages: preimagesOf(channel),
-    secrets: channel.remoteSecrets,
-    signer: channel.signer,
-    sweepScript,
-  }
-}
+const snapshotOf = (turn: Turn, channel: Channel, sweepScript = freshScript(turn)): ClosingSnapshot =>
+  closingSnapshot(channel, sweepScript)
 
 function setClose(turn: Turn, id: string, state: OnchainState): void {
   turn.state = { ...turn.state, closes: { ...turn.state.closes, [id]: state } }

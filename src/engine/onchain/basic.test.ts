@@ -153,6 +153,19 @@ describe.each(FORMATS)('$name: a close without HTLCs', (format) => {
     expect(of(d, 'toLocal')).toMatchObject({ state: 'swept' })
   })
 
+  it('a newer commitment of our own, when what we have is an old copy: its balance is swept after the delay', async () => {
+    const w = world(format)
+    const d = machine(w, 'opener')
+    await w.chain.broadcast(w.s.signed('opener', 9n).tx)
+    await d.sync()
+    await d.mine(DELAY + 1)
+    expect(of(d, 'toLocal')).toMatchObject({ state: 'waiting' })
+    await d.mine(2)
+    expect(d.events[0]).toMatchObject({ kind: 'unknown' })
+    expect(of(d, 'toLocal')).toMatchObject({ state: 'swept' })
+    expect(d.refusals).toEqual([])
+  })
+
   it('a mutual close pays the wallet by itself', async () => {
     const w = world(format)
     const terms = {

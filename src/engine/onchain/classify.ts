@@ -184,8 +184,9 @@ export function classify(
 
   const number = commitmentNumberOf(tx, obscuringFactor(params))
   if (number === undefined) return mutualOrUnknown(snapshot, txid, tx)
-  if (number < snapshot.local.number) {
-    // An old one of our own can only come from a copy of this wallet. What the peer leaves is still ours.
+  if (number <= MAX_COMMITMENT_NUMBER) {
+    // Another one of our own: an old one, out of a copy of this wallet, or a newer one, and what we have is the copy. What the peer
+    // leaves is still ours.
     const own = commitment(us, number, signer.commitmentPoint(number), [])
     if (own.outputs.some((o) => o.kind === 'toLocal')) return { txid, kind: 'unknown', ...own }
   }

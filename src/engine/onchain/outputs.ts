@@ -223,12 +223,11 @@ export const isClaimable = (state: OnchainState, output: TrackedOutput): boolean
   (output.spendableAt === undefined || state.height + 1 >= output.spendableAt)
 
 /**
- * Whether outputs that nobody explains may be HTLCs: of a revoked commitment without its record, and of one that is newer than our
- * records.
+ * Whether outputs that nobody explains may be HTLCs: of a revoked commitment without its record, and of one that our records do not
+ * know, the peer's or our own.
  */
 export const mayHideHtlcs = (close: Close): boolean =>
-  close.secret !== undefined ||
-  (close.kind === 'unknown' && close.owner !== undefined && close.point === undefined)
+  close.secret !== undefined || (close.kind === 'unknown' && close.owner !== undefined)
 
 /** Whether its spends are to be watched: what is ours or may be, and every HTLC for its preimage. */
 export const isWatched = (close: Close, output: TrackedOutput): boolean =>

@@ -53,6 +53,15 @@ describe('paying for a claim', () => {
     expect(fee - feeFor(weightOf(signed), 1_000)).toBeLessThan(4n)
   })
 
+  it('gives the change to another script when it is asked to', () => {
+    const { state } = walletWith([200_000])
+    const attached = attachCoins(state, request({ changeScript: foreignScript }), context)
+    const [, change] = attached?.spend.tx.outputs ?? []
+    expect(change?.script).toEqual(foreignScript)
+    expect(change?.valueSat).toBe(200_000n - (attached?.spend.feeSat ?? 0n))
+    expect(attached?.spend.change).toBeUndefined()
+  })
+
   it('takes several coins when none does alone, and leaves out change that would be dust', () => {
     const { state } = walletWith([790, 750, 700])
     const attached = attachCoins(state, request(), context)

@@ -2,7 +2,7 @@ import { invariant } from '../base/result.ts'
 import { type Sat, sat } from '../base/units.ts'
 import { dustLimitSat } from '../bitcoin/script.ts'
 import { type OutPoint, outPointKey, type Tx, type TxInput } from '../bitcoin/types.ts'
-import type { WalletKeys } from './keys.ts'
+import type { KeyPath, WalletKeys } from './keys.ts'
 import { ledgerOf } from './ledger.ts'
 import { findReservation, release } from './reservations.ts'
 import { feeFor, inputWeight, isEconomic, spendableCoins, toInput, unsignedTx } from './select.ts'
@@ -30,6 +30,8 @@ export interface FeeRequest {
   readonly feeratePerKw: number
   /** The most that the wallet may lose by it. */
   readonly limitSat: bigint
+  /** scriptPubKey for the change, where it is not to come back to the wallet. */
+  readonly changeScript?: Uint8Array
 }
 
 export interface Attached {
@@ -52,9 +54,12 @@ export function attachCoins(
   const before = findReservation(state, token)?.spend
   const free = release(state, token)
   // A replacement pays the same change address: the transaction that it replaces goes.
-  const change = before?.change
-    ? { path: before.change.path, script: scriptAt(state, before) }
-    : nextChange(free)
+  const change: { readonly script: Uint8Array | undefined; readonly path?: KeyPath } | undefined =
+    request.changeScript !== undefined
+      ? { script: request.changeScript }
+      : before?.change
+        ? { path: before.change.path, script: scriptAt(state, before) }
+        : nextChange(free)
   if (change?.script === undefined) return undefined
   const { script, path } = change
   const held = (before?.inputs ?? []).filter((input) => isStillOurs(state, input, tx.inputs))
@@ -89,7 +94,7 @@ export function attachCoins(
     feeSat,
     weight: funded.weight,
     outputIndexes: [],
-    ...(changeSat > 0n && { change: { outputIndex: tx.outputs.length, valueSat: changeSat, path } }),
+    ...(changeSat > 0n && path && { change: { outputIndex: tx.outputs.length, valueSat: changeSat, path } }),
   }
   const reservation = { id: token, purpose: 'claim' as const, spend }
   return { state: { ...free, reservations: { ...free.reservations, [token]: reservation } }, spend }
