@@ -35,6 +35,7 @@ export type FeatureName =
   | 'option_scid_alias'
   | 'option_payment_metadata'
   | 'option_zeroconf'
+  | 'keysend'
   | 'option_simple_close'
   | 'option_splice'
   | 'lcp'
@@ -47,7 +48,7 @@ const feature = (bit: number, contexts: string, dependencies: readonly FeatureNa
 
 const assumed = (bit: number): Feature => ({ bit, contexts: '', dependencies: [], assumed: true })
 
-/** BOLT 9 §Assigned features flags, and our own `lcp`. */
+/** BOLT 9 §Assigned features flags, `keysend` as all implementations number it, and our own `lcp`. */
 export const FEATURES: Readonly<Record<FeatureName, Feature>> = {
   option_data_loss_protect: assumed(0),
   option_upfront_shutdown_script: feature(4, 'IN'),
@@ -70,6 +71,7 @@ export const FEATURES: Readonly<Record<FeatureName, Feature>> = {
   option_scid_alias: feature(46, 'INT'),
   option_payment_metadata: feature(48, '9'),
   option_zeroconf: feature(50, 'INT', ['option_scid_alias']),
+  keysend: feature(54, 'IN'),
   option_simple_close: feature(60, 'IN', ['option_shutdown_anysegwit']),
   option_splice: feature(62, 'IN'),
   lcp: feature(266, 'IT'),
@@ -170,6 +172,7 @@ const UNDERSTOOD: ReadonlySet<number> = new Set(
       'option_scid_alias',
       'option_payment_metadata',
       'option_zeroconf',
+      'keysend',
       'lcp',
     ] satisfies FeatureName[]
   ).map((name) => FEATURES[name].bit),
@@ -239,7 +242,7 @@ const DEFAULT_OPTIONS: InitOptions = { gossipQueries: true, zeroconf: false, lar
  */
 export function initFeatures(options: Partial<InitOptions> = {}): Uint8Array {
   const { gossipQueries, zeroconf, largeChannels, lcp } = { ...DEFAULT_OPTIONS, ...options }
-  const bits = [0, 5, 8, 12, 14, 17, 23, 27, 43, 44, 47]
+  const bits = [0, 5, 8, 12, 14, 17, 23, 27, 43, 44, 47, 55]
   if (gossipQueries) bits.push(7)
   if (largeChannels) bits.push(19)
   if (zeroconf) bits.push(51)

@@ -30,9 +30,12 @@ describe.skipIf(!vectorsPresent)('BOLT 9 features', () => {
     expect(ours.contexts).toBe(row.contexts.join(''))
     expect(ours.dependencies).toEqual(row.dependencies)
   })
-  it('adds only lcp', () => {
+  it('adds only keysend and lcp', () => {
     const published = new Set(file.features.map((f) => f.name))
-    expect((Object.keys(FEATURES) as FeatureName[]).filter((n) => !published.has(n))).toEqual(['lcp'])
+    expect((Object.keys(FEATURES) as FeatureName[]).filter((n) => !published.has(n))).toEqual([
+      'keysend',
+      'lcp',
+    ])
   })
   it('has the channel types of BOLT 2', () => {
     const names: ChannelTypeBase[] = ['static_remotekey', 'anchors']

@@ -107,6 +107,30 @@ for (const format of FORMATS) {
       expect(paid).toMatchObject({ state: 'paid', receivedMsat: '1111111' })
     })
 
+    test('payments that nobody asked for (keysend) arrive both ways, each of them once', async () => {
+      for await (const update of ours.client.sendPayment({
+        destination: ldk.nodeId,
+        amountMsat: '2345678',
+      })) {
+        if (update.status === 'failed') throw new Error(update.error.message)
+        if (update.status !== 'succeeded') continue
+        const paymentHash = createHash('sha256').update(Buffer.from(update.preimage, 'hex')).digest('hex')
+        await ldk.waitFor(
+          'paymentClaimed',
+          (e) => e.paymentHash === paymentHash && e.amountMsat === 2_345_678n,
+        )
+      }
+      balance -= 2_345_678n
+      await settled()
+      expect(await ldk.keysend(ours.nodeId, 3_456_789n)).toMatchObject({ ok: true, feeMsat: 0n })
+      balance += 3_456_789n
+      // Less than we care to keep.
+      expect(await ldk.keysend(ours.nodeId, 999n)).toMatchObject({ ok: false })
+      await settled()
+      const unasked = (await ours.client.listInvoices()).filter((i) => i.invoice === '')
+      expect(unasked).toMatchObject([{ state: 'paid', receivedMsat: '3456789' }])
+    })
+
     test('what the recipient refuses fails with its reason, and nothing has moved', async () => {
       ldk.setPolicy('fail')
       const { bolt11, paymentHash } = ldk.createInvoice(5_000_000n, 'will be refused')
