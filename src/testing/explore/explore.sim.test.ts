@@ -63,6 +63,19 @@ describe('nothing is violated, whatever the interleaving, the turns and the loss
     }
   }
 
+  for (const [window, formatName] of [
+    [1, 'test_window_1'],
+    [2, 'test_window_2'],
+    [3, 'test_window_3'],
+  ] as const) {
+    test(`windows that change while payments cross, ${window} at first, two updates a side, one loss`, () => {
+      const { report, trace } = run({ scenario: 'windows', window, updates: 2, drops: 1, formatName })
+      expect(trace).toEqual([])
+      expect(report.exhausted).toBe(true)
+      expect(report.states).toBeGreaterThan(500)
+    })
+  }
+
   for (const window of [1, 2]) {
     test(`mixed, window ${window}: a process that comes back with an old state ends in agreement, or in failure with no loss`, () => {
       const { report, trace } = run({ scenario: 'mixed', window, updates: 1, drops: 0, stale: true })
@@ -126,6 +139,8 @@ const FOUND: readonly (readonly [
   ['window-wide', 'life', 2, 1, /^E: 3 points outstanding, 2 negotiated/],
   ['window-narrow', 'life', 1, 1, /noCredit/],
   ['no-credit', 'life', 1, 1, /^E: 2 points held, 1 negotiated/],
+  ['credit-taken-back', 'narrow', 2, 1, /noCredit/],
+  ['grants-anew', 'narrow', 2, 1, /grantNumber/],
   ['shown-early', 'life', 1, 1, /^B: HTLC 0 is shown before it is locked in/],
 ]
 

@@ -28,10 +28,16 @@ function tipOf(channel: Channel, ctx: ChannelContext): { readonly txid: string; 
   return made
 }
 
-export function factsOf(local: Local, ctx: ChannelContext, peer: ChannelSigner): Facts {
+/** The widest window that we ever grant, and that the peer does: what was granted under a wider one stays granted (rule 5). */
+export interface Widest {
+  readonly ours: number
+  readonly theirs: number
+}
+
+export function factsOf(local: Local, ctx: ChannelContext, peer: ChannelSigner, widest: Widest): Facts {
   const { channel } = local
   const tip = tipOf(channel, ctx)
-  const problem = problemOf(local, tip.valid, peer)
+  const problem = problemOf(local, tip.valid, peer, widest)
   return {
     localNumber: channel.localTip.number,
     localTxid: tip.txid,
@@ -44,7 +50,12 @@ export function factsOf(local: Local, ctx: ChannelContext, peer: ChannelSigner):
   }
 }
 
-function problemOf({ channel, node }: Local, tipValid: boolean, peer: ChannelSigner): string | undefined {
+function problemOf(
+  { channel, node }: Local,
+  tipValid: boolean,
+  peer: ChannelSigner,
+  widest: Widest,
+): string | undefined {
   const total = channel.funding.sat * 1000n
   const remote = [channel.remoteTail, ...channel.remotePending]
   for (const { number, indexes } of [channel.localTip, ...remote]) {
@@ -74,17 +85,19 @@ function problemOf({ channel, node }: Local, tipValid: boolean, peer: ChannelSig
     if (!equalBytes(point, peer.commitmentPoint(BigInt(number))))
       return `E: a false point for number ${number}`
   }
-  return creditProblem(channel) ?? signerProblem(channel) ?? logProblem(channel)
+  return creditProblem(channel, widest) ?? signerProblem(channel) ?? logProblem(channel)
 }
 
-function creditProblem(channel: Channel): string | undefined {
+function creditProblem(channel: Channel, widest: Widest): string | undefined {
   const lcp = formatNamed(channel.formatName).lcpTlvs
-  const bound = lcp ? Math.min(channel.local.window, MAX_OUTSTANDING) : 1
+  const bound = lcp ? Math.min(widest.ours, MAX_OUTSTANDING) : 1
   const outstanding = channel.grantedThrough - channel.localTip.number
   if (outstanding > bound) return `E: ${outstanding} points outstanding, ${bound} negotiated`
-  const theirs = lcp ? channel.remote.window : 1
+  const theirs = lcp ? widest.theirs : 1
   const held = remoteGrantedThrough(channel) - channel.remoteTail.number
   if (held > theirs) return `E: ${held} points held, ${theirs} negotiated`
+  // Rule 5: a window never closes for good.
+  if (channel.readySent && outstanding < 1) return 'E: the peer has no credit left'
   return undefined
 }
 

@@ -13,7 +13,7 @@ import {
   viewAt,
 } from '../../engine/channel/log.ts'
 import { tallyOf } from '../../engine/channel/tally.ts'
-import { readyMessage, remoteGrantedThrough } from '../../engine/channel/points.ts'
+import { currentWindow, readyMessage, remoteGrantedThrough } from '../../engine/channel/points.ts'
 import type {
   AddUpdate,
   Channel,
@@ -119,7 +119,7 @@ const actsBeforeDisk: Fault = {
 const twoWrites: Fault = {
   name: 'two-writes',
   about: 'a signature is accepted in one write and its revocation recorded in another',
-  overlooks: /^C: what the signer calls revoked/,
+  overlooks: /^(C: what the signer calls revoked|E: the peer has no credit left)/,
   disk(before, next) {
     const from = before.localTip.number
     if (next.localTip.number === from) return next
@@ -241,6 +241,7 @@ const readyIsCredit: Fault = {
 const zeroGrants: Fault = {
   name: 'zero-grants',
   about: 'revocations grant nothing, and are accepted so: the window closes for ever',
+  overlooks: /^E: ([0-9]+ points outstanding after|the peer has no credit left)/,
   step: (inner, players) => (channel, input, ctx) => {
     if (isMessage(input, 'commitment_signed'))
       return after(inner(channel, input, ctx), (t) => grantless(channel, t))
@@ -388,12 +389,41 @@ const failIsSpendable: Fault = {
 const wideWindow: Fault = {
   name: 'window-wide',
   about: 'one point more is granted than was negotiated',
+  overlooks: /^E: [0-9]+ points outstanding after/,
   step: (inner) => (channel, input, ctx) => {
     const wide = { ...channel, window: channel.local.window + 1 }
     return after(inner(wide, input, ctx), (t) => {
       const { window: _, ...narrow } = t.channel
       return { ...t, channel: narrow }
     })
+  },
+}
+
+const takesCreditBack: Fault = {
+  name: 'credit-taken-back',
+  about: 'a window that is narrowed counts at once: a signature for a point granted before is refused',
+  step: (inner) => (channel, input, ctx) =>
+    isMessage(input, 'commitment_signed') &&
+    channel.grantedThrough - channel.localTip.number > currentWindow(channel)
+      ? fail('noCredit', 'a signature beyond the window in force')
+      : inner(channel, input, ctx),
+}
+
+const regrants: Fault = {
+  name: 'grants-anew',
+  about: 'a revocation that is sent again grants what is due by now, not what it granted at first',
+  step: (inner) => (channel, input, ctx) => {
+    if (!isMessage(input, 'channel_reestablish')) return inner(channel, input, ctx)
+    const window = currentWindow(channel)
+    const journal = channel.journal.map((entry) => {
+      if (entry.kind !== 'revoke') return entry
+      const due = entry.number + 1 + window - (entry.firstGranted - 1)
+      return { ...entry, granted: Math.max(0, Math.min(2, due)) }
+    })
+    return after(inner({ ...channel, journal }, input, ctx), (t) => ({
+      ...t,
+      channel: { ...t.channel, journal: channel.journal },
+    }))
   },
 }
 
@@ -478,6 +508,8 @@ export const FAULTS: readonly Fault[] = [
   overdrawnFee,
   failIsSpendable,
   wideWindow,
+  takesCreditBack,
+  regrants,
   narrowWindow,
   signsWithoutCredit,
   shownEarly,

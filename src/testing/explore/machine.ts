@@ -12,9 +12,9 @@ import type { Message } from '../../engine/wire/messages.ts'
 import { canonical, channelKey } from './canonical.ts'
 import { latin1 } from './curve.ts'
 import { load, records } from './disk.ts'
-import { factsOf } from './facts.ts'
+import { factsOf, type Widest } from './facts.ts'
 import { type Lists, Table } from './intern.ts'
-import { bitsOf, goesBack, note } from './note.ts'
+import { bitsOf, creditMoved, goesBack, note } from './note.ts'
 import { addInput, CONFIRMED, overTheWire, type Player, preimages } from './pair.ts'
 import type { Name, Op } from './scenarios.ts'
 import type { Facts, Local, Node } from './local.ts'
@@ -76,6 +76,7 @@ export class Machine {
   readonly #lists: Lists
   /** Secrets of ours by their bytes: to which number one belongs. */
   readonly #secrets = new Map<string, number>()
+  readonly #widest: Widest
   readonly #writesChecked = new Set<string>()
 
   constructor(
@@ -89,6 +90,8 @@ export class Machine {
       overlooks?: RegExp | undefined
       /** A channel may fail, and shows how: where a process comes back with an old state. */
       mayFail: boolean
+      /** The widest windows that either side may ever have. */
+      widest: Widest
     },
   ) {
     this.name = player.name
@@ -96,6 +99,7 @@ export class Machine {
     this.#step = about.step
     this.#overlooks = about.overlooks
     this.#mayFail = about.mayFail
+    this.#widest = about.widest
     this.#ops = about.ops
     this.#peer = peer
     this.#messages = about.messages
@@ -124,7 +128,7 @@ export class Machine {
 
   facts(id: number): Facts {
     const local = this.#locals.at(id)
-    local.facts ??= factsOf(local, this.ctx, this.#peer)
+    local.facts ??= factsOf(local, this.ctx, this.#peer, this.#widest)
     return local.facts
   }
 
@@ -183,6 +187,7 @@ export class Machine {
     if (op === undefined) return '?'
     if (op.type === 'add') return `offer ${op.msat} msat`
     if (op.type === 'fee') return `feerate ${op.feeratePerKw}`
+    if (op.type === 'window') return `a window of ${op.window} from now on`
     if (op.type === 'close' || op.type === 'confirm') return op.type
     return `${op.type} HTLC ${htlc}`
   }
@@ -205,6 +210,8 @@ export class Machine {
         return { type: 'propose', proposal: { type: 'fee', feeratePerKw: op.feeratePerKw } }
       case 'close':
         return { type: 'close', feeratePerKw: 1000 }
+      case 'window':
+        return { type: 'window', window: op.window }
       case 'confirm':
         return CONFIRMED
       case undefined:
@@ -313,7 +320,7 @@ export class Machine {
         const { code, reason } = current.failure
         return this.#stop(current, around, `${this.name} fails the channel: ${code}: ${reason}`)
       }
-      const back = goesBack(before, current)
+      const back = goesBack(before, current) ?? creditMoved(before, current)
       if (back !== undefined && this.#overlooks?.test(`E: ${back}`) !== true)
         return this.#stop(current, around, `E: ${this.name}: ${back}`)
       for (const effect of effects) {

@@ -1,5 +1,6 @@
 import { equalBytes, fromHex } from '../../engine/base/bytes.ts'
 import { lockedIn, remoteTip, viewAt } from '../../engine/channel/log.ts'
+import { currentWindow } from '../../engine/channel/points.ts'
 import type { AddUpdate, Channel, ChannelEffect } from '../../engine/channel/types.ts'
 import { otherRole } from '../../engine/commitment/types.ts'
 import type { Node } from './local.ts'
@@ -30,6 +31,22 @@ export function goesBack(before: Channel, after: Channel): string | undefined {
     }
   }
   return undefined
+}
+
+/**
+ * Credit moves as rule 5 has it: a revocation that makes the window too narrow widens it by one, one that finds it too wide narrows it
+ * by one, and nothing else grants or takes anything back.
+ */
+export function creditMoved(before: Channel, after: Channel): string | undefined {
+  if (!before.readySent || !after.readySent) return undefined
+  const had = before.grantedThrough - before.localTip.number
+  const has = after.grantedThrough - after.localTip.number
+  const revoked = after.localTip.number - before.localTip.number
+  if (revoked === 0 && has === had) return undefined
+  const window = currentWindow(after)
+  const due = had > window ? had - 1 : Math.min(had + 1, window)
+  if (revoked === 1 && has === due) return undefined
+  return `${has} points outstanding after ${revoked} revocations, ${had} before, with a window of ${window}`
 }
 
 /** What the node does with an effect, or what is wrong with it (lcp.md B and C). */

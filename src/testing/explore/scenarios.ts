@@ -12,6 +12,8 @@ export type Op =
   | { readonly type: 'malformed' }
   | { readonly type: 'fee'; readonly feeratePerKw: number }
   | { readonly type: 'close' }
+  /** Another window for the peer from now on (lcp.md rule 5); nothing in BOLT's own formats. */
+  | { readonly type: 'window'; readonly window: number }
   /** The funding transaction reaches its depth. */
   | { readonly type: 'confirm' }
 
@@ -38,6 +40,7 @@ const fee = (feeratePerKw: number): Op => ({ type: 'fee', feeratePerKw })
 const fulfill: Op = { type: 'fulfill' }
 const fail: Op = { type: 'fail' }
 const close: Op = { type: 'close' }
+const window = (points: number): Op => ({ type: 'window', window: points })
 
 export const SCENARIOS: readonly Scenario[] = [
   {
@@ -123,7 +126,24 @@ export const SCENARIOS: readonly Scenario[] = [
     alice: [{ type: 'confirm' }, add(10_000), add(2)],
     bob: [{ type: 'confirm' }, add(7_000), add(1)],
   },
+  {
+    name: 'windows',
+    about: 'both sides widen and narrow the windows that they grant while payments cross',
+    alice: [window(4), add(10_000), window(1)],
+    bob: [add(7_000), window(1), window(3)],
+  },
+  {
+    name: 'narrow',
+    about: 'windows that close to one point, and open again, while HTLCs are settled and offered',
+    live: { alice: [20_000_000], bob: [15_000_000] },
+    alice: [window(1), fulfill, window(4)],
+    bob: [fail, add(3), window(1)],
+  },
 ]
+
+/** The widest window that a side has in a scenario whose channel begins with `window`. */
+export const widestWindow = (scenario: Scenario, name: Name, window: number): number =>
+  Math.max(window, ...scenario[name].map((op) => (op.type === 'window' ? op.window : 0)))
 
 export const scenarioNamed = (name: string): Scenario => {
   const scenario = SCENARIOS.find((s) => s.name === name)

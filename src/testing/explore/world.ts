@@ -1,7 +1,7 @@
 import { Lists, Table, Tuples } from './intern.ts'
 import { type Edge, Machine, Messages } from './machine.ts'
 import { openPlayers, opsOf } from './pair.ts'
-import type { Name, Scenario } from './scenarios.ts'
+import { type Name, type Scenario, widestWindow } from './scenarios.ts'
 import type { Fault } from './fault.ts'
 import { step } from './step.ts'
 
@@ -85,7 +85,9 @@ export class World {
     this.settings = settings
     const { scenario, formatName, window, updates, fault } = settings
     const players = openPlayers(scenario, formatName, window)
+    const widest = (name: Name) => widestWindow(scenario, name, window)
     const about = (name: Name) => ({
+      widest: { ours: widest(name), theirs: widest(name === 'alice' ? 'bob' : 'alice') },
       step: fault?.step?.(step, players) ?? step,
       ops: opsOf(scenario, name, updates),
       messages: this.messages,
