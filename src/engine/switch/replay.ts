@@ -1,0 +1,40 @@
+import { toHex } from '../base/bytes.ts'
+import { sha256 } from '../crypto/hash.ts'
+
+/**
+ * Onions that came before (BOLT 4 §Onion Decryption: MUST reject a replayed one, or an attacker who has one tries it again and again
+ * and watches where it goes). An onion is known by a hash of the shared secret, until the HTLC that brought it has expired: by then
+ * nobody would take the same onion again. In buckets, so that one more costs a copy of few.
+ */
+export type SeenOnions = Readonly<Record<string, Readonly<Record<string, number>>>>
+
+/** Where an onion is kept: 32 hex digits, of which the first two name the bucket. */
+export const onionId = (sharedSecret: Uint8Array): string => toHex(sha256(sharedSecret).subarray(0, 16))
+
+/** The bucket of an id. */
+export const bucketOf = (id: string): string => id.slice(0, 2)
+
+export const wasSeen = (seen: SeenOnions, id: string): boolean => seen[bucketOf(id)]?.[id] !== undefined
+
+/** With one more; `expiry`: `cltv_expiry` of the HTLC that brought it. */
+export const withSeen = (seen: SeenOnions, id: string, expiry: number): SeenOnions => ({
+  ...seen,
+  [bucketOf(id)]: { ...seen[bucketOf(id)], [id]: expiry },
+})
+
+/** Without those that have expired by this height, and which those were. The same object when there are none. */
+export function withoutExpired(
+  seen: SeenOnions,
+  height: number,
+): { readonly seen: SeenOnions; readonly expired: readonly string[] } {
+  const expired: string[] = []
+  let next = seen
+  for (const [bucket, ids] of Object.entries(seen)) {
+    const gone = Object.entries(ids).flatMap(([id, expiry]) => (expiry < height ? [id] : []))
+    if (gone.length === 0) continue
+    expired.push(...gone)
+    const drop = new Set(gone)
+    next = { ...next, [bucket]: Object.fromEntries(Object.entries(ids).filter(([id]) => !drop.has(id))) }
+  }
+  return { seen: next, expired }
+}
