@@ -6,10 +6,13 @@ import type { Client } from '../contract/procedures.ts'
 import { createClient, type Port, serve } from '../contract/rpc.ts'
 import { receivableMsat, spendableMsat } from '../engine/channel/limits.ts'
 import type { ChannelPolicy } from '../engine/channel/policy.ts'
+import { useCiphers } from '../engine/crypto/cipher.ts'
 import { useCurve } from '../engine/crypto/curve.ts'
+import { useHashes } from '../engine/crypto/hash.ts'
 import { loadWasmCurve } from '../host/curve-wasm.ts'
 import { createWebSocketDialer, type WebSocketConstructor } from '../host/dial-websocket.ts'
 import { createEsploraClient } from '../host/esplora/client.ts'
+import { NODE_CIPHERS, NODE_HASHES } from '../host/node/crypto.node.ts'
 import { createTcpDialer, listenTcp } from '../host/node/dial-tcp.node.ts'
 import { openFileStore } from '../host/node/store-file.node.ts'
 import { systemClock } from '../host/ports.ts'
@@ -21,9 +24,13 @@ import { listenFrom } from './ports.ts'
 
 let curve: Promise<void> | undefined
 
-/** Node's BigInt is slow; the WASM curve is loaded once a process. */
-const fastCurve = (): Promise<void> => {
-  curve ??= loadWasmCurve(randomBytes(32)).then(useCurve)
+/** Node's BigInt is slow, and OpenSSL is there: the WASM curve and Node's own hashes and ciphers, once a process. */
+const fastCrypto = (): Promise<void> => {
+  curve ??= loadWasmCurve(randomBytes(32)).then((wasm) => {
+    useCurve(wasm)
+    useHashes(NODE_HASHES)
+    useCiphers(NODE_CIPHERS)
+  })
   return curve
 }
 
@@ -84,7 +91,7 @@ export function localClient(host: WalletHost): Client {
 
 /** Starts a headless node; its wallet is made on the first start and found again later. */
 export async function startHeadless(options: HeadlessOptions): Promise<Headless> {
-  await fastCurve()
+  await fastCrypto()
   await mkdir(options.dataDir, { recursive: true })
   const store = await openFileStore(join(options.dataDir, 'store'))
   const webSocket = createWebSocketDialer({

@@ -4,22 +4,41 @@ import { ripemd160 as nobleRipemd160 } from '@noble/hashes/legacy.js'
 import { sha256 as nobleSha256 } from '@noble/hashes/sha2.js'
 import { concat, utf8 } from '../base/bytes.ts'
 
+/** What a platform may do faster, for inputs of any length; the same bytes as the reference's (a differential test sees to it). */
+export interface HashBackend {
+  sha256(bytes: Uint8Array): Uint8Array
+  hmacSha256(key: Uint8Array, message: Uint8Array): Uint8Array
+}
+
+/** The reference. */
+export const REFERENCE_HASHES: HashBackend = {
+  sha256: (bytes) => nobleSha256(bytes),
+  hmacSha256: (key, message) => hmac(nobleSha256, key, message),
+}
+
+let backend = REFERENCE_HASHES
+
+/** Hands hashing to another implementation; the shell does so once, before the engine runs. */
+export function useHashes(next: HashBackend): void {
+  backend = next
+}
+
 /** SHA-256 of the concatenation of its arguments: 32 bytes. */
 export const sha256 = (...parts: readonly Uint8Array[]): Uint8Array =>
-  nobleSha256(parts.length === 1 ? (parts[0] as Uint8Array) : concat(...parts))
+  backend.sha256(parts.length === 1 ? (parts[0] as Uint8Array) : concat(...parts))
 
 /** SHA-256 twice (Bitcoin's hash256): 32 bytes, internal byte order. */
-export const hash256 = (bytes: Uint8Array): Uint8Array => nobleSha256(nobleSha256(bytes))
+export const hash256 = (bytes: Uint8Array): Uint8Array => backend.sha256(backend.sha256(bytes))
 
 /** RIPEMD-160: 20 bytes. */
 export const ripemd160 = (bytes: Uint8Array): Uint8Array => nobleRipemd160(bytes)
 
 /** RIPEMD-160 of SHA-256 (Bitcoin's hash160): 20 bytes. */
-export const hash160 = (bytes: Uint8Array): Uint8Array => nobleRipemd160(nobleSha256(bytes))
+export const hash160 = (bytes: Uint8Array): Uint8Array => nobleRipemd160(backend.sha256(bytes))
 
 /** HMAC-SHA256: 32 bytes. */
 export const hmacSha256 = (key: Uint8Array, message: Uint8Array): Uint8Array =>
-  hmac(nobleSha256, key, message)
+  backend.hmacSha256(key, message)
 
 /** HKDF-SHA256 (RFC 5869): `length` bytes from input key material, salt and info. */
 export const hkdf = (ikm: Uint8Array, salt: Uint8Array, info: Uint8Array, length: number): Uint8Array =>
