@@ -16,6 +16,17 @@ export const records = (
   return disk
 }
 
+/** Whether two disks hold the same bytes under the same keys. */
+export const sameRecords = (
+  a: ReadonlyMap<string, Uint8Array>,
+  b: ReadonlyMap<string, Uint8Array>,
+): boolean =>
+  a.size === b.size &&
+  [...a].every(([key, bytes]) => {
+    const other = b.get(key)
+    return other !== undefined && Buffer.compare(bytes, other) === 0
+  })
+
 /** The channel that a disk holds, or why there is none. */
 export function load(disk: ReadonlyMap<string, Uint8Array>): Channel | string {
   const loaded = loadChannels(disk)

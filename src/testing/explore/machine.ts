@@ -11,7 +11,7 @@ import { encodeMessage } from '../../engine/wire/encode.ts'
 import type { Message } from '../../engine/wire/messages.ts'
 import { canonical, channelKey } from './canonical.ts'
 import { latin1 } from './curve.ts'
-import { load, records } from './disk.ts'
+import { load, records, sameRecords } from './disk.ts'
 import { factsOf, type Widest } from './facts.ts'
 import { type Lists, Table } from './intern.ts'
 import { bitsOf, creditMoved, goesBack, note } from './note.ts'
@@ -53,6 +53,9 @@ export class Messages {
   }
 }
 
+/** Records of so many states are kept while their neighbours are looked at. */
+const MAX_WHOLES = 4096
+
 const REASON = new Uint8Array(292)
 
 const preimageByHash = new Map(preimages.map((preimage) => [toHex(sha256(preimage)), preimage]))
@@ -78,6 +81,9 @@ export class Machine {
   readonly #secrets = new Map<string, number>()
   readonly #widest: Widest
   readonly #writesChecked = new Set<string>()
+  readonly #wholes = new Map<number, ReadonlyMap<string, Uint8Array>>()
+  /** States that are the same after they were stored and loaded. */
+  readonly #loads = new Set<number>()
 
   constructor(
     player: Player,
@@ -260,10 +266,32 @@ export class Machine {
     if (this.#writesChecked.has(pair)) return undefined
     this.#writesChecked.add(pair)
     const [prev, next] = [this.at(before).channel, this.at(after).channel]
-    const loaded = load(records(channelWrites(prev, next), records(channelWrites(undefined, prev))))
+    const disk = records(channelWrites(prev, next), this.#whole(before))
+    // Mostly they are the records of the state written whole, which is loaded once.
+    if (sameRecords(disk, this.#whole(after))) return this.#loadProblem(after)
+    const loaded = load(disk)
     if (typeof loaded === 'string') return loaded
     const same = channelKey(loaded) === channelKey({ ...next, link: 'offline' })
     return same ? undefined : 'the records of a turn do not lead to its state'
+  }
+
+  /** The records of a state written whole; the newest are remembered. */
+  #whole(id: number): ReadonlyMap<string, Uint8Array> {
+    const known = this.#wholes.get(id)
+    if (known !== undefined) return known
+    if (this.#wholes.size > MAX_WHOLES) this.#wholes.clear()
+    const made = records(channelWrites(undefined, this.at(id).channel))
+    this.#wholes.set(id, made)
+    return made
+  }
+
+  /** What is wrong with a state that is stored and loaded. */
+  #loadProblem(id: number): string | undefined {
+    if (this.#loads.has(id)) return undefined
+    const loaded = this.#fromDisk(this.at(id).channel)
+    if (typeof loaded === 'string') return loaded
+    this.#loads.add(id)
+    return undefined
   }
 
   #fromDisk(channel: Channel): Channel | string {
