@@ -114,6 +114,13 @@ function withoutFailure(channel: Channel): Channel {
   return rest
 }
 
+/** The peer knows of nothing newer than what we hold: whoever had this state before has not gone on with it. */
+function proven(channel: Channel): Channel {
+  if (channel.unproven !== true) return channel
+  const { unproven: _, ...rest } = channel
+  return rest
+}
+
 function connected(channel: Channel, ctx: ChannelContext): Outcome {
   if (channel.failure !== undefined) {
     // BOLT 2 §Message Retransmission: the error again. Our channel_reestablish before it: a peer that has lost state and sees the
@@ -162,13 +169,10 @@ const errorMessage = (channel: Channel, text: string): ChannelEffect => ({
 })
 
 /** Takes the channel off: no further step off chain, and with `broadcast` our newest commitment to the chain. */
-export function failChannel(
-  channel: Channel,
-  failure: Failure,
-  ctx: ChannelContext,
-  tell = true,
-): Transition {
+export function failChannel(channel: Channel, wanted: Failure, ctx: ChannelContext, tell = true): Transition {
   if (channel.failure !== undefined) return { channel, effects: [] }
+  // Our newest commitment may be one that another device has revoked since: the peer, who knows, closes instead.
+  const failure: Failure = channel.unproven === true ? { ...wanted, remedy: 'awaitRemote' } : wanted
   let next: Channel = { ...channel, failure }
   const effects: ChannelEffect[] = []
   if (tell && channel.link !== 'offline') effects.push(errorMessage(channel, failure.reason))
@@ -242,7 +246,7 @@ function receive(channel: Channel, message: Message, ctx: ChannelContext): Outco
         effects: [errorMessage(channel, say), ...transition.effects],
       })
     }
-    return ok(outcome.value)
+    return ok({ ...outcome.value, channel: proven(outcome.value.channel) })
   }
   // BOLT 2 §Message Retransmission: nothing else of a channel counts before its channel_reestablish.
   if (channel.link !== 'online') return still(channel)
@@ -355,7 +359,8 @@ function checkDeadlines(channel: Channel, ctx: ChannelContext): Transition {
   ) {
     return { channel, effects: [{ type: 'event', event: { type: 'forgotten', reason: 'fundingTimedOut' } }] }
   }
-  if (channel.failure !== undefined) return { channel, effects: [] }
+  // Unproven: the HTLCs may be long gone, and we could only ask the peer to close. The block after its greeting comes here again.
+  if (channel.failure !== undefined || channel.unproven === true) return { channel, effects: [] }
   const commitments = [channel.localTip, channel.remoteTail, ...channel.remotePending]
   for (const { indexes } of commitments) {
     for (const htlc of viewAt(channel, indexes).htlcs) {

@@ -205,6 +205,11 @@ export interface Channel {
   readonly remoteAlias?: bigint
   readonly closing?: Closing
   readonly failure?: Failure
+  /**
+   * This state came from another device and may have gone on elsewhere: nothing is signed or broadcast before `channel_reestablish` has
+   * shown that the peer knows no newer one.
+   */
+  readonly unproven?: true
   /** Connection is a field, not a wrapper state (house law 6). Not stored: a loaded channel is offline. */
   readonly link: 'offline' | 'reestablishing' | 'online'
 }

@@ -1,6 +1,6 @@
 import { concat, equalBytes, toHex, uintBE, utf8 } from '../base/bytes.ts'
 import { err, ok, type Result } from '../base/result.ts'
-import { backupOf, restoredChannel } from '../channel/restore.ts'
+import { backupOf, isRestored, restoredChannel } from '../channel/restore.ts'
 import { isNeverFunded } from '../channel/step.ts'
 import type { Channel } from '../channel/types.ts'
 import { openAead, sealAead } from '../crypto/cipher.ts'
@@ -13,6 +13,7 @@ import { channelInput } from './channels.ts'
 import type { ApiFailure, CommandResult } from './commands.ts'
 import type { Backup } from './backup-types.ts'
 import { sendTo } from './send.ts'
+import { isOfAnother } from './take-over.ts'
 import { emit, heightOf, omit, type NodeSetup, type NodeState, type Turn } from './state.ts'
 
 /**
@@ -29,6 +30,8 @@ const MAGIC = utf8('switchback backup 1\n')
 /** Peers that we keep something for: those with a channel, which costs them money to have. */
 const MAX_STORED = 64
 const MAX_CHANNELS = 10_000
+/** Of one peer no more is written than 64 KiB in so long. */
+const STORE_GAP_MS = 15_000
 
 /** Channels worth a copy: all that may still have money of ours on the chain. Newest first. */
 export function channelsToKeep(state: NodeState): readonly Channel[] {
@@ -41,11 +44,20 @@ export function channelsToKeep(state: NodeState): readonly Channel[] {
 export const backupContent = (state: NodeState): string =>
   [...channelsToKeep(state), ...(state.foundBackup?.backup.channels ?? [])].map(({ id }) => id).join(',')
 
+/** The same with the device that goes on with the channels: what peers are told anew when it changes. */
+export const copyContent = (state: NodeState): string =>
+  `${state.lease.epoch} ${state.lease.device} ${backupContent(state)}`
+
+const contentOfCopy = ({ lease, channels }: Backup): string =>
+  `${lease?.epoch ?? ''} ${lease?.device ?? ''} ${channels.map(({ id }) => id).join(',')}`
+
 function backupNow(state: NodeState, setup: NodeSetup, now: number): Backup {
   // What a peer gave back and the user has not asked for yet must not be lost from the copies by being absent from the wallet.
   const found = state.foundBackup?.backup
   const channels = [...channelsToKeep(state).map(backupOf), ...(found?.channels ?? [])]
   const peers = new Set(channels.map((channel) => channel.peer))
+  const lost = [...channelsToKeep(state).filter(isRestored), ...(found?.channels ?? [])].map(({ id }) => id)
+  const { epoch, device } = state.lease
   return {
     network: setup.network,
     nodeId: setup.nodeId,
@@ -54,6 +66,8 @@ function backupNow(state: NodeState, setup: NodeSetup, now: number): Backup {
     addresses: Object.fromEntries(
       Object.entries({ ...found?.addresses, ...state.peerAddresses }).filter(([id]) => peers.has(id)),
     ),
+    lease: { epoch, device },
+    ...(lost.length === 0 ? {} : { lost }),
   }
 }
 
@@ -173,38 +187,117 @@ export function recoverChannels(turn: Turn, backup: Backup): number {
 
 // ---- copies at peers -----------------------------------------------------------------------------------------------
 
-const keepsFor = (turn: Turn, nodeId: string): boolean =>
+export const keepsFor = (turn: Turn, nodeId: string): boolean =>
   supports(turn.state.peers[nodeId]?.features ?? new Uint8Array(0), 'option_provide_storage')
 
 /** A peer is ready: it gets back what we keep for it, before any `channel_reestablish` (BOLT 1 §peer_storage, rationale). */
 export function returnStored(turn: Turn, nodeId: string): void {
-  const stored = turn.state.peerStorage[nodeId]
+  const stored = turn.state.storing[nodeId]?.waiting ?? turn.state.peerStorage[nodeId]
   if (stored !== undefined) sendTo(turn, nodeId, { type: 'peer_storage_retrieval', blob: stored })
 }
 
-/** Keeps what a peer with a channel asks us to keep; what others send is ignored (BOLT 1 §peer_storage). */
+/**
+ * Keeps what a peer with a channel asks us to keep; what others send is ignored (BOLT 1 §peer_storage). A peer may ask as often as it
+ * likes, and makes us write no more often than every `STORE_GAP_MS`: the newest waits in memory meanwhile, and is what it gets back.
+ */
 export function storeForPeer(turn: Turn, nodeId: string, blob: Uint8Array): void {
   const withChannel = new Set(Object.values(turn.state.channels).map((channel) => channel.peer))
   if (!withChannel.has(nodeId) || blob.length > BLOB_BYTES) return
-  let { peerStorage } = turn.state
-  if (peerStorage[nodeId] === undefined && Object.keys(peerStorage).length >= MAX_STORED) {
+  const { peerStorage, storing } = turn.state
+  const kept = peerStorage[nodeId]
+  const last = storing[nodeId]
+  if (kept !== undefined && equalBytes(kept, blob)) {
+    if (last?.waiting === undefined) return
+    return setStoring(turn, nodeId, { at: last.at })
+  }
+  if (last !== undefined && turn.now - last.at < STORE_GAP_MS && turn.now >= last.at)
+    return setStoring(turn, nodeId, { at: last.at, waiting: blob })
+  if (kept === undefined && Object.keys(peerStorage).length >= MAX_STORED) {
     const gone = Object.keys(peerStorage).find((id) => !withChannel.has(id))
     if (gone === undefined) return
-    peerStorage = omit(peerStorage, gone)
+    turn.state = {
+      ...turn.state,
+      peerStorage: omit(turn.state.peerStorage, gone),
+      storing: omit(turn.state.storing, gone),
+    }
   }
-  turn.state = { ...turn.state, peerStorage: { ...peerStorage, [nodeId]: blob } }
+  turn.state = { ...turn.state, peerStorage: { ...turn.state.peerStorage, [nodeId]: blob } }
+  setStoring(turn, nodeId, { at: turn.now })
 }
 
-/** A peer gives back what it kept. Only one that holds channels which this wallet does not know is of interest. */
+function setStoring(turn: Turn, nodeId: string, storing: NodeState['storing'][string]): void {
+  turn.state = { ...turn.state, storing: { ...turn.state.storing, [nodeId]: storing } }
+}
+
+/** Time passed: what waited to be kept is. */
+export function storeWaiting(turn: Turn): void {
+  for (const [nodeId, { waiting }] of Object.entries(turn.state.storing))
+    if (waiting !== undefined) storeForPeer(turn, nodeId, waiting)
+}
+
+/**
+ * A peer gives back what it kept. If it shows that another device goes on with the wallet, nothing goes on here. Otherwise it says how
+ * fresh that peer's copy is, and is of interest itself when it holds channels which this wallet has never known.
+ */
 export function copyReturned(turn: Turn, nodeId: string, blob: Uint8Array): void {
   const backup = readCopy(turn.setup, blob)
   if (backup === undefined) return
-  const missing = backup.channels.filter((copy) => turn.state.channels[copy.id] === undefined)
+  if (isOfAnother(turn.state, backup)) return stopForAnother(turn, nodeId, backup)
+  const content = contentOfCopy(backup)
+  const copies = { ...turn.state.copies, [nodeId]: { content, at: backup.createdAt, returned: true } }
+  turn.state = { ...turn.state, copies }
+  // It holds what we would send it.
+  if (content === copyContent(turn.state))
+    turn.state = { ...turn.state, sharedBackups: { ...turn.state.sharedBackups, [nodeId]: content } }
+  const forgotten = forgottenChannels(turn.state)
+  const missing = backup.channels.filter(
+    (copy) => turn.state.channels[copy.id] === undefined && !forgotten.includes(copy.id),
+  )
   if (missing.length === 0) return
   const known = turn.state.foundBackup?.backup
   if (known !== undefined && known.createdAt >= backup.createdAt) return
   turn.state = { ...turn.state, foundBackup: { nodeId, backup: { ...backup, channels: missing } } }
   emit(turn, { type: 'backupFound', nodeId, channels: missing.length })
+}
+
+/** The turn ends here, and with it the node: what else it did is not written and not sent (`node.ts`). */
+function stopForAnother(turn: Turn, nodeId: string, backup: Backup): void {
+  const { epoch = 0, device = '' } = backup.lease ?? {}
+  const elsewhere = { at: turn.now, epoch, device, peer: nodeId }
+  turn.state = { ...turn.state, lease: { ...turn.state.lease, elsewhere } }
+}
+
+/** Where the ids of channels are kept that were forgotten because they were never funded: peers may still hold copies of them. */
+const FORGOTTEN = 'forgottenChannels'
+const MAX_FORGOTTEN = 64
+
+const forgottenChannels = (state: NodeState): readonly string[] =>
+  state.preferences[FORGOTTEN]?.split(',') ?? []
+
+export function noteForgotten(turn: Turn, id: string): void {
+  const ids = [...forgottenChannels(turn.state).filter((other) => other !== id), id].slice(-MAX_FORGOTTEN)
+  turn.state = {
+    ...turn.state,
+    preferences: { ...turn.state.preferences, [FORGOTTEN]: ids.join(',') },
+  }
+}
+
+const sendCopy = (turn: Turn, to: readonly string[]): void => {
+  const content = copyContent(turn.state)
+  const blob = sealForPeer(turn.setup, turn.entropy, backupNow(turn.state, turn.setup, turn.now))
+  const { sharedBackups, copies } = turn.state
+  for (const nodeId of to) sendTo(turn, nodeId, { type: 'peer_storage', blob })
+  const sent = { content, at: turn.now, returned: false }
+  turn.state = {
+    ...turn.state,
+    sharedBackups: { ...sharedBackups, ...Object.fromEntries(to.map((id) => [id, content])) },
+    copies: { ...copies, ...Object.fromEntries(to.map((id) => [id, sent])) },
+  }
+}
+
+/** Says to a peer, before the channels that came from another device greet it, that this device has taken the wallet over. */
+export function claimAt(turn: Turn, nodeId: string): void {
+  if (keepsFor(turn, nodeId) && channelsToKeep(turn.state).length > 0) sendCopy(turn, [nodeId])
 }
 
 /**
@@ -216,18 +309,15 @@ export function shareBackup(turn: Turn): void {
   const kept = channelsToKeep(state)
   // A wallet that has nothing must not write over the copy that brings its channels back.
   if (kept.length === 0) return
-  const content = backupContent(state)
-  const due = [...new Set(kept.map((channel) => channel.peer))].filter(
-    (nodeId) =>
-      state.peers[nodeId]?.phase === 'ready' &&
+  const content = copyContent(state)
+  const due = [...new Set(kept.map((channel) => channel.peer))].filter((nodeId) => {
+    const peer = state.peers[nodeId]
+    return (
+      peer?.phase === 'ready' &&
+      peer.awaitsCopy === undefined &&
       state.sharedBackups[nodeId] !== content &&
-      keepsFor(turn, nodeId),
-  )
-  if (due.length === 0) return
-  const blob = sealForPeer(turn.setup, turn.entropy, backupNow(state, turn.setup, turn.now))
-  for (const nodeId of due) sendTo(turn, nodeId, { type: 'peer_storage', blob })
-  turn.state = {
-    ...state,
-    sharedBackups: { ...state.sharedBackups, ...Object.fromEntries(due.map((id) => [id, content])) },
-  }
+      keepsFor(turn, nodeId)
+    )
+  })
+  if (due.length > 0) sendCopy(turn, due)
 }

@@ -118,6 +118,8 @@ export type NodeEvent =
   | { readonly type: 'paymentFailed'; readonly paymentHash: string; readonly error: ApiFailure }
   | { readonly type: 'invoicePaid'; readonly paymentHash: string; readonly amountMsat: Msat }
   | { readonly type: 'walletChanged' }
+  /** A peer's copy showed that another device goes on with this wallet: this one has stopped for good. */
+  | { readonly type: 'walletElsewhere'; readonly epoch: number; readonly nodeId: string }
   /** A peer gave back a copy with channels that this wallet does not know. */
   | { readonly type: 'backupFound'; readonly nodeId: string; readonly channels: number }
   | { readonly type: 'chainChanged' }

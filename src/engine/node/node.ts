@@ -12,10 +12,11 @@ import { entropyFrom } from '../crypto/entropy.ts'
 import { INVOICE_VERSION, type InvoiceRecord, invoiceKey } from '../payment/invoice-record.ts'
 import { PAYMENT_VERSION, paymentKey, type PaymentRecord } from '../payment/payment-record.ts'
 import { decodeRecord, encodeRecord } from '../records/codec.ts'
-import { shareBackup } from './backup.ts'
+import { shareBackup, storeWaiting } from './backup.ts'
 import { broadcast, chainInput, watchChannel, watchWallet } from './chain.ts'
 import { closeWrites, courtRecordRead, eraseForgotten, loadCloses, resumeCloses } from './closes.ts'
 import { dispatch } from './dispatch.ts'
+import { isHalted, leaseWrite, loadLease, newDevice } from './lease.ts'
 import { tickOpenings } from './openings.ts'
 import { resumePayments, tickPayments } from './payments.ts'
 import { peerConnected, peerGone, peerMessage, redialPeers, tickPeers } from './peers.ts'
@@ -71,6 +72,8 @@ export function loadNode(
   if (!peerAddresses.ok) return peerAddresses
   const peerStorage = loadKind<Uint8Array>(records, 'storage/', STORAGE_VERSION)
   if (!peerStorage.ok) return peerStorage
+  const lease = loadLease(records)
+  if (!lease.ok) return lease
   return ok({
     channels: channels.value,
     closes: closes.value,
@@ -81,6 +84,7 @@ export function loadNode(
     peerAddresses: peerAddresses.value,
     preferences: preferences.value,
     peerStorage: peerStorage.value,
+    lease: lease.value,
     started: false,
     stored: [...records.keys()].some((key) => key.startsWith('wallet/')),
     peers: {},
@@ -88,6 +92,8 @@ export function loadNode(
     openings: {},
     spareScripts: [],
     fees: [],
+    storing: {},
+    copies: {},
     sharedBackups: {},
     fundingDepths: {},
     spontaneous: Object.values(invoices.value).filter((invoice) => invoice.spontaneous === true).length,
@@ -164,6 +170,7 @@ function writesBetween(
       value: after === undefined ? null : encodeRecord(STORAGE_VERSION, after),
     })
   })
+  if (prev?.lease !== next.lease) writes.push(leaseWrite(next.lease))
   if (prev?.wallet !== next.wallet) {
     for (const { key, version, value } of walletRecords(prev?.wallet, next.wallet)) {
       writes.push({ key, value: value === null ? null : encodeRecord(version, value) })
@@ -230,6 +237,9 @@ function closeTurn(turn: Turn, before: NodeState | undefined): TurnResult {
 /** What the first turn does: watches, servers, what was under way, and connections to peers. */
 function start(turn: Turn): void {
   turn.state = { ...turn.state, started: true, stored: true }
+  const { lease } = turn.state
+  if (lease.device === '')
+    turn.state = { ...turn.state, lease: { ...lease, device: newDevice(turn.entropy) } }
   releaseAbandoned(turn)
   const chosen = turn.state.preferences.servers
   for (const url of chosen === undefined ? turn.setup.servers : chosen.split('\n')) {
@@ -272,13 +282,48 @@ export function turn(
   inputs: readonly NodeInput[],
   ctx: TurnContext,
 ): TurnResult {
+  if (isHalted(state.lease)) return refuse(state, inputs)
   const current = openTurn(state, setup, ctx)
   if (!state.started) start(current)
   for (const input of inputs) {
     handle(current, input)
+    if (isHalted(current.state.lease)) return stop(state, current)
     drain(current)
   }
   return closeTurn(current, state.stored ? state : undefined)
+}
+
+/**
+ * Another device goes on with the wallet. The turn in which that is found out did nothing else: none of what it may have decided before
+ * is written or leaves.
+ */
+function stop(before: NodeState, { state: { lease } }: Turn): TurnResult {
+  const reason = 'this wallet goes on on another device'
+  const { epoch, peer } = lease.elsewhere ?? { epoch: lease.epoch, peer: '' }
+  return {
+    state: { ...before, lease },
+    writes: [leaseWrite(lease)],
+    effects: [
+      ...Object.keys(before.connections).map(
+        (connection) => ({ type: 'hangUp', connection, reason }) as const,
+      ),
+      { type: 'event', event: { type: 'walletElsewhere', epoch, nodeId: peer } },
+    ],
+  }
+}
+
+/** Handed out, or gone on elsewhere: nothing is done here any more, whatever arrives. */
+function refuse(state: NodeState, inputs: readonly NodeInput[]): TurnResult {
+  const error = { code: 'walletMoved', message: 'This wallet has moved to another device.' }
+  return {
+    state,
+    writes: [],
+    effects: inputs.flatMap((input): NodeEffect[] => {
+      if (input.type === 'command') return [{ type: 'reply', id: input.id, result: { ok: false, error } }]
+      if (input.type !== 'peerConnected') return []
+      return [{ type: 'hangUp', connection: input.connection, reason: error.message }]
+    }),
+  }
 }
 
 function handle(current: Turn, input: NodeInput): void {
@@ -297,6 +342,7 @@ function handle(current: Turn, input: NodeInput): void {
       tickPayments(current)
       tickUnfunded(current)
       eraseForgotten(current)
+      storeWaiting(current)
       shareBackup(current)
       return chainInput(current, { type: 'tick' })
     case 'record':

@@ -6,12 +6,14 @@ import { decodeMessage } from '../wire/decode.ts'
 import { checkFeatures, combinedFeatures } from '../wire/features.ts'
 import type { Init, Message, WireErrorMessage } from '../wire/messages.ts'
 import { plainText, printableText } from '../wire/text.ts'
-import { copyReturned, returnStored, storeForPeer } from './backup.ts'
+import { claimAt, copyReturned, keepsFor, returnStored, storeForPeer } from './backup.ts'
 import { channelInput } from './channels.ts'
+import { isHalted } from './lease.ts'
 import { dropOpening, receiveOpeningMessage } from './openings.ts'
 import type { ConnectionId } from './ports.ts'
 import { ourFeatures, sendTo } from './send.ts'
 import { emit, omit, type PeerState, type Turn } from './state.ts'
+import { isLive } from './take-over.ts'
 
 /** Peers: init, keep-alive, and where their messages go (BOLT 1). */
 
@@ -20,6 +22,8 @@ const PING_AFTER_MS = 30_000
 const PONG_WITHIN_MS = 30_000
 /** Time for the peer's init. */
 const INIT_WITHIN_MS = 30_000
+/** Time for the peer to give back what it keeps for us, where its channels wait for that. */
+const COPY_WITHIN_MS = 10_000
 const ALL_CHANNELS = new Uint8Array(32)
 
 /** Peers that the user connected and that we have no channel with: dialled again after a start, and no more of them than this. */
@@ -187,6 +191,30 @@ function receiveInit(turn: Turn, peer: PeerState, message: Init): void {
   }
   setPeer(turn, { ...peer, phase: 'ready', features, lastHeard: turn.now })
   returnStored(turn, nodeId)
+  // A copy comes before any channel_reestablish (BOLT 1 §peer_storage); whoever keeps none says so by going on.
+  if (keepsFor(turn, nodeId) && hasUnproven(turn, nodeId)) {
+    setPeer(turn, { ...peer, phase: 'ready', features, lastHeard: turn.now, awaitsCopy: turn.now })
+  } else greet(turn, nodeId)
+  emit(turn, { type: 'peerReady', nodeId })
+}
+
+/** Whether channels with this peer came from another device, and it has not shown yet that no other has gone on with them. */
+const hasUnproven = (turn: Turn, nodeId: string): boolean =>
+  Object.values(turn.state.channels).some(
+    (c) => c.peer === nodeId && c.unproven === true && isLive(turn.state, c),
+  )
+
+/** What the peer keeps for us is known: it hears who goes on with the wallet now, and only then the channels greet it. */
+function greetAfterCopy(turn: Turn, nodeId: string): void {
+  const peer = turn.state.peers[nodeId]
+  if (peer?.awaitsCopy === undefined || isHalted(turn.state.lease)) return
+  const { awaitsCopy: _, ...heard } = peer
+  setPeer(turn, heard)
+  claimAt(turn, nodeId)
+  greet(turn, nodeId)
+}
+
+function greet(turn: Turn, nodeId: string): void {
   for (const channel of Object.values(turn.state.channels)) {
     // A failed channel says so on every connection (BOLT 2 §Message Retransmission); one that closes amicably on chain is silent.
     if (channel.peer === nodeId && (!isOnChain(turn, channel.id) || channel.failure !== undefined)) {
@@ -195,7 +223,6 @@ function receiveInit(turn: Turn, peer: PeerState, message: Init): void {
       channelInput(turn, channel.id, { type: 'connected' })
     }
   }
-  emit(turn, { type: 'peerReady', nodeId })
 }
 
 function route(turn: Turn, nodeId: string, message: Message): void {
@@ -222,7 +249,11 @@ function route(turn: Turn, nodeId: string, message: Message): void {
     case 'peer_storage':
       return storeForPeer(turn, nodeId, message.blob)
     case 'peer_storage_retrieval':
-      return copyReturned(turn, nodeId, message.blob)
+      copyReturned(turn, nodeId, message.blob)
+      return greetAfterCopy(turn, nodeId)
+    case 'channel_reestablish':
+      greetAfterCopy(turn, nodeId)
+      return toChannel(turn, nodeId, message.channelId, message)
     case 'query_channel_range':
       // We keep no gossip of others yet; an empty complete answer is the truth.
       return sendTo(turn, nodeId, {
@@ -290,6 +321,8 @@ export function tickPeers(turn: Turn): void {
     const { nodeId } = peer
     if (peer.phase === 'init') {
       if (turn.now - peer.lastHeard > INIT_WITHIN_MS) hangUp(turn, nodeId, 'no init')
+    } else if (peer.awaitsCopy !== undefined && turn.now - peer.awaitsCopy > COPY_WITHIN_MS) {
+      greetAfterCopy(turn, nodeId)
     } else if (peer.pingedAt !== undefined) {
       if (turn.now - peer.pingedAt > PONG_WITHIN_MS) hangUp(turn, nodeId, 'no pong')
     } else if (turn.now - peer.lastHeard > PING_AFTER_MS) {

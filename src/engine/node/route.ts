@@ -5,6 +5,7 @@ import type { ChainEvent } from '../chain/types.ts'
 import { isNeverFunded } from '../channel/step.ts'
 import type { Channel, ChannelEvent } from '../channel/types.ts'
 import { plainText } from '../wire/text.ts'
+import { noteForgotten } from './backup.ts'
 import { broadcast, unwatch, watchChannel } from './chain.ts'
 import { channelInput, flushChannels } from './channels.ts'
 import { beginClose, closeChainEvent, closesTip, dropClose, fundingSpent, fundingUnspent } from './closes.ts'
@@ -104,6 +105,7 @@ function forget(turn: Turn, id: string, reason: string): void {
   dropClose(turn, id)
   returnScript(turn, channel.shutdownScript)
   turn.state = { ...turn.state, channels: omit(turn.state.channels, id) }
+  noteForgotten(turn, id)
   emit(turn, { type: 'channelFailed', channelId: id, reason })
 }
 

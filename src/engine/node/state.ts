@@ -13,6 +13,7 @@ import type { NodeKeys, WalletKeys } from '../wallet/keys.ts'
 import type { WalletState } from '../wallet/types.ts'
 import type { FoundBackup } from './backup-types.ts'
 import type { NodeEvent } from './commands.ts'
+import type { Lease } from './lease.ts'
 import type { ConnectionId, NodeEffect, RecordWrite } from './ports.ts'
 
 /** What the node is given once and never stores: keys, network, terms. Secrets live in closures of the key objects. */
@@ -45,6 +46,11 @@ export interface PeerState {
   /** ms since 1970 of the last message, and of a ping that is not answered yet. */
   readonly lastHeard: number
   readonly pingedAt?: number
+  /**
+   * ms since 1970, while channels that came from another device wait: what this peer kept for us says whether yet another has gone on
+   * with them.
+   */
+  readonly awaitsCopy?: number
 }
 
 /** An opening with what the wallet needs for it. */
@@ -69,6 +75,8 @@ export interface NodeState {
   readonly preferences: Readonly<Record<string, string>>
   /** What peers asked us to keep for them, by node id (BOLT 1 §peer_storage). */
   readonly peerStorage: Readonly<Record<string, Uint8Array>>
+  /** Which device and epoch this is. */
+  readonly lease: Lease
 
   // not stored
   /** Whether the first turn has been taken: it sets going what was loaded. */
@@ -83,6 +91,12 @@ export interface NodeState {
   readonly fees: readonly FeeEstimate[]
   /** A copy of our own that a peer gave back, with channels that this wallet does not know. */
   readonly foundBackup?: FoundBackup
+  /** What a peer asked us to keep and when it was last written (ms since 1970); `waiting`: newer, to be written when it is time. */
+  readonly storing: Readonly<Record<string, { readonly at: number; readonly waiting?: Uint8Array }>>
+  /** The copy of ours that a peer was last known to hold: sent by us, or returned by it. */
+  readonly copies: Readonly<
+    Record<string, { readonly content: string; readonly at: number; readonly returned: boolean }>
+  >
   /** Which content of the backup each peer was sent since the start, by node id. */
   readonly sharedBackups: Readonly<Record<string, string>>
   readonly health?: ChainHealth

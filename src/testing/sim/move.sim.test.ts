@@ -1,0 +1,284 @@
+import { describe, expect, test } from 'vitest'
+import { unwrap } from '../../engine/base/result.ts'
+import { utf8 } from '../../engine/base/bytes.ts'
+import { entropyFrom } from '../../engine/crypto/entropy.ts'
+import { sha256 } from '../../engine/crypto/hash.ts'
+import { loadLease, retire } from '../../engine/node/lease.ts'
+import { takeOver } from '../../engine/node/take-over.ts'
+import { balanceOf } from '../../engine/wallet/ledger.ts'
+import { connected, type Goal, hasCoins, opened, paid, reach } from './scenario.ts'
+import { World } from './world.ts'
+
+/** A live wallet moves from device to device. Of all devices that ever have its state, one goes on; no other signs or broadcasts. */
+
+type Disk = ReadonlyMap<string, Uint8Array>
+
+function go(world: World, goals: readonly Goal[]): void {
+  world.notes.set('goal', '0')
+  reach(world, goals)
+}
+
+/** Ada with a channel to Ben, money on both sides, on her first device. */
+function beginning(format: string): World {
+  const world = new World({ formats: [format], seed: 7 })
+  go(world, [hasCoins('ada', 600_000), connected('ada', 'ben'), opened('ada', 'ben', 500_000)])
+  go(world, [paid('ada', 'ben', 123_456_000), paid('ben', 'ada', 1_000_000)])
+  world.settle()
+  return world
+}
+
+/** What lies on Ada's disk at the end of the turn before. */
+const diskOf = (world: World): Disk => new Map(world.node('ada').store)
+
+/** Ada hands her wallet out: what is in the file is what lay on the disk before it was noted there. */
+function handOut(world: World): Disk {
+  const ada = world.node('ada')
+  const file = diskOf(world)
+  world.crash(ada)
+  ada.commit([retire(world.node('ada').load().lease, world.now)])
+  return file
+}
+
+let devices = 0
+
+/** The file comes to another device: its disk. */
+function imported(file: Disk): Disk {
+  devices += 1
+  const { writes } = unwrap(takeOver(file, entropyFrom(sha256(utf8(`device ${devices}`)))), 'take over')
+  const disk = new Map(file)
+  for (const { key, value } of writes) if (value !== null) disk.set(key, value)
+  return disk
+}
+
+/** Ada's words run from this disk now, and from no other; what lay on the last one is returned. */
+function runFrom(world: World, disk: Disk, start = true): Disk {
+  const ada = world.node('ada')
+  if (ada.state !== undefined) world.crash(ada)
+  const last = diskOf(world)
+  ada.store.clear()
+  for (const [key, value] of disk) ada.store.set(key, value)
+  ada.events.length = 0
+  world.trace.length = 0
+  if (start) {
+    world.boot(ada)
+    world.settle()
+  }
+  return last
+}
+
+/** Time passes for those who are up. */
+function rest(world: World): void {
+  for (let round = 0; round < 6; round++) {
+    for (const node of world.nodes)
+      for (const nodeId of node.keep)
+        if (node.state !== undefined && world.byId(nodeId).state !== undefined)
+          world.connect(node, world.byId(nodeId))
+    world.drain()
+    world.pass(5_000)
+  }
+  world.drain()
+}
+
+const channelIn = (world: World) => {
+  const [channel] = Object.values(world.stateOf(world.node('ada')).channels)
+  if (channel === undefined) throw new Error('ada has a channel')
+  return channel
+}
+
+/** What Ada has said since her device began. */
+const saidByAda = (world: World): readonly string[] =>
+  world.trace.flatMap((line) => /^ada → ben: (\w+)/.exec(line)?.[1] ?? [])
+
+/** Nothing that two devices must not both do. */
+function expectSilence(world: World): void {
+  const said = saidByAda(world)
+  for (const message of said) expect(['init', 'peer_storage_retrieval', 'ping', 'pong']).toContain(message)
+  expect(world.chain.mempool).toEqual([])
+  const [channel] = Object.values(world.node('ada').load().channels)
+  expect(channel?.failure).toBeUndefined()
+  expect(world.node('ada').load().closes).toEqual({})
+}
+
+/** The node does nothing any more, and says so to whoever asks. */
+function expectHalted(world: World): void {
+  const ada = world.node('ada')
+  expect(world.command(ada, { type: 'newAddress' })).toBeUndefined()
+  expect(world.refusal?.code).toBe('walletMoved')
+  world.mine(200)
+  rest(world)
+  expectSilence(world)
+}
+
+describe.each(['lcp', 'anchors_zero_fee_htlc_tx', 'static_remotekey'])('%s', (format) => {
+  test('the channel goes on at the new device, and the old one stands still for good', () => {
+    const world = beginning(format)
+    const before = channelIn(world)
+    const file = handOut(world)
+    const old = runFrom(world, imported(file))
+    const after = channelIn(world)
+    expect(after.link).toBe('online')
+    expect(after).not.toHaveProperty('unproven')
+    expect({ ...after, link: before.link }).toMatchObject({
+      id: before.id,
+      base: before.base,
+      localTip: before.localTip,
+    })
+    expect(world.stateOf(world.node('ada')).lease.epoch).toBe(1)
+    // Who goes on is said before the channel says anything.
+    const said = saidByAda(world)
+    expect(said.indexOf('peer_storage')).toBeGreaterThan(0)
+    expect(said.indexOf('peer_storage')).toBeLessThan(said.indexOf('channel_reestablish'))
+    go(world, [paid('ada', 'ben', 10_000_000), paid('ben', 'ada', 5_000_000)])
+
+    runFrom(world, old, false)
+    expect(unwrap(loadLease(old), 'lease').retired).toBeDefined()
+    world.boot(world.node('ada'))
+    expectHalted(world)
+  })
+})
+
+test.each([true, false])(
+  'the same file on two devices: the second one finds out and stops (paid in between: %s)',
+  (payments) => {
+    const world = beginning('lcp')
+    const file = handOut(world)
+    runFrom(world, imported(file))
+    if (payments) go(world, [paid('ada', 'ben', 10_000_000)])
+    const first = runFrom(world, imported(file), false)
+    world.boot(world.node('ada'))
+    rest(world)
+    expect(world.node('ada').events).toContainEqual({
+      type: 'walletElsewhere',
+      epoch: 1,
+      nodeId: world.node('ben').id,
+    })
+    expectHalted(world)
+    expect(unwrap(loadLease(diskOf(world)), 'lease').elsewhere?.epoch).toBe(1)
+    // Also after a start.
+    world.crash(world.node('ada'))
+    world.boot(world.node('ada'))
+    expectHalted(world)
+    // The first one never notices.
+    runFrom(world, first)
+    go(world, [paid('ada', 'ben', 2_000_000), paid('ben', 'ada', 3_000_000)])
+  },
+)
+
+test('a peer that has lost its copy: channel_reestablish tells, and only the peer closes', () => {
+  const world = beginning('lcp')
+  const file = handOut(world)
+  runFrom(world, imported(file))
+  go(world, [paid('ada', 'ben', 10_000_000)])
+  const ben = world.node('ben')
+  world.crash(ben)
+  for (const key of ben.store.keys()) if (key.startsWith('storage/')) ben.store.delete(key)
+  runFrom(world, imported(file))
+  expect(channelIn(world).failure).toMatchObject({ code: 'weAreBehind', remedy: 'awaitRemote' })
+  expect(saidByAda(world)).not.toContain('commitment_signed')
+  expect(saidByAda(world)).not.toContain('revoke_and_ack')
+  world.mine(1)
+  world.settle()
+  for (const blocks of [1, 1, 6]) {
+    world.mine(blocks)
+    world.settle()
+  }
+  const [close] = Object.values(world.stateOf(world.node('ada')).closes)
+  expect(close?.close?.kind).toBe('unknown')
+  const { wallet, chain } = world.stateOf(world.node('ada'))
+  expect(balanceOf(wallet, chain.headers.tip.height).totalSat).toBeGreaterThan(600_000n - 123_456n - 20_000n)
+})
+
+describe('while the peer has not been met', () => {
+  const alone = (): World => {
+    const world = beginning('lcp')
+    const file = handOut(world)
+    world.crash(world.node('ben'))
+    runFrom(world, imported(file), false)
+    world.boot(world.node('ada'))
+    return world
+  }
+
+  test('the user closes by force: nothing is broadcast, the peer is asked to when it is there', () => {
+    const world = alone()
+    world.command(world.node('ada'), { type: 'closeChannel', channelId: channelIn(world).id, force: true })
+    world.mine(3)
+    rest(world)
+    expect(world.chain.mempool).toEqual([])
+    expect(channelIn(world).failure?.remedy).toBe('awaitRemote')
+    world.settle()
+    expect(world.chain.mempool).toHaveLength(1)
+    for (const blocks of [1, 1, 6]) {
+      world.mine(blocks)
+      world.settle()
+    }
+    const [close] = Object.values(world.stateOf(world.node('ada')).closes)
+    expect(close?.close?.kind).toBe('remote')
+  })
+
+  test('blocks go by, and nothing is broadcast', () => {
+    const world = alone()
+    world.mine(300)
+    rest(world)
+    expectSilence(world)
+    expect(channelIn(world).unproven).toBe(true)
+    world.settle()
+    go(world, [paid('ada', 'ben', 2_000_000)])
+  })
+})
+
+describe('the old device takes the wallet back', () => {
+  test('where nobody has gone on with it, it goes on, and the file is worth nothing any more', () => {
+    const world = beginning('lcp')
+    const file = handOut(world)
+    runFrom(world, imported(diskOf(world)))
+    go(world, [paid('ada', 'ben', 10_000_000)])
+    const back = runFrom(world, imported(file), false)
+    world.boot(world.node('ada'))
+    rest(world)
+    expectHalted(world)
+    runFrom(world, back)
+    go(world, [paid('ada', 'ben', 1_000_000)])
+  })
+
+  test('where another device has gone on with it, it stops', () => {
+    const world = beginning('lcp')
+    const file = handOut(world)
+    const old = diskOf(world)
+    runFrom(world, imported(file))
+    const other = runFrom(world, imported(old), false)
+    world.boot(world.node('ada'))
+    rest(world)
+    expectHalted(world)
+    runFrom(world, other)
+    go(world, [paid('ada', 'ben', 1_000_000)])
+  })
+})
+
+test('a disk from before the move, put back: stops as soon as a peer gives back its copy', () => {
+  const world = beginning('lcp')
+  const image = diskOf(world)
+  const file = handOut(world)
+  runFrom(world, imported(file))
+  go(world, [paid('ada', 'ben', 10_000_000)])
+  runFrom(world, image, false)
+  world.boot(world.node('ada'))
+  rest(world)
+  expect(world.node('ada').load().lease.elsewhere?.epoch).toBe(1)
+  expect(saidByAda(world)).not.toContain('commitment_signed')
+  expect(saidByAda(world)).not.toContain('revoke_and_ack')
+  const ada = world.node('ada')
+  expect(ada.load().closes).toEqual({})
+})
+
+test('a wallet restored from words beside one that runs stops neither', () => {
+  const world = beginning('lcp')
+  const running = diskOf(world)
+  world.crash(world.node('ada'))
+  runFrom(world, new Map())
+  go(world, [connected('ada', 'ben')])
+  world.settle()
+  expect(world.stateOf(world.node('ada')).lease.elsewhere).toBeUndefined()
+  expect(world.stateOf(world.node('ada')).foundBackup?.backup.channels).toHaveLength(1)
+  runFrom(world, running)
+  expect(world.stateOf(world.node('ada')).lease.elsewhere).toBeUndefined()
+})
