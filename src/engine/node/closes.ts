@@ -6,7 +6,7 @@ import type { ChainEvent } from '../chain/types.ts'
 import { closingSnapshot, preimagesOf } from '../channel/closing-snapshot.ts'
 import { COURT_PREFIX, COURT_VERSION, courtKey } from '../channel/records.ts'
 import type { Channel, CourtRecord } from '../channel/types.ts'
-import type { ClosingSnapshot } from '../commitment/snapshot.ts'
+import type { ClosingSnapshot, RevokedRecord } from '../commitment/snapshot.ts'
 import { isGenuineFundingSpend } from '../onchain/classify.ts'
 import { createOnchain, onchainStep, resumeOnchain } from '../onchain/step.ts'
 import type {
@@ -133,17 +133,15 @@ export function closeChainEvent(turn: Turn, id: string, event: ChainEvent): void
 export function courtRecordRead(turn: Turn, key: string, value: Uint8Array | null): void {
   const [prefix, id = '', number = ''] = key.split('/')
   if (`${prefix}/` !== COURT_PREFIX || !/^\d+$/.test(number)) return
+  closeInput(turn, id, { type: 'courtRecord', number: BigInt(number), record: readCourtRecord(value) })
+}
+
+/** The court's record as it is stored; one that cannot be read is as good as none: balances are still punished. */
+export function readCourtRecord(value: Uint8Array | null): RevokedRecord | null {
   const decoded = value === null ? undefined : decodeRecord(value)
-  // One that cannot be read is as good as none: balances are still punished.
-  const record =
-    decoded?.ok === true && decoded.value.version === COURT_VERSION
-      ? (decoded.value.value as CourtRecord)
-      : null
-  closeInput(turn, id, {
-    type: 'courtRecord',
-    number: BigInt(number),
-    record: record && { number: BigInt(record.number), txid: record.txid, htlcs: record.htlcs },
-  })
+  if (decoded?.ok !== true || decoded.value.version !== COURT_VERSION) return null
+  const { number, txid, htlcs } = decoded.value.value as CourtRecord
+  return { number: BigInt(number), txid, htlcs }
 }
 
 /** A block came. */
