@@ -122,6 +122,32 @@ export function spendableMsat(channel: Channel): Msat {
   return most < channel.remote.htlcMinimumMsat ? msat(0) : most
 }
 
+/** Our balance by what may be done with it; the four are the whole of it (`cautiousView`). */
+export interface Share {
+  /** What one HTLC may carry now. */
+  readonly spendableMsat: Msat
+  /** Neither reserve nor fee, and still not to be offered at once: limits of the peer's on HTLCs, or an opener that could not pay. */
+  readonly limitedMsat: Msat
+  /** What the peer wants us to keep (BOLT 2 §channel_reserve_satoshis). */
+  readonly reserveMsat: Msat
+  /** An opener's fee and anchors of the commitment, as it has to be able to pay them (rule 8). */
+  readonly feeMsat: Msat
+}
+
+export function shareOf(channel: Channel): Share {
+  const tally = cautiousTally(channel)
+  const us = channel.role
+  const balance = balanceOf(tally, us)
+  const all = tallyWith(channel, tally, { offerer: us, amountMsat: toMsat(channel.funding.sat) })
+  const smaller = (a: Msat, b: Msat): Msat => (a < b ? a : b)
+  const reserveMsat = smaller(balance, toMsat(channel.remote.channelReserveSat))
+  const afterReserve = subMsat(balance, reserveMsat)
+  const feeMsat = us === 'opener' ? smaller(afterReserve, spikedCostOf(channel, all)) : msat(0)
+  const free = subMsat(afterReserve, feeMsat)
+  const spendable = smaller(spendableMsat(channel), free)
+  return { spendableMsat: spendable, limitedMsat: subMsat(free, spendable), reserveMsat, feeMsat }
+}
+
 /**
  * The most the peer may send us in one HTLC (BOLT 2 §update_add_htlc): an opener pays the fee at the present feerate. A buffer for
  * dearer times is its own affair, and a recommendation.

@@ -12,6 +12,7 @@ import { decodeMessage } from '../../engine/wire/decode.ts'
 import { seeded, type Random } from '../random.ts'
 import { pay, SimChain } from './chain.ts'
 import { channelProblem, reloadProblem } from './node-invariants.ts'
+import { moneyProblem } from './money.ts'
 import { NAMES, type Name, type NodeOptions, SimNode } from './node.ts'
 
 type Item =
@@ -67,6 +68,8 @@ export class World {
   onDelivered: (count: number, link: Link) => void = () => {}
   /** Compare the store with the state after every so many writes (it costs about as much as the turn). */
   checkStoreEvery = 1
+  /** Add all money up after every so many writes, and whenever all have come to rest (every write: a fifth more time). */
+  checkMoneyEvery = 5
   private readonly seed: number
   private entropy = 0
   private connections = 0
@@ -162,9 +165,17 @@ export class World {
       const problem = channelProblem(channel)
       if (problem !== undefined) throw new Error(`${node.name}: ${problem}`)
     }
+    if (wrote && this.writes % this.checkMoneyEvery === 0) this.checkMoney(node)
     if (!wrote || this.writes % this.checkStoreEvery !== 0) return
     const problem = reloadProblem(node, state)
     if (problem !== undefined) throw new Error(`${node.name}: its store is not its state: ${problem}`)
+  }
+
+  /** What came in, less what went out, is what the node's map of its money shows. */
+  checkMoney(node: SimNode): void {
+    const problem =
+      node.state && moneyProblem(node.state, (temporaryId) => this.pushes.get(temporaryId) ?? 0n)
+    if (problem !== undefined) throw new Error(`${node.name}: ${problem}`)
   }
 
   private perform(node: SimNode, effect: NodeEffect): void {
@@ -441,7 +452,10 @@ export class World {
     for (let round = 0; round < 60; round++) {
       this.repair()
       this.drain()
-      if (round > 1 && this.nodes.every((n) => this.knowsTip(n)) && this.missingLinks() === 0) return
+      if (round > 1 && this.nodes.every((n) => this.knowsTip(n)) && this.missingLinks() === 0) {
+        for (const node of this.nodes) this.checkMoney(node)
+        return
+      }
       this.pass(5_000)
     }
     const heights = this.nodes.map((n) => `${n.name} at ${n.state && heightOf(n.state)}`)
