@@ -68,6 +68,8 @@ export interface PathRequest {
   readonly now: number
   /** Nodes that one search may settle. Default 20,000: bounded time. */
   readonly budget?: number
+  /** Whether channels may be used whose signatures we did not check. Never for money; default false. */
+  readonly unverified?: boolean
 }
 
 /** One HTLC of a route: `nodeId` gets `amountMsat` with `cltvExpiry` over `scid` (values of its `update_add_htlc`). */
@@ -116,6 +118,8 @@ export type RejectReason =
   | 'unknownFeature'
   | 'noUpdate'
   | 'spent'
+  /** Its signatures were not checked by us (a server's snapshot). */
+  | 'unverified'
 
 export interface Rejection {
   readonly reason: RejectReason

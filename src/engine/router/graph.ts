@@ -1,0 +1,508 @@
+import { parseHex, toHex } from '../base/bytes.ts'
+
+/**
+ * The network as announced: nodes, channels, and a policy for each direction of a channel, in typed arrays. About 130 bytes a channel
+ * and 80 a node, whatever the engine that runs it: 50,000 channels take 9 MB.
+ *
+ * Unlike the machines' states it is changed in place: it is a cache of what strangers said, nothing is lost with it, and a copy of it
+ * a message would cost more than the message. Only this file, `graph-records.ts` and `prune.ts` write to it.
+ *
+ * Half-edges: channel `c` has two, `2c` at its node 1 (the lesser id) and `2c + 1` at its node 2. The policy of index `e` is of the
+ * node `ends[e]`, for payments away from it. So the policy that matters for coming to a node over its half-edge `h` is `h ^ 1`.
+ */
+
+/** Of `channelFlags`. */
+export const CHANNEL = {
+  /** The slot holds a channel. */
+  used: 1,
+  /** Step 1: its four signatures, or the aggregate of the four keys, were verified by us. */
+  signed: 2,
+  /** Step 2: its funding output was proved to exist, with these keys and this capacity. */
+  proven: 4,
+  /** Step 3: the output was seen unspent. */
+  unspent: 8,
+  /** An even feature bit that we do not know: no payment through it (BOLT 7 §channel_announcement). */
+  unknownFeature: 16,
+  /** Its funding output is spent; forgotten 72 blocks after `spentHeight`. */
+  spent: 32,
+} as const
+
+/** Of `policyFlags`. */
+export const POLICY = { present: 1, disabled: 2 } as const
+
+/** Of `nodeFlags`. */
+export const NODE = {
+  /** A node_announcement was seen. */
+  announced: 1,
+  /** It has an even feature bit that we do not know: no payment through it. */
+  unknownFeature: 2,
+  basicMpp: 4,
+  keysend: 8,
+  used: 16,
+} as const
+
+/** Most msat that a policy can state here: 2^53 − 1. Above it limits are none. */
+export const NO_LIMIT_MSAT = Number.MAX_SAFE_INTEGER
+
+/** Bounds: ten times today's network, so that nobody can fill a phone with announcements. */
+export const MAX_CHANNELS = 500_000
+export const MAX_NODES = 200_000
+
+/** What a channel_update says, in numbers. */
+export interface Policy {
+  /** Seconds since 1970. */
+  readonly timestamp: number
+  readonly disabled: boolean
+  readonly cltvExpiryDelta: number
+  readonly feeBaseMsat: number
+  readonly feeProportionalMillionths: number
+  /** msat, exact up to 2^53 − 1, which stands for all above it too. */
+  readonly htlcMinimumMsat: number
+  readonly htlcMaximumMsat: number
+}
+
+/** What a channel_announcement says, and what was proved of it. */
+export interface NewChannel {
+  readonly scid: bigint
+  /** 33 bytes each, the lesser first. */
+  readonly nodeId1: Uint8Array
+  readonly nodeId2: Uint8Array
+  /** sat; 0 while unproven. */
+  readonly capacitySat: number
+  /** SHA256 of the 2-of-2 script (32 bytes): what its funding output must pay to. */
+  readonly witnessProgram: Uint8Array
+  readonly flags: number
+}
+
+/** Numbers of a 53-bit float from a u64; what is above it is no limit. */
+export const msatNumber = (msat: bigint): number =>
+  msat > BigInt(NO_LIMIT_MSAT) ? NO_LIMIT_MSAT : Number(msat)
+
+export class Graph {
+  /** Changes with every change: caches of searches compare it. */
+  version = 0
+
+  // Nodes: slots below `nodeSlots`, some free.
+  nodeSlots = 0
+  nodeCount = 0
+  nodeIds = new Uint8Array(33 * 1024)
+  /** First half-edge of a node's list, or −1. */
+  first = new Int32Array(1024).fill(-1)
+  degree = new Uint32Array(1024)
+  nodeFlags = new Uint8Array(1024)
+  /** Of the last node_announcement. */
+  nodeTime = new Uint32Array(1024)
+  aliases = new Uint8Array(32 * 1024)
+
+  // Channels: slots below `channelSlots`, some free.
+  channelSlots = 0
+  channelCount = 0
+  scidHigh = new Uint32Array(1024)
+  scidLow = new Uint32Array(1024)
+  channelFlags = new Uint8Array(1024)
+  /** sat; 0: unknown. */
+  capacity = new Float64Array(1024)
+  programs = new Uint8Array(32 * 1024)
+  spentHeight = new Uint32Array(1024)
+  /** Of half-edges: the node, and the next half-edge of the same node or −1. */
+  ends = new Int32Array(2048)
+  next = new Int32Array(2048)
+
+  // Policies, by half-edge of their origin.
+  policyFlags = new Uint8Array(2048)
+  policyTime = new Uint32Array(2048)
+  feeBase = new Uint32Array(2048)
+  feePpm = new Uint32Array(2048)
+  cltvDelta = new Uint16Array(2048)
+  htlcMinimum = new Float64Array(2048)
+  htlcMaximum = new Float64Array(2048)
+
+  /** Slots that changed since they were last written (`graph-records.ts`), by chunk. */
+  readonly dirtyNodes = new Set<number>()
+  readonly dirtyChannels = new Set<number>()
+  readonly dirtyPolicies = new Set<number>()
+
+  #nodeTable = new Int32Array(4096).fill(-1)
+  #channelTable = new Int32Array(4096).fill(-1)
+  #freeNodes: number[] = []
+  #freeChannels: number[] = []
+  readonly #seed: number
+
+  /** @param seed any 32 bits, drawn by the host: nobody can choose ids that collide in the tables */
+  constructor(seed = 0x5eed) {
+    this.#seed = seed | 0
+  }
+
+  // ── looking up ──
+
+  /** The slot of a node (33 bytes), or −1. */
+  nodeAt(id: Uint8Array): number {
+    const table = this.#nodeTable
+    const mask = table.length - 1
+    for (let at = this.#hashNode(id, 0) & mask; ; at = (at + 1) & mask) {
+      const slot = table[at] as number
+      if (slot === -1) return -1
+      if (sameId(this.nodeIds, 33 * slot, id)) return slot
+    }
+  }
+
+  /** The slot of a node by its 66 hex digits, or −1. */
+  nodeOf(id: string): number {
+    const bytes = parseHex(id, 33)
+    return bytes === undefined ? -1 : this.nodeAt(bytes)
+  }
+
+  /** 66 hex digits. */
+  nodeId(slot: number): string {
+    return toHex(this.nodeIds.subarray(33 * slot, 33 * slot + 33))
+  }
+
+  /** The slot of a channel, or −1. */
+  channelAt(scid: bigint): number {
+    const high = Number((scid >> 32n) & 0xffff_ffffn)
+    const low = Number(scid & 0xffff_ffffn)
+    const table = this.#channelTable
+    const mask = table.length - 1
+    for (let at = this.#hashScid(high, low) & mask; ; at = (at + 1) & mask) {
+      const slot = table[at] as number
+      if (slot === -1) return -1
+      if (this.scidHigh[slot] === high && this.scidLow[slot] === low) return slot
+    }
+  }
+
+  scid(slot: number): bigint {
+    return (BigInt(this.scidHigh[slot] as number) << 32n) | BigInt(this.scidLow[slot] as number)
+  }
+
+  /** Block of a channel's funding transaction. */
+  blockOf(slot: number): number {
+    return (this.scidHigh[slot] as number) >>> 8
+  }
+
+  has(slot: number, flags: number): boolean {
+    return ((this.channelFlags[slot] as number) & flags) === flags
+  }
+
+  /** The policy of a half-edge's node, or undefined. */
+  policy(edge: number): Policy | undefined {
+    const flags = this.policyFlags[edge] as number
+    if ((flags & POLICY.present) === 0) return undefined
+    return {
+      timestamp: this.policyTime[edge] as number,
+      disabled: (flags & POLICY.disabled) !== 0,
+      cltvExpiryDelta: this.cltvDelta[edge] as number,
+      feeBaseMsat: this.feeBase[edge] as number,
+      feeProportionalMillionths: this.feePpm[edge] as number,
+      htlcMinimumMsat: this.htlcMinimum[edge] as number,
+      htlcMaximumMsat: this.htlcMaximum[edge] as number,
+    }
+  }
+
+  /** msat that can be at most on one side: the capacity, or as much as its owners said would fit. */
+  capacityMsat(channel: number): number {
+    const sat = this.capacity[channel] as number
+    if (sat > 0) return sat * 1000
+    const said = Math.max(
+      this.htlcMaximum[2 * channel] as number,
+      this.htlcMaximum[2 * channel + 1] as number,
+    )
+    return said >= NO_LIMIT_MSAT ? 0 : said
+  }
+
+  /** Bytes of all arrays. */
+  bytes(): number {
+    return (
+      this.nodeIds.byteLength +
+      this.first.byteLength +
+      this.degree.byteLength +
+      this.nodeFlags.byteLength +
+      this.nodeTime.byteLength +
+      this.aliases.byteLength +
+      this.scidHigh.byteLength * 2 +
+      this.channelFlags.byteLength +
+      this.capacity.byteLength +
+      this.programs.byteLength +
+      this.spentHeight.byteLength +
+      this.ends.byteLength * 2 +
+      this.policyFlags.byteLength +
+      this.policyTime.byteLength * 3 +
+      this.cltvDelta.byteLength +
+      this.htlcMinimum.byteLength * 2 +
+      this.#nodeTable.byteLength +
+      this.#channelTable.byteLength
+    )
+  }
+
+  // ── changing ──
+
+  /** Puts a channel in; its slot, or −1 where it is known already or there is no room. Nodes come with it. */
+  addChannel(channel: NewChannel): number {
+    if (this.channelCount >= MAX_CHANNELS || this.nodeCount + 2 > MAX_NODES) return -1
+    if (this.channelAt(channel.scid) !== -1) return -1
+    const slot = this.#freeChannels.pop() ?? this.channelSlots
+    this.setChannel(slot, channel, this.#node(channel.nodeId1), this.#node(channel.nodeId2))
+    this.touchChannel(slot)
+    this.dirtyPolicies.add(slot)
+    return slot
+  }
+
+  /** Fills a given free slot; for `addChannel` and for loading. Nodes must be there. */
+  setChannel(slot: number, channel: NewChannel, node1: number, node2: number): void {
+    this.#growChannels(slot + 1)
+    this.channelSlots = Math.max(this.channelSlots, slot + 1)
+    this.channelCount++
+    this.scidHigh[slot] = Number((channel.scid >> 32n) & 0xffff_ffffn)
+    this.scidLow[slot] = Number(channel.scid & 0xffff_ffffn)
+    this.channelFlags[slot] = channel.flags | CHANNEL.used
+    this.capacity[slot] = channel.capacitySat
+    this.programs.set(channel.witnessProgram, 32 * slot)
+    this.spentHeight[slot] = 0
+    this.#link(2 * slot, node1)
+    this.#link(2 * slot + 1, node2)
+    this.policyFlags[2 * slot] = 0
+    this.policyFlags[2 * slot + 1] = 0
+    this.#putChannel(slot)
+  }
+
+  /** Takes a channel out, and nodes that have no other. */
+  removeChannel(slot: number): void {
+    if (!this.has(slot, CHANNEL.used)) return
+    this.#takeChannel(slot)
+    this.touchChannel(slot)
+    this.dirtyPolicies.add(slot)
+    this.channelFlags[slot] = 0
+    this.channelCount--
+    this.policyFlags[2 * slot] = 0
+    this.policyFlags[2 * slot + 1] = 0
+    this.htlcMaximum[2 * slot] = 0
+    this.htlcMaximum[2 * slot + 1] = 0
+    this.#unlink(2 * slot)
+    this.#unlink(2 * slot + 1)
+    this.#freeChannels.push(slot)
+  }
+
+  /** Sets the policy of a half-edge's node. Whether it is newer is the caller's to judge. */
+  setPolicy(edge: number, policy: Policy): void {
+    this.policyFlags[edge] = POLICY.present | (policy.disabled ? POLICY.disabled : 0)
+    this.policyTime[edge] = policy.timestamp
+    this.cltvDelta[edge] = policy.cltvExpiryDelta
+    this.feeBase[edge] = policy.feeBaseMsat
+    this.feePpm[edge] = policy.feeProportionalMillionths
+    this.htlcMinimum[edge] = policy.htlcMinimumMsat
+    this.htlcMaximum[edge] = policy.htlcMaximumMsat
+    this.version++
+    this.dirtyPolicies.add(edge >> 1)
+  }
+
+  /** Sets and clears flags of a channel. */
+  mark(slot: number, set: number, clear = 0): void {
+    this.channelFlags[slot] = ((this.channelFlags[slot] as number) & ~clear) | set
+    this.touchChannel(slot)
+  }
+
+  setNode(slot: number, timestamp: number, flags: number, alias: Uint8Array): void {
+    this.nodeTime[slot] = timestamp
+    this.nodeFlags[slot] = flags | NODE.used
+    this.aliases.set(alias.subarray(0, 32), 32 * slot)
+    this.version++
+    this.dirtyNodes.add(slot)
+  }
+
+  touchChannel(slot: number): void {
+    this.version++
+    this.dirtyChannels.add(slot)
+  }
+
+  /** Fills a given node slot; for loading. */
+  loadNode(slot: number, id: Uint8Array): void {
+    this.#growNodes(slot + 1)
+    this.nodeSlots = Math.max(this.nodeSlots, slot + 1)
+    this.nodeCount++
+    this.nodeIds.set(id, 33 * slot)
+    this.first[slot] = -1
+    this.degree[slot] = 0
+    this.nodeFlags[slot] = NODE.used
+    this.nodeTime[slot] = 0
+    this.aliases.fill(0, 32 * slot, 32 * slot + 32)
+    this.#putNode(slot)
+  }
+
+  /** After loading: which slots are free. Nodes without a channel go. */
+  settle(): void {
+    this.#freeNodes = []
+    this.#freeChannels = []
+    for (let n = this.nodeSlots - 1; n >= 0; n--) {
+      if (((this.nodeFlags[n] as number) & NODE.used) === 0) this.#freeNodes.push(n)
+      else if (this.degree[n] === 0) this.#dropNode(n)
+    }
+    for (let c = this.channelSlots - 1; c >= 0; c--) {
+      if (!this.has(c, CHANNEL.used)) this.#freeChannels.push(c)
+    }
+    this.version++
+  }
+
+  // ── inside ──
+
+  #node(id: Uint8Array): number {
+    const known = this.nodeAt(id)
+    if (known !== -1) return known
+    const slot = this.#freeNodes.pop() ?? this.nodeSlots
+    this.loadNode(slot, id)
+    this.dirtyNodes.add(slot)
+    return slot
+  }
+
+  #link(edge: number, node: number): void {
+    this.ends[edge] = node
+    this.next[edge] = this.first[node] as number
+    this.first[node] = edge
+    this.degree[node] = (this.degree[node] as number) + 1
+  }
+
+  #unlink(edge: number): void {
+    const node = this.ends[edge] as number
+    let at = this.first[node] as number
+    if (at === edge) this.first[node] = this.next[edge] as number
+    else {
+      while (this.next[at] !== edge) at = this.next[at] as number
+      this.next[at] = this.next[edge] as number
+    }
+    const left = (this.degree[node] as number) - 1
+    this.degree[node] = left
+    if (left === 0) this.#dropNode(node)
+  }
+
+  #dropNode(slot: number): void {
+    this.#takeNode(slot)
+    this.nodeFlags[slot] = 0
+    this.nodeCount--
+    this.dirtyNodes.add(slot)
+    this.#freeNodes.push(slot)
+  }
+
+  #hashNode(ids: Uint8Array, at: number): number {
+    let h = this.#seed
+    for (let i = 1; i < 33; i += 4) {
+      const word =
+        (ids[at + i] as number) |
+        ((ids[at + i + 1] as number) << 8) |
+        ((ids[at + i + 2] as number) << 16) |
+        ((ids[at + i + 3] as number) << 24)
+      h = mix(h ^ word)
+    }
+    return h >>> 0
+  }
+
+  #hashScid(high: number, low: number): number {
+    return mix(mix(this.#seed ^ high) ^ low) >>> 0
+  }
+
+  #putNode(slot: number): void {
+    if (2 * this.nodeCount > this.#nodeTable.length) {
+      this.#nodeTable = new Int32Array(2 * this.#nodeTable.length).fill(-1)
+      for (let n = 0; n < this.nodeSlots; n++) {
+        if (n !== slot && ((this.nodeFlags[n] as number) & NODE.used) !== 0)
+          insert(this.#nodeTable, this.#hashNode(this.nodeIds, 33 * n), n)
+      }
+    }
+    insert(this.#nodeTable, this.#hashNode(this.nodeIds, 33 * slot), slot)
+  }
+
+  #putChannel(slot: number): void {
+    if (2 * this.channelCount > this.#channelTable.length) {
+      this.#channelTable = new Int32Array(2 * this.#channelTable.length).fill(-1)
+      for (let c = 0; c < this.channelSlots; c++) {
+        if (c !== slot && this.has(c, CHANNEL.used)) insert(this.#channelTable, this.#hashOfChannel(c), c)
+      }
+    }
+    insert(this.#channelTable, this.#hashOfChannel(slot), slot)
+  }
+
+  #hashOfChannel(slot: number): number {
+    return this.#hashScid(this.scidHigh[slot] as number, this.scidLow[slot] as number)
+  }
+
+  #takeNode(slot: number): void {
+    remove(this.#nodeTable, slot, (n) => this.#hashNode(this.nodeIds, 33 * n))
+  }
+
+  #takeChannel(slot: number): void {
+    remove(this.#channelTable, slot, (c) => this.#hashOfChannel(c))
+  }
+
+  #growNodes(slots: number): void {
+    if (slots <= this.first.length) return
+    const size = 2 ** Math.ceil(Math.log2(slots))
+    this.nodeIds = grown(this.nodeIds, new Uint8Array(33 * size))
+    this.first = grown(this.first, new Int32Array(size))
+    this.degree = grown(this.degree, new Uint32Array(size))
+    this.nodeFlags = grown(this.nodeFlags, new Uint8Array(size))
+    this.nodeTime = grown(this.nodeTime, new Uint32Array(size))
+    this.aliases = grown(this.aliases, new Uint8Array(32 * size))
+  }
+
+  #growChannels(slots: number): void {
+    if (slots <= this.scidHigh.length) return
+    const size = 2 ** Math.ceil(Math.log2(slots))
+    this.scidHigh = grown(this.scidHigh, new Uint32Array(size))
+    this.scidLow = grown(this.scidLow, new Uint32Array(size))
+    this.channelFlags = grown(this.channelFlags, new Uint8Array(size))
+    this.capacity = grown(this.capacity, new Float64Array(size))
+    this.programs = grown(this.programs, new Uint8Array(32 * size))
+    this.spentHeight = grown(this.spentHeight, new Uint32Array(size))
+    this.ends = grown(this.ends, new Int32Array(2 * size))
+    this.next = grown(this.next, new Int32Array(2 * size))
+    this.policyFlags = grown(this.policyFlags, new Uint8Array(2 * size))
+    this.policyTime = grown(this.policyTime, new Uint32Array(2 * size))
+    this.feeBase = grown(this.feeBase, new Uint32Array(2 * size))
+    this.feePpm = grown(this.feePpm, new Uint32Array(2 * size))
+    this.cltvDelta = grown(this.cltvDelta, new Uint16Array(2 * size))
+    this.htlcMinimum = grown(this.htlcMinimum, new Float64Array(2 * size))
+    this.htlcMaximum = grown(this.htlcMaximum, new Float64Array(2 * size))
+  }
+}
+
+/** An empty graph. `seed`: any 32 random bits. */
+export const createGraph = (seed?: number): Graph => new Graph(seed)
+
+function grown<T extends Uint8Array | Uint16Array | Uint32Array | Int32Array | Float64Array>(
+  from: T,
+  to: T,
+): T {
+  to.set(from)
+  return to
+}
+
+function sameId(ids: Uint8Array, at: number, id: Uint8Array): boolean {
+  for (let i = 0; i < 33; i++) if (ids[at + i] !== id[i]) return false
+  return true
+}
+
+function mix(h: number): number {
+  let x = Math.imul(h ^ (h >>> 16), 0x7feb352d)
+  x = Math.imul(x ^ (x >>> 15), 0x846ca68b)
+  return x ^ (x >>> 16)
+}
+
+function insert(table: Int32Array, hash: number, slot: number): void {
+  const mask = table.length - 1
+  let at = hash & mask
+  while (table[at] !== -1) at = (at + 1) & mask
+  table[at] = slot
+}
+
+/** Takes a slot out of an open table and moves up what it had pushed on. */
+function remove(table: Int32Array, slot: number, hashOf: (slot: number) => number): void {
+  const mask = table.length - 1
+  let hole = hashOf(slot) & mask
+  while (table[hole] !== slot) hole = (hole + 1) & mask
+  for (let at = (hole + 1) & mask; table[at] !== -1; at = (at + 1) & mask) {
+    const home = hashOf(table[at] as number) & mask
+    // Whether `home` lies outside the stretch from the hole (exclusive) to `at`.
+    if (((at - home) & mask) >= ((at - hole) & mask)) {
+      table[hole] = table[at] as number
+      hole = at
+    }
+  }
+  table[hole] = -1
+}
