@@ -10,6 +10,8 @@ import {
   hash32,
   invoice,
   isoTime,
+  moneyCost,
+  moneyLine,
   network,
   nodeId,
   payment,
@@ -274,6 +276,18 @@ export const procedures = {
   channelBalance: call(
     nothing,
     v.object({ localMsat: amount, remoteMsat: amount, spendableMsat: amount, receivableMsat: amount }),
+  ),
+  /** Every msat by where it is and what it waits for: the lines are the total. */
+  moneyMap: call(
+    nothing,
+    v.object({
+      height: v.number(),
+      totalMsat: amount,
+      lines: v.array(moneyLine),
+      /** Offered by peers and not ours yet: no part of the total. */
+      incoming: v.array(moneyLine),
+      costs: v.array(moneyCost),
+    }),
   ),
   newAddress: call(nothing, v.object({ address: v.string() })),
   /** What a send would cost and, with `amountSat: 'max'`, exactly how much arrives. Changes nothing. */

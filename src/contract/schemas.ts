@@ -221,6 +221,60 @@ export const balances = v.object({
   totalMsat: amount,
 })
 
+/** One place where money is: exact, each msat in one line only. */
+export const moneyLine = v.object({
+  kind: v.picklist([
+    'lightning', // can be sent over Lightning now
+    'channelLimit', // ours, and more than the peer takes at once
+    'channelReserve', // the peer wants it kept in the channel
+    'commitmentFee', // the opener sets aside the fee and anchors of the closing transaction
+    'htlcOffered', // on its way to somebody, back by `untilHeight` at the latest
+    'htlcArriving', // on its way to us
+    'channelOpening', // usable when the funding transaction is deep enough
+    'channelClosing', // no closing transaction seen yet
+    'closeUnconfirmed', // in an output of a closing transaction that is in no block
+    'closeDelayed', // ours to claim at `untilHeight`
+    'htlcTimeout', // ours to claim at `untilHeight`, when a payment has expired
+    'closeClaimable', // waits for lower fees, or for coins to pay them with
+    'closeSweeping', // claimed, the claim in no block
+    'closeArriving', // paid to the wallet in a block that the wallet has not looked at yet
+    'onchain', // confirmed coins
+    'onchainChange', // coins that come back from own transactions in no block yet: may be spent
+    'onchainUnconfirmed', // from others, in no block: not to be spent
+    'onchainImmature', // mined less than 100 blocks ago
+    'anchorReserve', // kept for fees, should channels have to go to the chain
+    'reservedForSend',
+    'reservedForChannel',
+    'reservedForClaim', // pays the fee of a claim that is on its way
+  ]),
+  group: v.picklist(['now', 'underWay', 'returning', 'aside']),
+  amountMsat: amount,
+  /** Coins or HTLCs that it stands for. */
+  count: v.number(),
+  channelId: v.optional(channelId),
+  txid: v.optional(txid),
+  vout: v.optional(v.number()),
+  paymentHash: v.optional(hash32),
+  /** The block that it waits for, and when that is about to come; no time on regtest, where blocks come when asked for. */
+  untilHeight: v.optional(v.number()),
+  untilAbout: v.optional(isoTime),
+})
+
+/** What a channel's close has cost: gone, and no part of any sum. */
+export const moneyCost = v.object({
+  channelId,
+  kind: v.picklist([
+    'closeFee', // the closing transaction's, paid by the opener
+    'anchors', // 330 sat each, paid by the opener
+    'rounding', // outputs hold whole sats
+    'dust', // too small for an output, or to be worth its claim
+    'claimFee', // of our own claims
+    'lost', // another took it
+    'unknownState', // closed in a state in which less was ours
+  ]),
+  amountMsat: amount,
+})
+
 export const phase = v.picklist([
   'noWallet',
   'locked', // a password or a passkey is needed before anything can be read
@@ -289,3 +343,5 @@ export type Coin = v.InferOutput<typeof coin>
 export type Activity = v.InferOutput<typeof activity>
 export type Notice = v.InferOutput<typeof notice>
 export type Balances = v.InferOutput<typeof balances>
+export type MoneyLine = v.InferOutput<typeof moneyLine>
+export type MoneyCost = v.InferOutput<typeof moneyCost>

@@ -21,6 +21,7 @@ import {
   projectTransactions,
   readMsat,
 } from './project.ts'
+import { projectMoney } from './project-money.ts'
 import { projectChannelView } from './channel-view.ts'
 import { createPaymentGate, type PaymentGate, paymentCommand } from './send-payment.ts'
 import { sendPayments } from './send-payments.ts'
@@ -325,6 +326,7 @@ export function createHandlers(host: HostControl): Handlers {
         ),
       }
     },
+    moneyMap: async () => projectMoney(state(), host.now()),
     channelBalance: async () => {
       const open = host.state().channels.filter((channel) => channel.status === 'open')
       const sum = (pick: (channel: (typeof open)[number]) => string): string =>

@@ -17,7 +17,7 @@ import { FUNDING_TIMEOUT_BLOCKS, isNeverFunded } from '../engine/channel/step.ts
 import type { Channel } from '../engine/channel/types.ts'
 import { otherRole } from '../engine/commitment/types.ts'
 import { backupContent, channelsToKeep, contentDigest, EXPORTED } from '../engine/node/backup.ts'
-import { anchorReserveSat } from '../engine/node/reserve.ts'
+import { moneyMap, sumOf } from '../engine/node/money.ts'
 import { feerateFor, heightOf, type NodeSetup, type NodeState } from '../engine/node/state.ts'
 import { closingOutputs } from '../engine/onchain/project.ts'
 import type { OnchainState } from '../engine/onchain/types.ts'
@@ -148,30 +148,18 @@ export function projectPeers(state: NodeState, statuses: readonly PeerStatus[]):
 }
 
 export function projectBalances(state: NodeState): Balances {
-  let spendable = 0n
-  let lightning = 0n
+  const map = moneyMap(state)
+  const spendable = sumOf(map, 'lightning')
+  const lightning = spendable + sumOf(map, 'channelLimit', 'channelReserve', 'commitmentFee')
+  const closing = map.lines.reduce((n, line) => (line.group === 'returning' ? n + line.amountMsat : n), 0n)
   let receivable = 0n
-  let closing = 0n
-  let opening = 0n
   for (const channel of Object.values(state.channels)) {
-    const close = state.closes[channel.id]
-    const status = channelStatus(channel, close)
-    const balance = balanceOf(viewAt(channel, channel.localTip.indexes), channel.role)
-    if (status === 'open') {
-      lightning += balance
-      spendable += spendableMsat(channel)
-      const most = receivableMsat(channel)
-      if (most > receivable) receivable = most
-    } else if (status === 'confirming') opening += toSatFloor(balance)
-    else if (close?.close !== undefined) {
-      for (const output of closingOutputs(close)) {
-        if (output.state === 'waiting' || output.state === 'sweeping') closing += output.amountSat
-      }
-    } else if (status !== 'closed' && !isRestored(channel)) closing += toSatFloor(balance)
+    if (channelStatus(channel, state.closes[channel.id]) !== 'open') continue
+    const most = receivableMsat(channel)
+    if (most > receivable) receivable = most
   }
   const coins = walletBalanceOf(state.wallet, heightOf(state))
   const onchain = coins.confirmedSat + coins.trustedSat
-  const reserve = anchorReserveSat(state)
   return {
     spendableMsat: String(spendable),
     lightningMsat: String(lightning),
@@ -179,9 +167,9 @@ export function projectBalances(state: NodeState): Balances {
     onchainConfirmedSat: String(coins.confirmedSat),
     onchainUnconfirmedSat: String(coins.trustedSat + coins.untrustedSat),
     onchainReservedSat: String(coins.reservedSat),
-    anchorReserveSat: String(reserve < onchain ? reserve : onchain),
-    closingSat: String(closing),
-    openingSat: String(opening),
+    anchorReserveSat: String(toSatFloor(sumOf(map, 'anchorReserve'))),
+    closingSat: String(closing / 1000n),
+    openingSat: String(toSatFloor(sumOf(map, 'channelOpening'))),
     totalMsat: String(spendable + onchain * 1000n),
   }
 }

@@ -109,6 +109,7 @@ export const COMMANDS: readonly Command[] = [
   command('listpayments', 'listPayments', 'Payments sent'),
   command('walletbalance', 'walletBalance', 'Coins on chain, in sum'),
   command('channelbalance', 'channelBalance', 'Channels, in sum'),
+  command('moneymap', 'moneyMap', 'Every msat: where it is, what it waits for'),
   command('newaddress', 'newAddress', 'A fresh address'),
   command('estimatefee', 'estimateFee', 'The fee rate for a number of blocks', [
     { name: 'conf_target', field: 'targetBlocks', kind: 'number' },
