@@ -13,6 +13,12 @@ export const hash32 = hex(32)
 export const txid = hex(32)
 export const channelId = hex(32)
 export const isoTime = v.string()
+/** Bytes as they are, between a page and its worker: files. */
+export const bytes = (most: number) =>
+  v.pipe(
+    v.instance(Uint8Array),
+    v.check((value) => value.length <= most),
+  )
 export const network = v.picklist(['bitcoin', 'testnet4', 'signet', 'regtest'])
 /** Free text from outside, bounded. */
 export const text = (max: number) => v.pipe(v.string(), v.maxLength(max))
@@ -174,6 +180,12 @@ export const server = v.object({
   state: v.picklist(['ok', 'trying', 'backingOff', 'lying']),
   height: v.optional(v.number()),
   lastError: v.optional(v.string()),
+  /** What it says of the newest block beside what is verified here: the same, an older one, or one with less work behind it. */
+  agrees: v.optional(v.picklist(['yes', 'behind', 'otherBranch', 'unknown'])),
+  /** Falsehoods proved since the node began. */
+  lies: v.optional(v.number()),
+  /** What others proved and it kept back, of late: not yet called a lie. */
+  doubt: v.optional(v.string()),
 })
 
 export const notice = v.object({
@@ -184,6 +196,10 @@ export const notice = v.object({
     'serversDisagree',
     'serversUnreachable',
     'serverLies',
+    // A transaction of ours was taken by a server and is not shown by others.
+    'notRelayed',
+    // No block from any server for longer than chance explains.
+    'noNewBlocks',
     'channelFailed',
     'peerForceClosed',
     'closingWaits',
@@ -282,6 +298,7 @@ export const phase = v.picklist([
   'running',
   'following', // another tab runs the node; this one shows it live
   'frozen', // storage or a defect stopped it; nothing is sent any more
+  'moved', // the wallet was handed out or goes on on another device; nothing is done here any more
 ])
 
 /** The whole of what a screen may need, sent again whenever something in it changed. */
@@ -312,14 +329,31 @@ export const appState = v.object({
   activity: v.array(activity),
   notices: v.array(notice),
   /** Copies of what brings channels back, apart from the words. */
+  /** While the phase is `moved`: handed out as a file, or found to go on elsewhere. */
+  moved: v.optional(
+    v.object({ how: v.picklist(['handedOut', 'elsewhere']), epoch: v.number(), at: isoTime }),
+  ),
   backup: v.object({
     /** Channels that need one. */
     channels: v.number(),
     /** When the file was saved last, and whether it holds all of them. */
     exportedAt: v.optional(isoTime),
     exportedCurrent: v.boolean(),
-    /** Connected peers that were sent the newest copy. */
+    /** Connected peers that hold the newest copy, or were sent it. */
     peerCopies: v.number(),
+    /** What each peer with a channel keeps for us, as far as is known. */
+    copies: v.array(
+      v.object({
+        nodeId,
+        /**
+         * `newest`: it gave it back. `sent`: we sent it since. `older`: what it gave back, until it is sent the newest. `none`: it is
+         * connected and has given nothing back. `refused`: it keeps nothing for others. `unknown`: not met since the start.
+         */
+        holds: v.picklist(['newest', 'sent', 'older', 'none', 'refused', 'unknown']),
+        /** When the copy was made. */
+        madeAt: v.optional(isoTime),
+      }),
+    ),
     /** What a peer gave back and the wallet does not know. */
     found: v.optional(v.object({ nodeId, channels: v.number(), createdAt: isoTime })),
   }),
@@ -335,6 +369,7 @@ export type AppState = v.InferOutput<typeof appState>
 export type Channel = v.InferOutput<typeof channel>
 export type ChannelStatus = v.InferOutput<typeof channelStatus>
 export type ClosingOutput = v.InferOutput<typeof closingOutput>
+export type Server = v.InferOutput<typeof server>
 export type Peer = v.InferOutput<typeof peer>
 export type Invoice = v.InferOutput<typeof invoice>
 export type Payment = v.InferOutput<typeof payment>

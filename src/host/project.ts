@@ -16,9 +16,9 @@ import { isRestored } from '../engine/channel/restore.ts'
 import { FUNDING_TIMEOUT_BLOCKS, isNeverFunded } from '../engine/channel/step.ts'
 import type { Channel } from '../engine/channel/types.ts'
 import { otherRole } from '../engine/commitment/types.ts'
-import { backupContent, channelsToKeep, contentDigest, EXPORTED } from '../engine/node/backup.ts'
 import { moneyMap, sumOf } from '../engine/node/money.ts'
 import { feerateFor, heightOf, type NodeSetup, type NodeState } from '../engine/node/state.ts'
+import type { ServerState } from '../engine/chain/types.ts'
 import { closingOutputs } from '../engine/onchain/project.ts'
 import type { OnchainState } from '../engine/onchain/types.ts'
 import { invoiceState, type InvoiceRecord } from '../engine/payment/invoice-record.ts'
@@ -34,6 +34,7 @@ import {
 import { featureName, featureBits } from '../engine/wire/features.ts'
 import { formatShortChannelId } from '../engine/wire/short-channel-id.ts'
 import type { PeerStatus } from './peers.ts'
+import { projectBackup } from './project-backup.ts'
 
 /** From the engine's state to what the API shows: pure, exact, amounts as decimal strings. */
 
@@ -421,7 +422,7 @@ function projectNotices(state: NodeState, extra: readonly Notice[]): Notice[] {
       id: `lies/${server.url}`,
       urgency: 'warning',
       code: 'serverLies',
-      message: server.lastError ?? 'The server sent something false.',
+      message: `${server.url}: ${server.lastError ?? 'it sent something false'}`,
     })
   }
   const { servers, headers } = state.chain
@@ -441,6 +442,23 @@ function projectNotices(state: NodeState, extra: readonly Notice[]): Notice[] {
       urgency: 'warning',
       code: 'serversUnreachable',
       message: 'No chain server answers.',
+    })
+  }
+  if (state.chain.staleTip) {
+    notices.push({
+      id: 'noNewBlocks',
+      urgency: 'urgent',
+      code: 'noNewBlocks',
+      message: 'No server shows a new block for longer than chance explains: they may hide them.',
+    })
+  }
+  const lost = Object.values(state.chain.broadcasts).find((broadcast) => broadcast.lost)
+  if (lost !== undefined) {
+    notices.push({
+      id: `notRelayed/${lost.txid}`,
+      urgency: 'warning',
+      code: 'notRelayed',
+      message: `At most one server shows the transaction ${lost.txid}, which was taken.`,
     })
   }
   if (Object.values(state.chain.watches).some((watch) => watch.kind === 'spend' && watch.disagreed)) {
@@ -472,6 +490,13 @@ const SERVER_STATES = {
   lying: 'lying',
 } as const
 
+/** A server's newest block beside ours. */
+function agreementOf(state: NodeState, server: ServerState): 'yes' | 'behind' | 'otherBranch' | 'unknown' {
+  if (server.status === 'lying' || server.claimed === null) return 'unknown'
+  if (server.tip === null) return server.sync === null ? 'otherBranch' : 'unknown'
+  return server.tip.hash === state.chain.headers.tip.hash ? 'yes' : 'behind'
+}
+
 const perVb = (perKw: number): number => Math.round(perKw / 2.5) / 100
 
 export interface Around {
@@ -482,6 +507,7 @@ export interface Around {
   readonly gateway: string
   readonly lock: AppState['lock']
   readonly error?: AppState['error']
+  readonly moved?: AppState['moved']
 }
 
 /** The whole of what screens need. */
@@ -506,6 +532,9 @@ export function projectState(state: NodeState, setup: NodeSetup, around: Around)
         state: SERVER_STATES[server.status],
         ...(server.tip === null ? {} : { height: server.tip.height }),
         ...(server.lastError === null ? {} : { lastError: server.lastError }),
+        agrees: agreementOf(state, server),
+        lies: server.lies,
+        ...(server.doubt === null ? {} : { doubt: server.doubt }),
       })),
     },
     feeSatPerVb: { fast: rate(2), normal: rate(6), slow: rate(24) },
@@ -526,21 +555,6 @@ export function projectState(state: NodeState, setup: NodeSetup, around: Around)
   }
 }
 
-function projectBackup(state: NodeState): AppState['backup'] {
-  const [exportedAt, exported] = state.preferences[EXPORTED]?.split(' ') ?? []
-  const { nodeId, backup } = state.foundBackup ?? {}
-  return {
-    channels: channelsToKeep(state).length,
-    ...(exportedAt === undefined ? {} : { exportedAt: iso(Number(exportedAt)) }),
-    exportedCurrent: exported === contentDigest(state),
-    peerCopies: Object.values(state.sharedBackups).filter((content) => content === backupContent(state))
-      .length,
-    ...(nodeId === undefined || backup === undefined
-      ? {}
-      : { found: { nodeId, channels: backup.channels.length, createdAt: iso(backup.createdAt) } }),
-  }
-}
-
 /** The state before there is a wallet. */
 export function emptyState(
   around: Around & { network: AppState['network']; servers: readonly string[] },
@@ -549,6 +563,7 @@ export function emptyState(
   return {
     phase: around.phase,
     ...(around.error === undefined ? {} : { error: around.error }),
+    ...(around.moved === undefined ? {} : { moved: around.moved }),
     network: around.network,
     version: around.version,
     lock: around.lock,
@@ -570,7 +585,7 @@ export function emptyState(
     peers: [],
     activity: [],
     notices: [],
-    backup: { channels: 0, exportedCurrent: false, peerCopies: 0 },
+    backup: { channels: 0, exportedCurrent: false, peerCopies: 0, copies: [] },
     settings: {
       gateway: around.gateway,
       servers: [...around.servers],

@@ -281,8 +281,15 @@ export function fakeState(): AppState {
       headersVerified: HEIGHT,
       progress: 1,
       servers: [
-        { url: INFO.esplora, state: 'ok', height: HEIGHT },
-        { url: 'https://chain.example/api', state: 'backingOff', height: HEIGHT - 2, lastError: 'HTTP 429' },
+        { url: INFO.esplora, state: 'ok', height: HEIGHT, agrees: 'yes', lies: 0 },
+        {
+          url: 'https://chain.example/api',
+          state: 'backingOff',
+          height: HEIGHT - 2,
+          agrees: 'behind',
+          lies: 1,
+          lastError: 'HTTP 429',
+        },
       ],
     },
     feeSatPerVb: { slow: 1, normal: 2.5, fast: 8 },
@@ -329,7 +336,7 @@ export function fakeState(): AppState {
       { id: 'n1', urgency: 'warning', code: 'backUpWords', message: '' },
       { id: 'n2', urgency: 'info', code: 'closingWaits', message: '', channelId: fakeHash(103) },
     ],
-    backup: { channels: 4, exportedCurrent: false, peerCopies: 2 },
+    backup: { channels: 4, exportedCurrent: false, peerCopies: 2, copies: [] },
     settings: {
       gateway: INFO.gateway,
       servers: [INFO.esplora, 'https://chain.example/api'],

@@ -8,8 +8,8 @@ import {
   parsePackage,
   rejectReason,
 } from './esplora.ts'
-import { failed, served } from './servers.ts'
-import { putBroadcast, type Turn, without } from './turn.ts'
+import { doubted, failed, isUsable, served } from './servers.ts'
+import { findServer, putBroadcast, type Turn, without } from './turn.ts'
 import type { Txid } from '../bitcoin/types.ts'
 import type { Broadcast, ChainState } from './types.ts'
 
@@ -32,6 +32,8 @@ export function startBroadcast(turn: Turn, token: string, tx: Uint8Array, keep: 
     keep,
     startedAt: turn.now,
     outcomes: {},
+    shown: {},
+    lost: false,
     reported: null,
   })
 }
@@ -116,6 +118,51 @@ export function waitsForParents(state: ChainState, broadcast: Broadcast, url: st
   return waits ? broadcast.startedAt + PARENTS_FIRST_MS : 0
 }
 
+/**
+ * When servers are to be asked whether they show a broadcast: half a round after it began, once somebody took it. Undefined: not in
+ * this round. With one server there is nothing to compare.
+ */
+export function wantsShown(state: ChainState, broadcast: Broadcast): number | undefined {
+  if (!broadcast.keep || state.servers.length < 2) return undefined
+  if (!Object.values(broadcast.outcomes).some((o) => o.ok)) return undefined
+  return broadcast.startedAt + state.config.rebroadcastMs / 2
+}
+
+/** Whether a server shows what we sent. */
+export function onShown(turn: Turn, url: string, token: string, result: EsploraResult): void {
+  if (!result.ok && result.error.status !== 404) return failed(turn, url, result.error)
+  served(turn, url)
+  const broadcast = turn.state.broadcasts[token]
+  if (!broadcast) return
+  const judged = { ...broadcast, shown: { ...broadcast.shown, [url]: result.ok } }
+  putBroadcast(turn, judged)
+  judgeShown(turn, judged)
+}
+
+/** Who took a transaction and does not show it while others do; and whether it has come further than one server at all. */
+function judgeShown(turn: Turn, broadcast: Broadcast): void {
+  const asked = Object.keys(broadcast.shown)
+  const missing = turn.state.servers.some(
+    (s) => s.identified && isUsable(s, turn.now) && !(s.url in broadcast.shown),
+  )
+  if (missing || asked.length < 2) return
+  const shownBy = asked.filter((url) => broadcast.shown[url])
+  const tip = turn.state.headers.tip.hash
+  if (shownBy.length > 0)
+    for (const url of asked)
+      if (
+        !broadcast.shown[url] &&
+        broadcast.outcomes[url]?.ok &&
+        findServer(turn.state, url)?.tip?.hash === tip
+      )
+        doubted(turn, url, `took ${broadcast.txid} and does not show it`)
+  const lost = shownBy.length < 2
+  if (lost === broadcast.lost) return
+  putBroadcast(turn, { ...broadcast, lost })
+  if (lost && !broadcast.lost)
+    turn.events.push({ type: 'alarm', alarm: { kind: 'notRelayed', txid: broadcast.txid, shownBy } })
+}
+
 /** Tells a verdict when there is a new one, begins new rounds, and drops what is done. */
 export function evaluateBroadcast(turn: Turn, token: string): void {
   const broadcast = turn.state.broadcasts[token]
@@ -132,7 +179,7 @@ export function evaluateBroadcast(turn: Turn, token: string): void {
   const now = turn.state.broadcasts[token] ?? broadcast
   if (broadcast.keep) {
     if (age >= turn.state.config.rebroadcastMs)
-      putBroadcast(turn, { ...now, startedAt: turn.now, outcomes: {} })
+      putBroadcast(turn, { ...now, startedAt: turn.now, outcomes: {}, shown: {} })
   } else if (verdict !== null && (complete || age >= GIVE_UP_MS)) {
     turn.state = { ...turn.state, broadcasts: without(turn.state.broadcasts, token) }
   }

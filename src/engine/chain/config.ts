@@ -18,6 +18,8 @@ const PUBLIC: Omit<ChainConfig, 'network'> = {
   backoffMaxMs: 600_000,
   rateLimitMs: 120_000,
   lieMs: 3_600_000,
+  // One interval of ten minutes in three million is that long by chance.
+  staleTipMs: 9_000_000,
   requestsPerHour: 700,
   requestsPerSecond: 5,
   keepHeaders: 60_480,
@@ -41,6 +43,7 @@ const LOCAL: Omit<ChainConfig, 'network'> = {
   backoffMaxMs: 10_000,
   rateLimitMs: 5_000,
   lieMs: 60_000,
+  staleTipMs: 0,
   requestsPerHour: 0,
   requestsPerSecond: 0,
 }

@@ -21,6 +21,8 @@ export function healthOf(state: ChainState, now: number): ChainHealth {
       state: s.status,
       lastError: s.lastError,
       height: s.tip?.height ?? null,
+      lies: s.lies,
+      doubt: now - s.doubtedAt <= config.lieMs ? s.doubt : null,
     })),
     height,
     synced,
@@ -37,6 +39,7 @@ export function reportHealth(turn: Turn): void {
     turn.state = { ...turn.state, health }
     turn.events.push({ type: 'health', ...health })
   }
+  reportStaleTip(turn)
   const failing = servers.length > 0 && servers.every((s) => !isUsable(s, turn.now) || s.failures > 0)
   const back = servers.some((s) => isUsable(s, turn.now) && s.failures === 0 && s.status !== 'lying')
   if (failing && !allFail && !back) {
@@ -48,6 +51,20 @@ export function reportHealth(turn: Turn): void {
   }
 }
 
+/** Silence that no chance explains: told once, and again after the next block. */
+function reportStaleTip(turn: Turn): void {
+  const { config, headers, servers, staleTip, resumedAt } = turn.state
+  const old = config.staleTipMs > 0 && turn.now - headers.tip.time * 1000 > config.staleTipMs
+  // Only once somebody answered since we came: else it is our own absence.
+  const asked = servers.some(
+    (s) => s.tipAt >= resumedAt && s.tip?.hash === headers.tip.hash && s.sync === null,
+  )
+  const stale = old && (staleTip || asked)
+  if (stale === staleTip) return
+  turn.state = { ...turn.state, staleTip: stale }
+  if (stale) turn.events.push({ type: 'alarm', alarm: { kind: 'noNewBlocks' } })
+}
+
 function sameHealth(a: ChainHealth, b: ChainHealth): boolean {
   return (
     a.height === b.height &&
@@ -57,7 +74,14 @@ function sameHealth(a: ChainHealth, b: ChainHealth): boolean {
     a.servers.length === b.servers.length &&
     a.servers.every((s, i) => {
       const t = b.servers[i]
-      return s.url === t?.url && s.state === t.state && s.lastError === t.lastError && s.height === t.height
+      return (
+        s.url === t?.url &&
+        s.state === t.state &&
+        s.lastError === t.lastError &&
+        s.height === t.height &&
+        s.lies === t.lies &&
+        s.doubt === t.doubt
+      )
     })
   )
 }

@@ -1,6 +1,6 @@
 import type { EsploraRequest } from './esplora.ts'
 import { type Priority, ask, isAsked, ranked, readyAt, TIMEOUT_GRACE_MS } from './servers.ts'
-import { parentTooCheap, waitsForParents } from './broadcasts.ts'
+import { parentTooCheap, wantsShown, waitsForParents } from './broadcasts.ts'
 import { wantedBlocks } from './sync.ts'
 import { provedSpend } from './spends.ts'
 import { patchServer, type Turn } from './turn.ts'
@@ -9,6 +9,9 @@ import type { Check, OldProof, Purpose, ScriptEntry, ServerState, SpendWatch, Tx
 /** What holds back lower kinds of look-ups after an absence, and for how long at most. */
 const HEADERS_FIRST_MS = 60_000
 const SPENDS_FIRST_MS = 120_000
+
+/** Servers whose fee estimates are put together. */
+const MAX_FEE_SERVERS = 5
 
 /** A planning run: when the next look is due gathers in `soonest`. */
 interface Plan {
@@ -37,6 +40,7 @@ export function plan(turn: Turn): number {
     if (!spendsReady) later(p, turn.state.resumedAt + SPENDS_FIRST_MS)
     planTxs(p, spendsReady)
     if (spendsReady || turn.now >= turn.state.resumedAt + SPENDS_FIRST_MS) {
+      planShown(p)
       planHistories(p)
       planFees(p)
     }
@@ -310,11 +314,30 @@ function planHistory(p: Plan, token: string, script: ScriptEntry, period: number
   tryAsk(p, server, 'rest', { kind: 'history', scriptHash: script.hash, after }, purpose)
 }
 
+/** Whether servers show what was sent, some time after the first took it: one that swallows it says ok all the same. */
+function planShown(p: Plan): void {
+  for (const broadcast of Object.values(p.turn.state.broadcasts)) {
+    const due = wantsShown(p.turn.state, broadcast)
+    if (due === undefined) continue
+    if (due > p.turn.now) {
+      later(p, due)
+      continue
+    }
+    for (const server of p.helpers) {
+      if (server.url in broadcast.shown) continue
+      const { token, txid } = broadcast
+      if (isAsked(p.turn.state, (q) => q.kind === 'shown' && q.token === token, server.url)) continue
+      tryAsk(p, server, 'rest', { kind: 'tx', txid }, { kind: 'shown', token })
+    }
+  }
+}
+
 function planFees(p: Plan): void {
   const { fees, config, refreshedAt } = p.turn.state
   const due = fees.at < refreshedAt ? refreshedAt : fees.at + (fees.at === 0 ? 0 : config.feePollMs)
   if (due > p.turn.now) return later(p, due)
   if (isAsked(p.turn.state, (q) => q.kind === 'fees')) return
-  const server = p.helpers[0]
-  if (server) tryAsk(p, server, 'rest', { kind: 'feeEstimates' }, { kind: 'fees' })
+  // Several, for their median: no single one is to say what we pay.
+  for (const server of p.helpers.slice(0, MAX_FEE_SERVERS))
+    tryAsk(p, server, 'rest', { kind: 'feeEstimates' }, { kind: 'fees' })
 }

@@ -1,8 +1,8 @@
 import { equalBytes, toHex } from '../base/bytes.ts'
 import { sha256 } from '../crypto/hash.ts'
 import { type EsploraResult, HISTORY_PAGE, type HistoryItem, isRefusal, parseHistory } from './esplora.ts'
-import { failed, served } from './servers.ts'
-import { putWatch, type Turn } from './turn.ts'
+import { doubted, failed, served } from './servers.ts'
+import { findServer, putWatch, type Turn } from './turn.ts'
 import { askTipSoon, needTx, recall } from './txs.ts'
 import type { KnownTx, ScriptEntry, ScriptsWatch, ScriptTx } from './types.ts'
 
@@ -80,7 +80,7 @@ export function onHistory(turn: Turn, url: string, token: string, hash: string, 
   const meetsKnown = confirmed.every((i) => turn.state.txs[i.txid]?.confirmed?.height === i.height)
   if (more && !(meetsKnown && script.listing !== null))
     return patchScript(turn, token, hash, { paging: { items, server: url } })
-  list(turn, token, script, items, url)
+  list(turn, token, script, items, url, !more)
 }
 
 /** A complete listing. What was proved stays, whether or not this server lists it. */
@@ -90,12 +90,17 @@ function list(
   script: ScriptEntry,
   items: readonly HistoryItem[],
   url: string,
+  complete: boolean,
 ): void {
   const listed = new Set(items.map((i) => i.txid))
   const proved = (script.listing ?? []).filter(
     (i) => !listed.has(i.txid) && turn.state.txs[i.txid]?.confirmed,
   )
   const listing = [...items, ...proved]
+  const lowest = complete ? 0 : Math.min(...items.map((i) => i.height ?? Number.POSITIVE_INFINITY))
+  const hidden = proved.find((i) => (turn.state.txs[i.txid]?.confirmed?.height ?? 0) > lowest)
+  if (hidden && findServer(turn.state, url)?.tip?.hash === turn.state.headers.tip.hash)
+    doubted(turn, url, `left out ${hidden.txid} of what was asked for`)
   for (const item of items) needTx(turn, item.txid, item.height)
   if (items.some((i) => (i.height ?? 0) > turn.state.headers.tip.height)) askTipSoon(turn, url)
   patchScript(turn, token, script.hash, {

@@ -14,11 +14,15 @@ export const newServer = (url: string): ServerState => ({
   sync: null,
   failures: 0,
   lies: 0,
+  doubts: 0,
+  doubtedAt: 0,
+  doubt: null,
   status: 'new',
   backoffUntil: 0,
   lastError: null,
   secondTat: 0,
   hourTat: 0,
+  fees: null,
 })
 
 /** The shell times requests out itself; the machine waits this much longer for a shell that forgot. */
@@ -125,6 +129,9 @@ export function lied(turn: Turn, url: string, what: string): void {
   if (!server || isLiar(server, turn.now)) return
   patchServer(turn, url, {
     lies: server.lies + 1,
+    doubts: 0,
+    doubt: null,
+    fees: null,
     backoffUntil: turn.now + turn.state.config.lieMs * 2 ** Math.min(server.lies, 8),
     status: 'lying',
     lastError: what,
@@ -136,6 +143,24 @@ export function lied(turn: Turn, url: string, what: string): void {
   turn.events.push({ type: 'alarm', alarm: { kind: 'serverLies', server: url, what } })
 }
 
+/** So many occasions of doubt, each by itself perhaps a hiccup of an honest server, are a lie. */
+const MAX_DOUBTS = 3
+
+/**
+ * Others proved what this server, at our own tip, kept back or contradicted. Servers behind one address may lag behind each other, so
+ * it takes several occasions, apart in time but all within `lieMs`; until then it is asked after the others.
+ */
+export function doubted(turn: Turn, url: string, what: string): void {
+  const server = findServer(turn.state, url)
+  if (!server || isLiar(server, turn.now)) return
+  const { lieMs, spendPollMs } = turn.state.config
+  const age = turn.now - server.doubtedAt
+  if (server.doubts > 0 && age < spendPollMs / 2) return
+  const doubts = (age <= lieMs ? server.doubts : 0) + 1
+  if (doubts >= MAX_DOUBTS) return lied(turn, url, what)
+  patchServer(turn, url, { doubts, doubtedAt: turn.now, doubt: what })
+}
+
 /** Set aside for a lie; when its time is over it may earn trust again. */
 const isLiar = (server: ServerState, now: number): boolean =>
   server.status === 'lying' && server.backoffUntil > now
@@ -143,9 +168,9 @@ const isLiar = (server: ServerState, now: number): boolean =>
 /** A server may be asked (again): its pause is over. */
 export const isUsable = (server: ServerState, now: number): boolean => server.backoffUntil <= now
 
-/** Servers that may be asked, the best first: fewest lies, then failures, then at our tip, then in the user's order. */
+/** Servers that may be asked, the best first: fewest lies, then failures, then doubts, then at our tip, then in the user's order. */
 export function ranked(state: ChainState, now: number): readonly ServerState[] {
   const penalty = (s: ServerState) =>
-    s.lies * 1000 + s.failures * 10 + (s.status === 'behind' || s.tip === null ? 1 : 0)
+    s.lies * 1000 + s.failures * 10 + s.doubts * 3 + (s.status === 'behind' || s.tip === null ? 1 : 0)
   return state.servers.filter((s) => isUsable(s, now)).sort((a, b) => penalty(a) - penalty(b))
 }

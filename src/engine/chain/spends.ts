@@ -1,7 +1,7 @@
 import { decodeTx } from '../bitcoin/tx.ts'
 import type { OutPoint } from '../bitcoin/types.ts'
 import { type EsploraResult, parseOutspend } from './esplora.ts'
-import { failed, isUsable, lied, served } from './servers.ts'
+import { doubted, failed, isUsable, lied, served } from './servers.ts'
 import { findServer, putWatch, type Turn, without } from './turn.ts'
 import { askTipSoon, needTx } from './txs.ts'
 import type { Confirmation, SpendAnswer, SpendWatch, TxEntry } from './types.ts'
@@ -27,6 +27,10 @@ export function onOutspend(turn: Turn, url: string, token: string, result: Esplo
   const denies = claim.value === null && atTip && provedSpend(turn, watch) !== undefined
   const denials = denies ? (watch.answers[url]?.denials ?? 0) + 1 : 0
   const answer: SpendAnswer = { at: turn.now, tip, claim: claim.value, atTip, denials }
+  const before = watch.answers[url]
+  const changed = before?.claim && before.claim.height !== null && before.tip === tip && before.atTip && atTip
+  if (changed && before.claim?.txid !== claim.value?.txid)
+    doubted(turn, url, `contradicts itself about ${watch.outpoint.txid}:${watch.outpoint.vout}`)
   // What the owner remembered gives way to what is answered.
   const others = without(watch.answers, RECALLED)
   putWatch(turn, { ...watch, answers: { ...others, [url]: answer } })

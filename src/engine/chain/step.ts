@@ -1,12 +1,13 @@
 import { assertNever } from '../base/result.ts'
-import { evaluateBroadcast, onBroadcast, onPackage, startBroadcast } from './broadcasts.ts'
+import { evaluateBroadcast, onBroadcast, onPackage, onShown, startBroadcast } from './broadcasts.ts'
 import { CHECKPOINTS } from './checkpoints.ts'
-import { type EsploraResult, isRefusal, parseFeeEstimates } from './esplora.ts'
+import type { EsploraResult } from './esplora.ts'
+import { onFees } from './fees.ts'
 import { chainFromCheckpoint, type HeaderChain } from './headers.ts'
 import { reportHealth } from './health.ts'
 import { plan } from './plan.ts'
 import { evaluateScripts, onHistory, watchScripts } from './scripts.ts'
-import { failed, newServer, served, TIMEOUT_GRACE_MS } from './servers.ts'
+import { newServer, TIMEOUT_GRACE_MS } from './servers.ts'
 import { evaluateSpend, onOutspend, RECALLED } from './spends.ts'
 import { onBlocks, onIdentity, onTip } from './sync.ts'
 import { putWatch, type Turn, without } from './turn.ts'
@@ -43,6 +44,7 @@ export function initialChain(config: ChainConfig, headers?: HeaderChain): ChainS
     fees: { at: 0, estimates: null },
     allFail: false,
     clockBehind: false,
+    staleTip: false,
     health: null,
   }
 }
@@ -150,23 +152,11 @@ function deliver(turn: Turn, { server, purpose }: InFlight, result: EsploraResul
         : onPackage(turn, server, purpose.token, purpose.parent, result)
     case 'fees':
       return onFees(turn, server, result)
+    case 'shown':
+      return onShown(turn, server, purpose.token, result)
     default:
       return assertNever(purpose)
   }
-}
-
-function onFees(turn: Turn, url: string, result: EsploraResult): void {
-  // A server without this call is no worse for the rest.
-  if (isRefusal(result)) {
-    turn.state = { ...turn.state, fees: { ...turn.state.fees, at: turn.now } }
-    return served(turn, url)
-  }
-  if (!result.ok) return failed(turn, url, result.error)
-  const fees = parseFeeEstimates(result.value)
-  if (!fees.ok) return failed(turn, url, { kind: 'shape', message: fees.error })
-  served(turn, url)
-  turn.state = { ...turn.state, fees: { at: turn.now, estimates: fees.value } }
-  turn.events.push({ type: 'feeEstimates', estimates: fees.value })
 }
 
 /** Questions that nobody will answer any more. */

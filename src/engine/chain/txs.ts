@@ -4,8 +4,8 @@ import { merkleRootFromProof } from '../bitcoin/merkle.ts'
 import { decodeTx, txidOf } from '../bitcoin/tx.ts'
 import type { Txid } from '../bitcoin/types.ts'
 import { type EsploraResult, isRefusal, parseBlocks, parseMerkleProof, parseTxHex } from './esplora.ts'
-import { hashAt, headerAt } from './headers.ts'
-import { failed, isUsable, lied, served } from './servers.ts'
+import { hashAt, headerAt, heightOf } from './headers.ts'
+import { doubted, failed, isUsable, lied, served } from './servers.ts'
 import { findServer, patchTx, putWatch, type Turn } from './turn.ts'
 import type { ChainState, KnownTx, TxEntry, TxWatch } from './types.ts'
 
@@ -66,11 +66,15 @@ export function onProof(turn: Turn, url: string, txid: Txid, result: EsploraResu
   const entry = turn.state.txs[txid]
   if (!result.ok && result.error.status !== 404) return failed(turn, url, result.error)
   const missed = (wrong: number) => {
-    const miss = { at: turn.now, tip: turn.state.headers.tip.hash, wrong }
+    const tip = turn.state.headers.tip.hash
+    const miss = { at: turn.now, tip, atTip: findServer(turn.state, url)?.tip?.hash === tip, wrong }
     if (entry) patchTx(turn, txid, { proofMisses: { ...entry.proofMisses, [url]: miss } })
   }
   if (!result.ok) {
     served(turn, url)
+    // Proved meanwhile, in a block that this server says it has.
+    if (entry?.confirmed && findServer(turn.state, url)?.tip?.hash === turn.state.headers.tip.hash)
+      doubted(turn, url, `hid the confirmation of ${txid}`)
     return missed(0)
   }
   const proof = parseMerkleProof(result.value)
@@ -97,6 +101,7 @@ export function onProof(turn: Turn, url: string, txid: Txid, result: EsploraResu
   }
   if (root.value.root === header.merkleRoot) {
     served(turn, url)
+    doubtHiders(turn, entry, height)
     return patchTx(turn, txid, { confirmed: { height, blockHash, index: pos }, proofMisses: {} })
   }
   // An honest server may have been reorganised between two answers: it lies when it is at our tip and says it again.
@@ -106,6 +111,16 @@ export function onProof(turn: Turn, url: string, txid: Txid, result: EsploraResu
   if (wrong > 1 && server?.tip?.hash === headers.tip.hash && server.tipAt > (entry.proofMisses[url]?.at ?? 0))
     return lied(turn, url, 'its merkle proof leads to no block')
   askTipSoon(turn, url)
+}
+
+/** Servers that said at this block, or above it, that the transaction is in none. */
+function doubtHiders(turn: Turn, entry: TxEntry, height: number): void {
+  const { headers, config } = turn.state
+  for (const [url, miss] of Object.entries(entry.proofMisses)) {
+    if (miss.atTip !== true || miss.wrong > 0) continue
+    if ((heightOf(headers, miss.tip, config.maxReorg) ?? -1) >= height)
+      doubted(turn, url, `hid the confirmation of ${entry.txid}`)
+  }
 }
 
 /** A server's blocks around an old proof: its vote, if the block has the proof's root and proof of work. */

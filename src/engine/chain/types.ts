@@ -28,6 +28,8 @@ export interface ChainConfig {
   readonly backoffMaxMs: number
   readonly rateLimitMs: number
   readonly lieMs: number
+  /** No block for so long is told: servers may hide new ones. 0: blocks come only when somebody mines. */
+  readonly staleTipMs: number
   /** Public servers' allowance per address; 0: none. */
   readonly requestsPerHour: number
   readonly requestsPerSecond: number
@@ -123,6 +125,10 @@ export interface ServerHealth {
   readonly lastError: string | null
   /** Of the tip it last stated, when that is on our chain. */
   readonly height: number | null
+  /** Falsehoods that were proved, since we began. */
+  readonly lies: number
+  /** What spoke against it last, short of proof; null when nothing has of late. */
+  readonly doubt: string | null
 }
 
 export interface ChainHealth {
@@ -148,6 +154,10 @@ export type ChainAlarm =
   /** A block with proof of work is more than two hours ahead of our clock: new blocks wait until the clock is set. */
   | { readonly kind: 'clockBehind' }
   | { readonly kind: 'serverLies'; readonly server: string; readonly what: string }
+  /** A server took a transaction, and a round later at most one of several shows it. */
+  | { readonly kind: 'notRelayed'; readonly txid: Txid; readonly shownBy: readonly string[] }
+  /** No block for longer than is plausible, from any server. */
+  | { readonly kind: 'noNewBlocks' }
 
 export type ChainEvent =
   | { readonly type: 'tip'; readonly height: number; readonly hash: BlockHash; readonly time: number }
@@ -224,6 +234,8 @@ export type Purpose =
   /** `parent`: the token of the broadcast that goes with it as a package. */
   | { readonly kind: 'broadcast'; readonly token: string; readonly parent?: string }
   | { readonly kind: 'fees' }
+  /** Whether the server shows a transaction that we sent. */
+  | { readonly kind: 'shown'; readonly token: string }
 
 export interface InFlight {
   readonly id: number
@@ -267,12 +279,18 @@ export interface ServerState {
   readonly sync: HeaderSync | null
   readonly failures: number
   readonly lies: number
+  /** Occasions on which others proved what it kept back, of late; too many are a lie. */
+  readonly doubts: number
+  readonly doubtedAt: number
+  readonly doubt: string | null
   readonly status: ServerStatus
   readonly backoffUntil: number
   readonly lastError: string | null
   /** Theoretical arrival times of the two rate limits (GCRA). */
   readonly secondTat: number
   readonly hourTat: number
+  /** Its estimates of fees and when they came; null: none. */
+  readonly fees: { readonly at: number; readonly estimates: readonly FeeEstimate[] } | null
 }
 
 /**
@@ -307,6 +325,8 @@ export interface TxEntry {
 export interface Check {
   readonly at: number
   readonly tip: BlockHash
+  /** Whether the server was seen at our tip when it answered. */
+  readonly atTip?: boolean
 }
 
 export interface TxWatch {
@@ -376,6 +396,10 @@ export interface Broadcast {
   readonly startedAt: number
   /** By server; a server without entry is still to be sent to. */
   readonly outcomes: Readonly<Record<string, { readonly ok: boolean; readonly reason: string | null }>>
+  /** By server: whether it showed the transaction later in this round. */
+  readonly shown: Readonly<Record<string, boolean>>
+  /** In the last round servers were asked, and at most one showed it. */
+  readonly lost: boolean
   /** The verdict last reported. */
   readonly reported: 'accepted' | 'refused' | null
 }
@@ -399,6 +423,7 @@ export interface ChainState {
   readonly fees: { readonly at: number; readonly estimates: readonly FeeEstimate[] | null }
   readonly allFail: boolean
   readonly clockBehind: boolean
+  readonly staleTip: boolean
   readonly health: ChainHealth | null
 }
 

@@ -16,6 +16,8 @@ function hrefOf(notice: Notice): string {
     case 'serversDisagree':
     case 'serversUnreachable':
     case 'serverLies':
+    case 'notRelayed':
+    case 'noNewBlocks':
       return '/network'
     case 'channelFailed':
     case 'peerForceClosed':

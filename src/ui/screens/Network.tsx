@@ -1,5 +1,5 @@
 import { type ReactNode, useState } from 'react'
-import type { Peer } from '../../contract/schemas.ts'
+import type { Peer, Server } from '../../contract/schemas.ts'
 import { useAction, useNow } from '../state/hooks.ts'
 import { useNames } from '../state/names.ts'
 import { client, useNode } from '../state/session.ts'
@@ -61,28 +61,51 @@ function Chain(): ReactNode {
   )
 }
 
+/** How a server stands to what is verified here, in words. */
+function standing(server: Server, height: number): string {
+  const words = t.network.serverAgrees
+  if (server.state === 'lying' || server.state === 'backingOff') return t.network.serverStates[server.state]
+  if (server.agrees === 'yes') return words.yes
+  if (server.agrees === 'behind' && server.height !== undefined) return words.behind(height - server.height)
+  if (server.agrees === 'otherBranch') return words.otherBranch
+  return t.network.serverStates[server.state]
+}
+
+function ServerLine({ server, height }: { readonly server: Server; readonly height: number }): ReactNode {
+  const lying = server.state === 'lying'
+  const good = server.state === 'ok' && server.agrees !== 'behind' && server.doubt === undefined
+  const earlier = (server.lies ?? 0) - (lying ? 1 : 0)
+  return (
+    <li className="ledger-line">
+      <span className="ledger-what">
+        <span className="breakable">{server.url}</span>
+        <span className={lying ? 'trouble' : 'quiet'}>{standing(server, height)}</span>
+        {server.lastError === undefined ? null : (
+          <span className={`breakable ${lying ? 'trouble' : 'quiet'}`}>{server.lastError}</span>
+        )}
+        {server.doubt === undefined ? null : (
+          <span className="trouble breakable">{t.network.serverDoubt(server.doubt)}</span>
+        )}
+        {earlier > 0 ? <span className="quiet">{t.network.serverLied(earlier)}</span> : null}
+      </span>
+      <span className={`dot ${good ? 'dot-good' : lying ? 'dot-bad' : ''}`} />
+    </li>
+  )
+}
+
+/** Which servers are asked, and whether they agree: who hides something can be noticed only beside another. */
 function Servers(): ReactNode {
   const servers = useNode((node) => node.chain.servers)
+  const height = useNode((node) => node.chain.height)
+  const agreeing = servers.filter((server) => server.agrees === 'yes').length
   return (
     <Section title={t.network.servers}>
       {servers.length === 0 ? <p className="quiet">{t.network.noServers}</p> : null}
+      {servers.length === 1 ? <p className="quiet">{t.network.oneServer}</p> : null}
+      {servers.length > 1 ? <p className="quiet">{t.network.agreement(agreeing, servers.length)}</p> : null}
       <ul className="ledger" aria-label={t.network.servers}>
         {servers.map((server) => (
-          <li key={server.url} className="ledger-line">
-            <span className="ledger-what">
-              <span className="breakable">{server.url}</span>
-              <span className={server.state === 'lying' ? 'trouble' : 'quiet'}>
-                {t.network.serverStates[server.state]}
-                {server.height === undefined
-                  ? ''
-                  : ` ${t.network.atHeight(formatSat(BigInt(server.height)))}`}
-                {server.lastError === undefined ? '' : ` · ${server.lastError}`}
-              </span>
-            </span>
-            <span
-              className={`dot ${server.state === 'ok' ? 'dot-good' : server.state === 'lying' ? 'dot-bad' : ''}`}
-            />
-          </li>
+          <ServerLine key={server.url} server={server} height={height} />
         ))}
       </ul>
     </Section>

@@ -159,6 +159,8 @@ export const t = {
       serversDisagree: 'The chain servers disagree.',
       serversUnreachable: 'No chain server can be reached.',
       serverLies: 'A chain server sent something false.',
+      notRelayed: 'A transaction of yours is hardly seen.',
+      noNewBlocks: 'No new block has been seen for hours.',
       channelFailed: 'A channel has failed.',
       peerForceClosed: 'A peer closed a channel by force.',
       closingWaits: 'A closing channel waits for its time.',
@@ -176,6 +178,9 @@ export const t = {
       serversDisagree: 'What cannot be proved is not believed. Add another server if it lasts.',
       serversUnreachable: 'The wallet keeps trying. Check your connection or add a server.',
       serverLies: 'It was caught and is not used any more. You may want to replace it.',
+      notRelayed:
+        'A server took it, others do not show it. It is sent to all of them again and again; another server may help.',
+      noNewBlocks: 'Servers may be hiding them. Pay and receive nothing large, and add another server.',
       channelFailed: 'It is being closed on chain; the money comes back to the wallet.',
       peerForceClosed: 'Your part comes back to the wallet by itself.',
       closingWaits: 'The money comes back to the wallet by itself. Open the app now and then until it has.',
@@ -195,6 +200,8 @@ export const t = {
       serversDisagree: 'Look at the servers',
       serversUnreachable: 'Look at the servers',
       serverLies: 'Look at the servers',
+      notRelayed: 'Look at the servers',
+      noNewBlocks: 'Look at the servers',
       channelFailed: 'Look at the channel',
       peerForceClosed: 'Look at the channel',
       closingWaits: 'Look at the channel',
@@ -495,8 +502,25 @@ export const t = {
     synced: 'yes',
     notSynced: (percent: number) => `${percent} %`,
     servers: 'Chain servers',
-    serverStates: { ok: 'Agrees', trying: 'Trying', backingOff: 'Pausing', lying: 'Caught lying' },
-    atHeight: (height: string) => `at ${height}`,
+    serverStates: {
+      ok: 'Answers',
+      trying: 'Trying',
+      backingOff: 'Pausing',
+      lying: 'Caught lying, not asked',
+    },
+    serverAgrees: {
+      yes: 'Agrees on the newest block',
+      behind: (blocks: number) => (blocks === 1 ? 'One block behind' : `${blocks} blocks behind`),
+      otherBranch: 'Shows a branch with less work behind it, which is not followed',
+    },
+    agreement: (agreeing: number, all: number) =>
+      agreeing === all
+        ? `All ${all} agree on the newest block.`
+        : `${agreeing} of ${all} agree on the newest block.`,
+    oneServer: 'There is only one: what it hides cannot be noticed. Add a second one in the settings.',
+    serverDoubt: (what: string) => `Others proved otherwise: it ${what}.`,
+    serverLied: (times: number) =>
+      times === 1 ? 'Caught lying once before.' : `Caught lying ${times} times before.`,
     peers: 'Peers',
     noPeers: 'No peers yet.',
     peerStates: {
