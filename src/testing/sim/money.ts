@@ -1,5 +1,6 @@
 import { toHex } from '../../engine/base/bytes.ts'
 import { outPointKey } from '../../engine/bitcoin/types.ts'
+import { isRestored } from '../../engine/channel/restore.ts'
 import { channelAccounts, moneyMap } from '../../engine/node/money.ts'
 import { heightOf, type NodeState } from '../../engine/node/state.ts'
 import { ledgerOf, pathsByScript, balanceOf as walletBalance } from '../../engine/wallet/ledger.ts'
@@ -48,8 +49,10 @@ export function flows(state: NodeState, push: (temporaryId: string) => bigint): 
   }
   for (const { channel, close, dueMsat, paidOutMsat, stage } of accounts) {
     if (stage === 'void') continue
-    if (channel.failure?.code === 'restored') {
-      add('restored', 0n)
+    if (isRestored(channel)) {
+      // What went into it is known, what was ours of it in the end is not: that comes as a gain.
+      if (channel.role === 'opener' && counted.has(channel.funding.outpoint.txid))
+        add('lost from sight', -channel.funding.sat * 1000n)
     } else {
       const given = push(channel.temporaryId)
       add('pushed', channel.role === 'opener' ? -given : given)
@@ -66,9 +69,12 @@ export function flows(state: NodeState, push: (temporaryId: string) => bigint): 
   for (const payment of Object.values(state.payments)) {
     if (payment.preimage === undefined) continue
     for (const attempt of payment.attempts) {
-      if (attempt.state !== 'failed' && counts(attempt.channelId)) add('paid', -attempt.amountMsat)
+      if (attempt.state !== 'failed' && counts(attempt.channelId))
+        add('paid', -attempt.amountMsat - (attempt.route?.feeMsat ?? 0n))
     }
   }
+  add('forwarded', state.forwards.feeMsat)
+  add('lost in forwards', -state.forwards.lostMsat)
   return sums
 }
 
