@@ -21,6 +21,7 @@ const ROOMS = {
   'engine/onchain': ['engine/commitment', 'engine/records'],
   'engine/router': ['engine/onion', 'engine/chain'],
   'engine/payment': ['engine/invoice', 'engine/records', 'engine/router'],
+  'engine/switch': ['engine/onion', 'engine/records'],
   'engine/node': [
     'engine/noise',
     'engine/chain',
@@ -29,6 +30,7 @@ const ROOMS = {
     'engine/onchain',
     'engine/payment',
     'engine/router',
+    'engine/switch',
   ],
   'engine/exit': ['engine/node'],
   contract: ['engine/base'],

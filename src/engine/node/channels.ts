@@ -78,12 +78,16 @@ export function channelInput(turn: Turn, id: string, input: ChannelInput): void 
     turn.pending.push({ kind: 'hangUp', nodeId: channel.peer, reason: fault.text })
 }
 
+const isUsable = (channel: Channel): boolean =>
+  channel.link === 'online' && channel.readySent && channel.readyReceived && channel.failure === undefined
+
 function apply(turn: Turn, before: Channel, transition: Transition): void {
   const { channel } = transition
   if (channel !== before) {
     turn.state = { ...turn.state, channels: { ...turn.state.channels, [channel.id]: channel } }
     turn.dirty.add(channel.id)
     emit(turn, { type: 'channelChanged', channelId: channel.id })
+    if (!isUsable(before) && isUsable(channel)) turn.pending.push({ kind: 'usable', channelId: channel.id })
   }
   performChannelEffects(turn, channel, transition.effects)
 }

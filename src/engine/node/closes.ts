@@ -20,6 +20,7 @@ import { decodeRecord, encodeRecord } from '../records/codec.ts'
 import { chainInput } from './chain.ts'
 import { channelContext, channelInput } from './channels.ts'
 import type { RecordWrite } from './ports.ts'
+import { forwardLost, forwardOver, forwardPreimage, isForwardToken } from './forwards.ts'
 import { failOnChain, fulfilOnChain, htlcSettled, settleOnChain } from './payments.ts'
 import { emit, feerateFor, heightOf, omit, type Turn } from './state.ts'
 import { feePayer, freshScript, noteClose, releaseFunding } from './wallet.ts'
@@ -204,14 +205,22 @@ function closeEvent(turn: Turn, id: string, event: OnchainEvent): void {
     case 'closeGone':
       return emit(turn, { type: 'channelChanged', channelId: id })
     case 'preimageLearnt':
+      forwardPreimage(turn, id, event.paymentHash, event.preimage)
       return settleOnChain(turn, toHex(event.paymentHash), event.preimage)
     case 'htlcFulfilled':
       // A received one counts as paid off chain does: once its money is irrevocably ours.
-      if (event.offerer !== channel.role) return htlcSettled(turn, id, event.id, event.paymentHash, true)
+      if (event.offerer !== channel.role) {
+        if (forwardOver(turn, id, event.id)) return
+        return htlcSettled(turn, id, event.id, event.paymentHash, true)
+      }
+      forwardPreimage(turn, id, event.paymentHash, event.preimage)
       return fulfilOnChain(turn, id, { ...event, paymentHash: toHex(event.paymentHash) })
     case 'htlcFailed':
-      if (event.offerer === channel.role) failOnChain(turn, id, toHex(event.paymentHash))
-      return
+      if (event.offerer !== channel.role) {
+        forwardOver(turn, id, event.id)
+        return
+      }
+      return offeredLost(turn, channel, event.id, event.paymentHash)
     case 'outputSwept':
       return emit(turn, { type: 'walletChanged' })
     case 'done':
@@ -224,6 +233,26 @@ function closeEvent(turn: Turn, id: string, event: OnchainEvent): void {
       return
   }
 }
+
+/** An HTLC that we offered is over without its preimage: its owner hears, found by the token of its add. */
+function offeredLost(turn: Turn, channel: Channel, htlcId: bigint, paymentHash: Uint8Array): void {
+  const token = tokenOfOffered(channel, htlcId)
+  if (token !== undefined && isForwardToken(token)) forwardLost(turn, token)
+  else failOnChain(turn, channel.id, toHex(paymentHash), token)
+}
+
+/** The token of an HTLC that we offered, from wherever the channel still has it. */
+function tokenOfOffered(channel: Channel, htlcId: bigint): string | undefined {
+  const us = channel.role
+  const inBase = channel.base.htlcs.find((h) => h.offerer === us && h.id === htlcId)
+  if (inBase !== undefined) return inBase.token
+  const entry = channel.logs[us].entries.find((e) => e.type === 'add' && e.id === htlcId)
+  return entry?.type === 'add' ? entry.token : undefined
+}
+
+/** A preimage that may be given out: the channel's machine claims what was received with its hash. */
+export const claimWith = (turn: Turn, id: string, preimage: Uint8Array): void =>
+  closeInput(turn, id, { type: 'preimage', preimage })
 
 /** A mutual close that pays the wallet is shown as what it is. */
 function nameClose(turn: Turn, id: string): void {

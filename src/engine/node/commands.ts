@@ -1,4 +1,5 @@
 import type { Msat, Sat } from '../base/units.ts'
+import type { SwitchEvent } from '../switch/types.ts'
 
 /** What the API asks of the engine, and how it answers. Questions that only read are answered from the state by the shell. */
 export type Command =
@@ -78,6 +79,7 @@ export interface ApiFailure {
 
 /** What happened, for streams, logs and projections. Sent after the write that made it true. */
 export type NodeEvent =
+  | SwitchEvent
   | { readonly type: 'peerReady'; readonly nodeId: string }
   | { readonly type: 'peerLost'; readonly nodeId: string; readonly reason: string }
   | { readonly type: 'peerRefused'; readonly nodeId: string; readonly error: ApiFailure }

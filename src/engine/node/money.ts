@@ -6,6 +6,7 @@ import { isRestored } from '../channel/restore.ts'
 import { isNeverFunded } from '../channel/step.ts'
 import type { Channel } from '../channel/types.ts'
 import { type CloseFacts, closeMoney, type CloseMoney, type ClosePart, type Gone } from '../onchain/money.ts'
+import { circuitKey, circuitOfToken } from '../switch/types.ts'
 import { type Coin, isMature, ledgerOf, pathsByScript } from '../wallet/ledger.ts'
 import type { WalletState } from '../wallet/types.ts'
 import { anchorReserveSat } from './reserve.ts'
@@ -144,10 +145,15 @@ export const sumOf = (map: Pick<MoneyMap, 'lines'>, ...kinds: readonly MoneyKind
 /** What is said of HTLCs by payments and invoices. */
 function htlcFacts(state: NodeState, channelId: string): HtlcFacts {
   return {
-    isPaid: ({ paymentHash }) => state.payments[toHex(paymentHash)]?.preimage !== undefined,
+    isPaid: ({ paymentHash, token }) => {
+      const forwarded = token === undefined ? undefined : circuitOfToken(token)
+      if (forwarded !== undefined) return state.circuits[forwarded]?.state === 'settling'
+      return state.payments[toHex(paymentHash)]?.preimage !== undefined
+    },
     isTaken: ({ paymentHash, id }) =>
+      state.circuits[circuitKey(channelId, id)]?.state === 'settling' ||
       state.invoices[toHex(paymentHash)]?.htlcs.some((h) => h.channelId === channelId && h.id === id) ===
-      true,
+        true,
   }
 }
 
@@ -158,8 +164,13 @@ export function channelAccounts(state: NodeState): readonly ChannelAccount[] {
     const of = htlcFacts(state, channel.id)
     const restored = isRestored(channel)
     const close = state.closes[channel.id]
-    const isPaid: CloseFacts['isPaid'] = (htlc) => of.isPaid(htlc)
-    const isTaken: CloseFacts['isTaken'] = (htlc) => of.isTaken(htlc)
+    // What was passed on leaves no record but the preimage that the court was given, or found.
+    const passed = (htlc: { readonly paymentHash: Uint8Array }): boolean => {
+      const hash = toHex(htlc.paymentHash)
+      return state.invoices[hash] === undefined && close?.preimages[hash] !== undefined
+    }
+    const isPaid: CloseFacts['isPaid'] = (htlc) => of.isPaid(htlc) || passed(htlc)
+    const isTaken: CloseFacts['isTaken'] = (htlc) => of.isTaken(htlc) || passed(htlc)
     const closed = close && closeMoney(close, { ...facts, isPaid, isTaken, restored })
     if (closed !== undefined) return { channel, stage: 'closed', dueMsat: closed.dueMsat, close: closed }
     if (isVoid(state, channel)) return { channel, stage: 'void', dueMsat: msat(0n) }

@@ -12,18 +12,20 @@ import { entropyFrom } from '../crypto/entropy.ts'
 import { INVOICE_VERSION, type InvoiceRecord, invoiceKey } from '../payment/invoice-record.ts'
 import { PAYMENT_VERSION, paymentKey, type PaymentRecord } from '../payment/payment-record.ts'
 import { decodeRecord, encodeRecord } from '../records/codec.ts'
+import { circuitGone, circuitRecord, loadSwitch, totalsRecord } from '../switch/records.ts'
 import { shareBackup, storeWaiting } from './backup.ts'
 import { broadcast, chainInput, watchChannel, watchWallet } from './chain.ts'
 import { closeWrites, courtRecordRead, eraseForgotten, loadCloses, resumeCloses } from './closes.ts'
 import { dispatch } from './dispatch.ts'
 import { isHalted, leaseWrite, loadLease, newDevice } from './lease.ts'
 import { tickOpenings } from './openings.ts'
+import { resumeForwards, tickForwards } from './forwards.ts'
 import { resumePayments, tickPayments } from './payments.ts'
 import { peerConnected, peerGone, peerMessage, redialPeers, tickPeers } from './peers.ts'
 import type { NodeEffect, NodeInput, RecordWrite } from './ports.ts'
 import { comeToRest, drain } from './route.ts'
 import { tickUnfunded } from './channels.ts'
-import type { NodeSetup, NodeState, Turn } from './state.ts'
+import type { NodeSetup, NodeState, PeerPolicy, Turn } from './state.ts'
 
 /** The node: one deterministic loop. A turn takes all inputs that have arrived and answers once (house laws 1 to 3). */
 
@@ -41,6 +43,7 @@ export interface TurnResult {
 }
 
 const PREFERENCE_VERSION = 1
+const POLICY_VERSION = 1
 const PEER_VERSION = 1
 const STORAGE_VERSION = 1
 
@@ -66,6 +69,10 @@ export function loadNode(
   if (!invoices.ok) return invoices
   const payments = loadKind<PaymentRecord>(records, 'payment/', PAYMENT_VERSION)
   if (!payments.ok) return payments
+  const peerPolicies = loadKind<PeerPolicy>(records, 'policy/', POLICY_VERSION)
+  if (!peerPolicies.ok) return peerPolicies
+  const forwarding = loadSwitch(records)
+  if (!forwarding.ok) return forwarding
   const preferences = loadKind<string>(records, 'preference/', PREFERENCE_VERSION)
   if (!preferences.ok) return preferences
   const peerAddresses = loadKind<string>(records, 'peer/', PEER_VERSION)
@@ -81,6 +88,8 @@ export function loadNode(
     chain: initialChain(config, headers.ok ? headers.value : undefined),
     invoices: invoices.value,
     payments: payments.value,
+    ...forwarding.value,
+    peerPolicies: peerPolicies.value,
     peerAddresses: peerAddresses.value,
     preferences: preferences.value,
     peerStorage: peerStorage.value,
@@ -155,10 +164,22 @@ function writesBetween(
     if (record !== undefined && record !== prev?.payments[hash])
       writes.push({ key: paymentKey(hash), value: encodeRecord(PAYMENT_VERSION, record) })
   }
+  for (const key of prev === undefined ? Object.keys(next.circuits) : changed.circuits) {
+    const circuit = next.circuits[key]
+    if (circuit !== undefined) writes.push(circuitRecord(circuit))
+    else if (prev?.circuits[key] !== undefined) writes.push(circuitGone(key))
+  }
+  if (prev !== undefined && prev.forwards !== next.forwards) writes.push(totalsRecord(next.forwards))
   diff(prev?.preferences, next.preferences, (name, _before, after) => {
     writes.push({
       key: `preference/${name}`,
       value: after === undefined ? null : encodeRecord(PREFERENCE_VERSION, after),
+    })
+  })
+  diff(prev?.peerPolicies, next.peerPolicies, (id, _before, after) => {
+    writes.push({
+      key: `policy/${id}`,
+      value: after === undefined ? null : encodeRecord(POLICY_VERSION, after),
     })
   })
   diff(prev?.peerAddresses, next.peerAddresses, (id, _before, after) => {
@@ -207,7 +228,7 @@ function openTurn(state: NodeState, setup: NodeSetup, ctx: TurnContext): Turn {
     extraWrites: [],
     dirty: new Set(),
     hangUps: new Map(),
-    changed: { payments: new Set(), invoices: new Set() },
+    changed: { payments: new Set(), invoices: new Set(), circuits: new Set() },
     copied: new Set(),
     told: new Set(),
     pending: [],
@@ -258,6 +279,7 @@ function start(turn: Turn): void {
   redialPeers(turn)
   resumeCloses(turn)
   resumePayments(turn)
+  resumeForwards(turn)
   tickPayments(turn)
   chainInput(turn, { type: 'start' })
 }
@@ -340,6 +362,7 @@ function handle(current: Turn, input: NodeInput): void {
       tickPeers(current)
       tickOpenings(current)
       tickPayments(current)
+      tickForwards(current)
       tickUnfunded(current)
       eraseForgotten(current)
       storeWaiting(current)

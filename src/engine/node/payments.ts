@@ -1,10 +1,9 @@
 import { toHex } from '../base/bytes.ts'
 import { err, ok, type Result } from '../base/result.ts'
 import { type Msat, toMsat } from '../base/units.ts'
-import { type AddProblem, addProblem, spendableMsat } from '../channel/limits.ts'
+import { spendableMsat } from '../channel/limits.ts'
 import { balanceOf, cautiousTally } from '../channel/log.ts'
-import type { Tally } from '../channel/tally.ts'
-import type { AddUpdate, Channel, RemoveUpdate } from '../channel/types.ts'
+import type { AddUpdate, RemoveUpdate } from '../channel/types.ts'
 import { htlcSettled as invoiceSettled, receiveHtlc } from '../payment/incoming.ts'
 import { createInvoice } from '../payment/invoice-record.ts'
 import {
@@ -20,34 +19,14 @@ import {
 import { dueAt, paymentOfToken, type PaymentRecord, type PaymentTurn } from '../payment/payment-record.ts'
 import { startSpontaneous } from '../payment/spontaneous.ts'
 import type { ChannelCandidate } from '../payment/types.ts'
+import { candidateState, problemNow } from './channel-state.ts'
 import { channelInput } from './channels.ts'
 import type { ApiFailure } from './commands.ts'
+import { findRoutes } from './routes.ts'
+import { routeHints } from './updates.ts'
 import { emit, heightOf, type NodeState, putInvoice, putPayment, type Turn } from './state.ts'
 
 /** Payments and invoices in the node's turns: between the payment machine and the channels. */
-
-/** Whether a channel can take an HTLC now, and if not, why. */
-export function candidateState(channel: Channel, closed: boolean): ChannelCandidate['state'] {
-  if (closed || channel.closing !== undefined || channel.failure !== undefined) return 'closing'
-  if (!channel.readySent || !channel.readyReceived) return 'opening'
-  return channel.link === 'online' ? 'usable' : 'offline'
-}
-
-/** Adds that may wait in a channel's outbox; each keeps its onion there, and a payer past that is told that there are too many. */
-const MAX_WAITING_ADDS = 2_000
-
-/** What stands against an HTLC. Limits on what is in flight make it wait in the outbox (rule 8): what is on its way will end. */
-function problemNow(channel: Channel, amountMsat: Msat, tally: Tally): AddProblem | undefined {
-  const problem = addProblem(channel, amountMsat, tally)
-  switch (problem?.code) {
-    case 'tooManyHtlcs':
-    case 'inFlightLimit':
-    case 'dustLimit':
-      return tally[channel.role].count > 0 && channel.outbox.length < MAX_WAITING_ADDS ? undefined : problem
-    default:
-      return problem
-  }
-}
 
 function candidates(state: NodeState): readonly ChannelCandidate[] {
   return Object.values(state.channels).map((channel) => {
@@ -72,7 +51,7 @@ const TRUST_HEIGHT_MS = 60_000
  * The height by which expiries are judged; 0, which is none, until servers have agreed lately that our tip is the tip. After days
  * offline an HTLC that has expired would look fine by the stored tip, and its preimage be given away.
  */
-const trustedHeight = ({ state, now }: Turn): number =>
+export const trustedHeight = ({ state, now }: Turn): number =>
   state.syncedAt !== undefined && now - state.syncedAt <= TRUST_HEIGHT_MS ? heightOf(state) : 0
 
 const payContext = (turn: Turn): PayContext => ({
@@ -82,6 +61,7 @@ const payContext = (turn: Turn): PayContext => ({
   get channels() {
     return candidates(turn.state)
   },
+  findRoutes: (wanted) => findRoutes(turn, wanted),
 })
 
 function take(turn: Turn, result: PaymentTurn): void {
@@ -102,12 +82,14 @@ export function pay(
   invoice: string,
   amountMsat: Msat | undefined,
   timeoutSeconds: number,
+  maxFeeMsat?: Msat,
 ): Result<string, ApiFailure> {
   const started = startPayment(invoice, amountMsat, {
     ...payContext(turn),
     network: turn.setup.network,
     ourNodeId: turn.setup.nodeId,
     timeoutSeconds,
+    ...(maxFeeMsat === undefined ? {} : { maxFeeMsat }),
     known: (hash) => turn.state.payments[hash],
   })
   if (!started.ok) return err(started.error)
@@ -128,6 +110,7 @@ export function paySpontaneous(
     height: ctx.height,
     entropy: ctx.entropy,
     channels: ctx.channels,
+    findRoutes: (wanted) => findRoutes(turn, wanted),
     ourNodeId: turn.setup.nodeId,
     timeoutSeconds,
   })
@@ -181,16 +164,17 @@ export function fulfilOnChain(
 }
 
 /** An offered HTLC is over on chain without a preimage, for good: its attempts in that channel have failed. */
-export function failOnChain(turn: Turn, channelId: string, paymentHash: string): void {
+export function failOnChain(turn: Turn, channelId: string, paymentHash: string, token?: string): void {
   const record = turn.state.payments[paymentHash]
   if (record === undefined) return
   for (const attempt of record.attempts) {
     if (attempt.channelId !== channelId || attempt.state !== 'pending') continue
+    if (token !== undefined && attempt.token !== token) continue
     paymentRefused(turn, attempt.token, 'timedOutOnChain')
   }
 }
 
-/** A received HTLC is locked in: settled, or failed back. Nobody else is asked today: nothing is forwarded. */
+/** A received HTLC is locked in: settled, failed back, or the switch's to pass on. */
 export function htlcReceived(turn: Turn, channelId: string, add: AddUpdate): void {
   const outcome = receiveHtlc(
     (hash) => turn.state.invoices[hash],
@@ -202,6 +186,15 @@ export function htlcReceived(turn: Turn, channelId: string, add: AddUpdate): voi
       spontaneous: turn.state.spontaneous,
     },
   )
+  if (outcome.forward !== undefined) {
+    const { asked, sharedSecret, next } = outcome.forward
+    const { shortChannelId, amtToForward, outgoingCltvValue } = asked
+    const { id, amountMsat, paymentHash, cltvExpiry } = add
+    const htlc = { channelId, id, amountMsat, paymentHash, cltvExpiry }
+    const ask = { ...htlc, shortChannelId, amtToForward, outgoingCltvValue, sharedSecret, next }
+    turn.pending.push({ kind: 'forward', ask, onion: add.onion })
+    return
+  }
   if (outcome.invoice !== undefined) putInvoice(turn, outcome.invoice)
   for (const { channelId: id, removal } of outcome.removals) {
     channelInput(turn, id, { type: 'propose', proposal: removal })
@@ -236,6 +229,7 @@ export function addInvoice(
     network: turn.setup.network,
     nodeSecret: turn.setup.nodeSecret,
     entropy: turn.entropy,
+    routeHints: routeHints(turn.state, invoice.amountMsat),
   })
   if (!created.ok) return err(created.error)
   putInvoice(turn, created.value)
@@ -243,7 +237,7 @@ export function addInvoice(
 }
 
 /** Where an attempt's HTLC is, asked of the channels. */
-function placeOf(state: NodeState, channelId: string, token: string): HtlcPlace {
+export function placeOf(state: NodeState, channelId: string, token: string): HtlcPlace {
   const channel = state.channels[channelId]
   if (channel === undefined) return 'unknown'
   if (channel.outbox.some((p) => p.type === 'add' && p.token === token)) return 'waiting'

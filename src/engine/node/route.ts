@@ -8,12 +8,29 @@ import { plainText } from '../wire/text.ts'
 import { noteForgotten } from './backup.ts'
 import { broadcast, unwatch, watchChannel } from './chain.ts'
 import { channelInput, flushChannels } from './channels.ts'
-import { beginClose, closeChainEvent, closesTip, dropClose, fundingSpent, fundingUnspent } from './closes.ts'
+import {
+  beginClose,
+  claimWith,
+  closeChainEvent,
+  closesTip,
+  dropClose,
+  fundingSpent,
+  fundingUnspent,
+} from './closes.ts'
+import {
+  forwardAsked,
+  forwardOver,
+  forwardRefused,
+  forwardRemoved,
+  forwardSettled,
+  isForwardToken,
+} from './forwards.ts'
 import { htlcReceived, htlcSettled, paymentRefused, paymentRemoved, paymentSettled } from './payments.ts'
 import { endNeverFunded, returnScript } from './openings.ts'
 import { hangUp } from './peers.ts'
 import { sendTo } from './send.ts'
 import { emit, feerateFor, omit, type Pending, type Turn } from './state.ts'
+import { sendUpdate } from './updates.ts'
 import { walletHistory } from './wallet.ts'
 
 /** From one machine to another: what each says is heard by whom it concerns, in order, within the turn. */
@@ -49,6 +66,12 @@ function hear(turn: Turn, news: Pending): void {
       return channelEvent(turn, news.channelId, news.event)
     case 'publish':
       return beginClose(turn, news.channelId, news.tx)
+    case 'usable':
+      return sendUpdate(turn, news.channelId)
+    case 'forward':
+      return forwardAsked(turn, news.ask, news.onion)
+    case 'preimage':
+      return claimWith(turn, news.channelId, news.preimage)
     case 'hangUp':
       return hangUp(turn, news.nodeId, news.reason)
     default:
@@ -63,12 +86,16 @@ function channelEvent(turn: Turn, channelId: string, event: ChannelEvent): void 
     case 'htlcReceived':
       return htlcReceived(turn, channelId, event.add)
     case 'htlcSettled':
+      if (forwardOver(turn, channelId, event.id)) return
       return htlcSettled(turn, channelId, event.id, event.paymentHash, event.fulfilled)
     case 'htlcFulfilled':
+      if (isForwardToken(event.token)) return forwardSettled(turn, event.token, event.preimage)
       return paymentSettled(turn, event.token, event.preimage)
     case 'htlcRemoved':
+      if (isForwardToken(event.token)) return forwardRemoved(turn, event.token, event.removal)
       return paymentRemoved(turn, event.token, event.removal)
     case 'addRefused':
+      if (isForwardToken(event.token)) return forwardRefused(turn, event.token)
       return paymentRefused(turn, event.token, event.reason)
     case 'failed':
       return emit(turn, { type: 'channelFailed', channelId, reason: event.failure.reason })

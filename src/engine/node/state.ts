@@ -1,4 +1,5 @@
 import type { NetworkName } from '../bitcoin/network.ts'
+import type { Msat } from '../base/units.ts'
 import type { FeeEstimate } from '../chain/esplora.ts'
 import type { Tx } from '../bitcoin/types.ts'
 import type { ChainEvent, ChainHealth, ChainState } from '../chain/types.ts'
@@ -11,6 +12,8 @@ import type { InvoiceRecord } from '../payment/invoice-record.ts'
 import type { PaymentRecord } from '../payment/payment-record.ts'
 import type { NodeKeys, WalletKeys } from '../wallet/keys.ts'
 import type { WalletState } from '../wallet/types.ts'
+import type { SeenOnions } from '../switch/replay.ts'
+import type { Circuit, ForwardAsk, ForwardPolicy, ForwardTotals } from '../switch/types.ts'
 import type { FoundBackup } from './backup-types.ts'
 import type { NodeEvent } from './commands.ts'
 import type { Lease } from './lease.ts'
@@ -29,6 +32,9 @@ export interface NodeSetup {
   readonly formats: readonly string[]
   /** Whether peers may open channels to us. */
   readonly acceptChannels: boolean
+  /** Whether HTLCs of others are passed on, until the user chooses; default no. What that costs: default the usual. */
+  readonly forwards?: boolean
+  readonly forwardPolicy?: ForwardPolicy
   /** Esplora servers to begin with, until the user chooses. */
   readonly servers: readonly string[]
   /** Feerate for commitments and transactions while servers have no estimate, sat per 1000 weight. */
@@ -53,11 +59,25 @@ export interface PeerState {
   readonly awaitsCopy?: number
 }
 
+/** A peer's terms for what it forwards to us through a channel (BOLT 7 §channel_update). */
+export interface PeerPolicy {
+  /** s since 1970: a later update replaces an earlier one. */
+  readonly timestamp: number
+  readonly disabled: boolean
+  readonly feeBaseMsat: number
+  readonly feeProportionalMillionths: number
+  readonly cltvExpiryDelta: number
+  readonly htlcMinimumMsat: Msat
+  readonly htlcMaximumMsat: Msat
+}
+
 /** An opening with what the wallet needs for it. */
 export interface PendingOpening {
   readonly opening: Opening
   readonly fundingFeeratePerKw: number
   readonly inbound: boolean
+  /** The id by which it was asked for, where the peer refused its first channel type and it has begun anew under another. */
+  readonly askedAs?: string
 }
 
 /** Everything the node knows. Plain readonly data; only `channels` … `peerStorage` are stored. */
@@ -70,6 +90,13 @@ export interface NodeState {
   /** By payment hash in hex. */
   readonly invoices: Readonly<Record<string, InvoiceRecord>>
   readonly payments: Readonly<Record<string, PaymentRecord>>
+  /** HTLCs on their way through us, by incoming channel and id. */
+  readonly circuits: Readonly<Record<string, Circuit>>
+  /** Onions that were passed on, until they expire. */
+  readonly seenOnions: SeenOnions
+  readonly forwards: ForwardTotals
+  /** What peers ask for forwarding to us, by channel id (their `channel_update`). */
+  readonly peerPolicies: Readonly<Record<string, PeerPolicy>>
   /** Where peers with channels were last reached, by node id. */
   readonly peerAddresses: Readonly<Record<string, string>>
   readonly preferences: Readonly<Record<string, string>>
@@ -122,7 +149,11 @@ export interface Turn {
   readonly dirty: Set<string>
   readonly hangUps: Map<ConnectionId, string>
   /** Payments and invoices that changed, by hash: what is written at the end. */
-  readonly changed: { readonly payments: Set<string>; readonly invoices: Set<string> }
+  readonly changed: {
+    readonly payments: Set<string>
+    readonly invoices: Set<string>
+    readonly circuits: Set<string>
+  }
   /** Tables that this turn has copied and may go on filling, until it ends and they are read only. */
   readonly copied: Set<object>
   /** Channels of which `channelChanged` tells already. */
@@ -137,6 +168,12 @@ export type Pending =
   | { readonly kind: 'channel'; readonly channelId: string; readonly event: ChannelEvent }
   /** Our commitment goes to the chain: the channel's on-chain machine takes over. */
   | { readonly kind: 'publish'; readonly channelId: string; readonly tx: Tx }
+  /** HTLCs may be offered in this channel from now on, for the first time on this connection. */
+  | { readonly kind: 'usable'; readonly channelId: string }
+  /** A received HTLC is to be passed on. */
+  | { readonly kind: 'forward'; readonly ask: ForwardAsk; readonly onion: Uint8Array }
+  /** An HTLC that was received in a channel at court may be claimed. */
+  | { readonly kind: 'preimage'; readonly channelId: string; readonly preimage: Uint8Array }
   | { readonly kind: 'hangUp'; readonly nodeId: string; readonly reason: string }
 
 export function emit(turn: Turn, event: NodeEvent): void {
@@ -171,6 +208,15 @@ export function putInvoice(turn: Turn, record: InvoiceRecord): void {
   turn.changed.invoices.add(record.paymentHash)
   if (invoices === turn.state.invoices && !more) return
   turn.state = { ...turn.state, invoices, spontaneous: turn.state.spontaneous + (more ? 1 : 0) }
+}
+
+/** Puts a circuit into the state, or takes it out. */
+export function putCircuit(turn: Turn, key: string, circuit: Circuit | undefined): void {
+  const circuits = filling(turn, turn.state.circuits)
+  if (circuit === undefined) delete circuits[key]
+  else circuits[key] = circuit
+  turn.changed.circuits.add(key)
+  if (circuits !== turn.state.circuits) turn.state = { ...turn.state, circuits }
 }
 
 /** Height of the best verified block. */

@@ -289,7 +289,7 @@ describe('an HTLC that does not pay an invoice is failed so that the sender read
     })
   })
 
-  it('unknown_next_peer for what we should forward', () => {
+  it('not at all when it is to be passed on: that is the switch’s affair', () => {
     const paymentHash = fromHex(INVOICE.paymentHash)
     const built = unwrap(
       constructOnion({
@@ -312,11 +312,15 @@ describe('an HTLC that does not pay an invoice is failed so that the sender read
       }),
     )
     const outcome = receiveHtlc(lookup(INVOICE), { ...paid().htlc, onion: built.packet }, CTX)
-    const removal = removalOf(outcome)
-    expect(outcome.refusal).toBe('forwarding')
-    if (removal.type !== 'fail') throw new Error('not failed')
-    const { source } = readFailure({ sharedSecrets: built.sharedSecrets, reason: removal.reason })
-    expect(source).toMatchObject({ hop: 0, failure: { failure: { name: 'unknown_next_peer' } } })
+    expect(outcome.removals).toEqual([])
+    expect(outcome.invoice).toBeUndefined()
+    expect(outcome.forward?.asked).toMatchObject({
+      shortChannelId: 77n,
+      amtToForward: 5n,
+      outgoingCltvValue: 900,
+    })
+    expect(outcome.forward?.sharedSecret).toEqual(built.sharedSecrets[0])
+    expect(outcome.forward?.next.length).toBe(1366)
   })
 
   it('invalid_onion_blinding for the end of a blinded path that starts with us', () => {

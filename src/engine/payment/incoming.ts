@@ -54,6 +54,14 @@ export interface ReceiveOutcome {
   /** The invoice's record, where it changed. */
   readonly invoice?: InvoiceRecord
   readonly refusal?: Refusal
+  /** We are not the last: what the switch needs to pass it on. Nothing else is in the outcome then. */
+  readonly forward?: {
+    readonly asked: Extract<HopInstruction, { kind: 'forward' }>
+    /** 32 bytes */
+    readonly sharedSecret: Uint8Array
+    /** 1366 bytes */
+    readonly next: Uint8Array
+  }
 }
 
 /**
@@ -96,7 +104,9 @@ export function receiveHtlc(
   if (!asked.ok) return refuse('payload', { name: 'invalid_onion_payload', ...asked.error })
   switch (asked.value.kind) {
     case 'forward':
-      return refuse('forwarding', { name: 'unknown_next_peer' })
+      return next === undefined
+        ? refuse('forwarding', { name: 'unknown_next_peer' })
+        : { removals: [], forward: { asked: asked.value, sharedSecret, next } }
     case 'forward_blinded':
     case 'receive_blinded':
       return refuse('blinded', { name: 'invalid_onion_blinding', sha256OfOnion: sha256(htlc.onion) })

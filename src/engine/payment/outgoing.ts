@@ -5,8 +5,11 @@ import type { NetworkName } from '../bitcoin/network.ts'
 import type { Entropy } from '../crypto/entropy.ts'
 import { sha256 } from '../crypto/hash.ts'
 import { expiresAt, minFinalCltvExpiryDelta } from '../invoice/types.ts'
+import type { Route } from '../router/types.ts'
+import { FEATURES } from '../wire/features.ts'
 import { chooseChannel, refusalFailure } from './choose.ts'
-import { finalCltvExpiry, onionFor } from './onion-for.ts'
+import { defaultMaxFee, excludedBy, hintsOf, type RouteStep, type RouteWanted } from './attempt-route.ts'
+import { finalCltvDelta, finalCltvExpiry, onionFor } from './onion-for.ts'
 import type {
   Attempt,
   PaymentEffect,
@@ -20,7 +23,7 @@ import { type ChannelCandidate, failure, type HtlcRemoval, type PaymentFailure }
 import { type Verdict, verdictOf } from './verdict.ts'
 
 /** Attempts in one run, whatever failures suggest. */
-export const MAX_ATTEMPTS = 10
+export const MAX_ATTEMPTS = 25
 /** Attempts of earlier runs that are kept for the eye. */
 const KEPT_ATTEMPTS = 10
 
@@ -32,6 +35,8 @@ export interface PayContext {
   readonly entropy: Entropy
   /** All our channels. */
   readonly channels: readonly ChannelCandidate[]
+  /** Routes that together bring the amount; without it only direct peers are paid. */
+  readonly findRoutes?: (wanted: RouteWanted) => Result<readonly Route[], PaymentFailure>
 }
 
 export interface StartContext extends PayContext {
@@ -39,6 +44,8 @@ export interface StartContext extends PayContext {
   /** 66 hex digits */
   readonly ourNodeId: string
   readonly timeoutSeconds: number
+  /** The most that routing may cost; default `defaultMaxFee`. */
+  readonly maxFeeMsat?: Msat
   /** Our payments by hash (hex). */
   readonly known: (paymentHash: string) => PaymentRecord | undefined
 }
@@ -80,6 +87,8 @@ function newRun({ text, invoice, amountMsat }: Payable, ctx: StartContext): Paym
     minFinalCltvExpiryDelta: minFinalCltvExpiryDelta(invoice),
     expiresAt: expiresAt(invoice) * 1000,
     ...(invoice.paymentMetadata === undefined ? {} : { paymentMetadata: invoice.paymentMetadata }),
+    ...(invoice.routeHints.length === 0 ? {} : { hints: hintsOf(invoice.routeHints) }),
+    ...(hasBit(invoice.features, 'basic_mpp') ? { parts: true } : {}),
   }
   return {
     paymentHash,
@@ -90,6 +99,7 @@ function newRun({ text, invoice, amountMsat }: Payable, ctx: StartContext): Paym
     feeMsat: msat(0),
     state: 'pending',
     target,
+    maxFeeMsat: ctx.maxFeeMsat ?? defaultMaxFee(amountMsat),
     attempts: existing?.attempts.slice(-KEPT_ATTEMPTS) ?? [],
     firstOfRun,
     nextAttempt: firstOfRun,
@@ -99,35 +109,93 @@ function newRun({ text, invoice, amountMsat }: Payable, ctx: StartContext): Paym
   }
 }
 
-/** The next attempt of a run, through a channel that has not failed in it. */
+/** One HTLC to send: through which channel, and by which route where that does not end at our peer. */
+interface Way {
+  readonly channelId: string
+  readonly amountMsat: Msat
+  readonly route?: Route
+}
+
+/** The next attempts of a run: what has not been sent yet, by ways that have not failed in it. */
 export function begin(record: PaymentRecord, ctx: PayContext): Result<PaymentTurn, PaymentFailure> {
-  const { paymentHash, destination, amountMsat, target, nextAttempt: n } = record
-  const spent = ofRun(record)
-    .filter((a) => a.channelBlameless !== true)
-    .map((a) => a.channelId)
-  const chosen = chooseChannel(ctx.channels, destination, amountMsat, spent)
-  if (!chosen.ok) return chosen
-  const { channelId } = chosen.value
-  const cltvExpiry = finalCltvExpiry(ctx.height, target.minFinalCltvExpiryDelta)
+  const ways = waysFor(record, ctx)
+  if (!ways.ok) return ways
+  let turn: PaymentTurn = still(record)
+  for (const way of ways.value) {
+    const sent = send(turn.record, way, ctx)
+    if (!sent.ok) return sent
+    turn = { record: sent.value.record, effects: [...turn.effects, ...sent.value.effects] }
+  }
+  return ok(turn)
+}
+
+/** What the parts on their way do not carry yet. */
+const missingMsat = (record: PaymentRecord): Msat =>
+  msat(pendingOf(record).reduce((left, a) => left - a.amountMsat, record.amountMsat as bigint))
+
+/** What routing may still cost, with the parts on their way. */
+function feeLeft(record: PaymentRecord): Msat {
+  const spent = pendingOf(record).reduce((sum, a) => sum + (a.route?.feeMsat ?? 0n), 0n)
+  return msat((record.maxFeeMsat ?? defaultMaxFee(record.amountMsat)) - spent)
+}
+
+/** A channel with the recipient itself, and else a route, or several where the recipient takes parts. */
+function waysFor(record: PaymentRecord, ctx: PayContext): Result<readonly Way[], PaymentFailure> {
+  const { destination, target } = record
+  const amountMsat = missingMsat(record)
+  const tried = ofRun(record)
+  const without = tried.filter((a) => a.channelBlameless !== true).map((a) => a.channelId)
+  const direct = chooseChannel(ctx.channels, destination, amountMsat, without)
+  if (direct.ok) return ok([{ channelId: direct.value.channelId, amountMsat }])
+  if (ctx.findRoutes === undefined) return direct
+  const found = ctx.findRoutes({
+    destination,
+    amountMsat,
+    finalCltvDelta: finalCltvDelta(target.minFinalCltvExpiryDelta),
+    height: ctx.height,
+    maxFeeMsat: feeLeft(record),
+    hints: target.hints ?? [],
+    excluded: excludedBy(tried),
+    without,
+    parts: target.parts === true,
+  })
+  if (found.ok)
+    return ok(
+      found.value.map((route) => ({ channelId: route.channelId, amountMsat: route.amountMsat, route })),
+    )
+  // With a channel to the recipient, what is wrong with that is what the user can do something about.
+  return ctx.channels.some((c) => c.peer === destination) ? direct : found
+}
+
+function send(record: PaymentRecord, way: Way, ctx: PayContext): Result<PaymentTurn, PaymentFailure> {
+  const { paymentHash, destination, target, nextAttempt: n } = record
+  const { channelId, amountMsat, route } = way
+  const own = finalCltvExpiry(ctx.height, target.minFinalCltvExpiryDelta)
+  const hops: readonly RouteStep[] = route?.hops ?? [
+    { nodeId: destination, scid: 0n, amountMsat, cltvExpiry: own },
+  ]
+  const first = hops[0]
+  invariant(first !== undefined, 'a route has a hop')
   const hash = fromHex(paymentHash)
   const onion = onionFor({
-    destination,
+    hops,
+    totalMsat: record.amountMsat,
     paymentHash: hash,
-    amountMsat,
-    cltvExpiry,
     target,
     entropy: ctx.entropy,
   })
   if (!onion.ok)
     return err(failure('invoiceUnsupported', 'No onion can be made for it.', { reason: onion.error }))
   const token = `pay/${paymentHash}/${n}`
+  const nodes = hops.map((hop) => hop.nodeId)
   const attempt: Attempt = {
     n,
     token,
     channelId,
-    hops: [destination],
+    hops: nodes,
+    ...(route === undefined || hops.length === 1 ? {} : { route }),
     amountMsat,
-    cltvExpiry,
+    cltvExpiry: first.cltvExpiry,
     height: ctx.height,
     sharedSecrets: onion.value.sharedSecrets,
     state: 'pending',
@@ -139,9 +207,23 @@ export function begin(record: PaymentRecord, ctx: PayContext): Result<PaymentTur
       {
         type: 'offer',
         channelId,
-        add: { type: 'add', amountMsat, paymentHash: hash, cltvExpiry, onion: onion.value.packet, token },
+        add: {
+          type: 'add',
+          amountMsat: first.amountMsat,
+          paymentHash: hash,
+          cltvExpiry: first.cltvExpiry,
+          onion: onion.value.packet,
+          token,
+        },
       },
-      event({ type: 'paymentAttempt', paymentHash, attempt: n, channelId, amountMsat }),
+      event({
+        type: 'paymentAttempt',
+        paymentHash,
+        attempt: n,
+        channelId,
+        amountMsat,
+        ...(attempt.route === undefined ? {} : { feeMsat: attempt.route.feeMsat, hops: nodes }),
+      }),
     ],
   })
 }
@@ -154,10 +236,16 @@ export function onFulfilled(record: PaymentRecord, preimage: Uint8Array, now: nu
   // The channel has checked it on reception (BOLT 2 §update_fulfill_htlc); a wrong one here is a defect.
   invariant(equalBytes(sha256(preimage), fromHex(record.paymentHash)), 'preimage of another payment')
   if (record.state === 'succeeded') return still(record)
-  const { error: _, ...rest } = record
-  const { paymentHash, amountMsat, feeMsat } = record
+  const { error: _, doomed: __, ...rest } = record
+  const { paymentHash, amountMsat } = record
+  // Who gives the preimage takes every part that is there.
+  const feeMsat = msat(
+    ofRun(record)
+      .filter((a) => a.state !== 'failed')
+      .reduce((sum, a) => sum + (a.route?.feeMsat ?? 0n), 0n),
+  )
   return {
-    record: { ...rest, state: 'succeeded', preimage, endedAt: now },
+    record: { ...rest, state: 'succeeded', preimage, feeMsat, endedAt: now },
     effects: [
       event({ type: 'paymentSucceeded', paymentHash, preimage: toHex(preimage), amountMsat, feeMsat }),
     ],
@@ -248,6 +336,9 @@ export function resume(record: PaymentRecord, places: HtlcPlaces, now: number): 
 const still = (record: PaymentRecord): PaymentTurn => ({ record, effects: [] })
 const event = (e: PaymentEvent): PaymentEffect => ({ type: 'event', event: e })
 
+const pendingOf = (record: PaymentRecord): readonly Attempt[] =>
+  record.attempts.filter((a) => a.state === 'pending')
+
 const isPending = (record: PaymentRecord): boolean => record.attempts.some((a) => a.state === 'pending')
 
 const ofRun = (record: PaymentRecord): readonly Attempt[] =>
@@ -267,6 +358,7 @@ function endAttempt(
   error: PaymentFailure,
   now: number,
   channelBlameless = false,
+  blame?: Attempt['blame'],
 ): PaymentTurn {
   const ended: Attempt = {
     ...attempt,
@@ -274,6 +366,7 @@ function endAttempt(
     error,
     endedAt: now,
     ...(channelBlameless ? { channelBlameless } : {}),
+    ...(blame === undefined ? {} : { blame }),
   }
   const { paymentHash } = record
   const { n, channelId } = attempt
@@ -297,11 +390,13 @@ function endPayment(record: PaymentRecord, error: PaymentFailure, now: number): 
 function attemptFailed(
   record: PaymentRecord,
   attempt: Attempt,
-  { error, retry }: Verdict,
+  { error, retry, blame }: Verdict,
   ctx: PayContext,
 ): PaymentTurn {
-  const ended = endAttempt(record, attempt, error, ctx.now, retry === 'again')
-  if (ended.record.state !== 'pending' || isPending(ended.record)) return ended
+  // Beyond our peer it was not our channel that failed.
+  const blameless = retry === 'again' || blame !== undefined
+  const ended = endAttempt(record, attempt, error, ctx.now, blameless, blame)
+  if (ended.record.state !== 'pending') return ended
   const next = attemptNext(ended.record, error, retry, ctx)
   return { record: next.record, effects: [...ended.effects, ...next.effects] }
 }
@@ -312,7 +407,10 @@ function attemptNext(
   retry: Verdict['retry'],
   ctx: PayContext,
 ): PaymentTurn {
-  const over = (last: PaymentFailure): PaymentTurn => endPayment(record, last, ctx.now)
+  // While parts are on their way the payment lives on, and they may still be taken.
+  const over = (last: PaymentFailure): PaymentTurn =>
+    isPending(record) ? still({ ...record, doomed: last }) : endPayment(record, last, ctx.now)
+  if (record.doomed !== undefined) return over(record.doomed)
   if (retry === 'never' || ofRun(record).length >= MAX_ATTEMPTS) return over(error)
   if (ctx.now >= record.deadline)
     return over(
@@ -327,3 +425,7 @@ function attemptNext(
   // Why the last attempt failed says more than that there is no other channel.
   return next.ok ? next.value : over(error)
 }
+
+/** Whether an invoice has a feature, required or optional. */
+const hasBit = (features: readonly number[], name: keyof typeof FEATURES): boolean =>
+  features.includes(FEATURES[name].bit) || features.includes(FEATURES[name].bit + 1)

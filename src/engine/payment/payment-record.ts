@@ -1,4 +1,5 @@
 import type { Msat } from '../base/units.ts'
+import type { HintHop, Route } from '../router/types.ts'
 import type { OutgoingAdd, PaymentFailure } from './types.ts'
 
 /** Version byte of the records under `payment/…`. */
@@ -16,6 +17,9 @@ export interface Attempt {
   readonly channelId: string
   /** Node ids (66 hex digits) from our peer to the recipient. */
   readonly hops: readonly string[]
+  /** Where it does not end at our peer: with it, the HTLC carries `amountMsat` and `route.feeMsat`. */
+  readonly route?: Route
+  /** What the recipient gets of it. */
   readonly amountMsat: Msat
   readonly cltvExpiry: number
   /** Best block when it was made. */
@@ -27,6 +31,8 @@ export interface Attempt {
   readonly error?: PaymentFailure
   /** Whether another attempt may use the same channel again (the cause was time, not the channel). */
   readonly channelBlameless?: boolean
+  /** What this run keeps away from after it: node ids, and channels as `<scid>/<direction>`. */
+  readonly blame?: { readonly nodes?: readonly string[]; readonly channels?: readonly string[] }
   /** ms since 1970 */
   readonly startedAt: number
   readonly endedAt?: number
@@ -39,6 +45,10 @@ export interface PaymentTarget {
   /** 32 bytes, our own: what a spontaneous payment hands to the recipient (keysend). */
   readonly keysendPreimage?: Uint8Array
   readonly paymentMetadata?: Uint8Array
+  /** Ways in that the invoice tells of (its `r` fields). */
+  readonly hints?: readonly (readonly HintHop[])[]
+  /** Whether the recipient takes it in parts (`basic_mpp`). */
+  readonly parts?: boolean
   readonly minFinalCltvExpiryDelta: number
   /** ms since 1970 */
   readonly expiresAt: number
@@ -56,7 +66,7 @@ export interface PaymentRecord {
   readonly description: string
   /** What the recipient gets. */
   readonly amountMsat: Msat
-  /** What it cost on top; 0 for direct payments. */
+  /** What it cost on top, once it has succeeded; 0 for direct payments. */
   readonly feeMsat: Msat
   readonly state: 'pending' | 'succeeded' | 'failed'
   /** 32 bytes: proof of payment. */
@@ -64,6 +74,10 @@ export interface PaymentRecord {
   /** Why it failed, once it has. */
   readonly error?: PaymentFailure
   readonly target: PaymentTarget
+  /** The most that it may cost. */
+  readonly maxFeeMsat?: Msat
+  /** One part has met an end that no other way avoids: nothing more is sent, and it fails once no part is on its way. */
+  readonly doomed?: PaymentFailure
   /** Of this run (a failed payment may be tried again) and the last few of earlier ones. */
   readonly attempts: readonly Attempt[]
   /** Number of this run's first attempt, and of the next one to come. */
@@ -94,6 +108,9 @@ export type PaymentEvent =
       readonly attempt: number
       readonly channelId: string
       readonly amountMsat: Msat
+      /** Fees of its route and the nodes on it, where it does not end at our peer. */
+      readonly feeMsat?: Msat
+      readonly hops?: readonly string[]
     }
   | {
       readonly type: 'paymentAttemptFailed'

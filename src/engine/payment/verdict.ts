@@ -1,6 +1,7 @@
 import { type DecodedFailure, failureFlags, failureName } from '../onion/failure.ts'
 import { readFailure } from '../onion/failure-packet.ts'
 import { FINAL_CLTV_PADDING } from './onion-for.ts'
+import { blameAll, blameHop } from './attempt-route.ts'
 import type { Attempt } from './payment-record.ts'
 import { failure, type HtlcRemoval, type PaymentFailure } from './types.ts'
 
@@ -13,6 +14,8 @@ export interface Verdict {
    * - `again`: the same channel may do as well; the cause was time.
    */
   readonly retry: 'never' | 'elsewhere' | 'again'
+  /** Of an attempt by a route: whom the next one keeps away from. Our own channel is not to blame then. */
+  readonly blame?: Attempt['blame']
 }
 
 type Failed = Exclude<HtlcRemoval, { type: 'fulfill' }>
@@ -27,6 +30,7 @@ export function verdictOf(removal: Failed, attempt: Attempt, height: number): Ve
         failureCode: removal.failureCode,
       }),
       retry: attempt.hops.length === 1 ? 'never' : 'elsewhere',
+      ...(attempt.route === undefined ? {} : { blame: blameHop(attempt.route, 0, true) }),
     }
   }
   const { source } = readFailure({ sharedSecrets: attempt.sharedSecrets, reason: removal.reason })
@@ -36,6 +40,7 @@ export function verdictOf(removal: Failed, attempt: Attempt, height: number): Ve
         failure: 'unreadable',
       }),
       retry: 'elsewhere',
+      ...(attempt.route === undefined ? {} : { blame: blameAll(attempt.route) }),
     }
   }
   return source.hop === attempt.sharedSecrets.length - 1
@@ -44,8 +49,12 @@ export function verdictOf(removal: Failed, attempt: Attempt, height: number): Ve
         error: failure('paymentFailed', 'A node on the way could not forward the payment.', {
           ...told(source.failure),
           hop: source.hop,
+          node: attempt.hops[source.hop] ?? '',
         }),
         retry: 'elsewhere',
+        ...(attempt.route === undefined
+          ? {}
+          : { blame: blameHop(attempt.route, source.hop, failureFlags(source.failure.code).node) }),
       }
 }
 
@@ -80,6 +89,10 @@ function fromRecipient(decoded: DecodedFailure, hop: number, attempt: Attempt, h
     : {
         error: failure('paymentFailed', 'The recipient could not take the payment now.', data),
         retry: 'elsewhere',
+        // Time may be all that was missing where parts came too late; else another way in may do.
+        ...(attempt.route === undefined
+          ? {}
+          : { blame: message.name === 'mpp_timeout' ? {} : blameHop(attempt.route, hop - 1, false) }),
       }
 }
 

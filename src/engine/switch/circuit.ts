@@ -187,14 +187,28 @@ function failWith(circuit: Circuit, reason: Uint8Array, why: string): SwitchTurn
 export function preimageKnown(circuit: Circuit, preimage: Uint8Array): SwitchTurn {
   invariant(equalBytes(sha256(preimage), circuit.paymentHash), 'preimage of another HTLC')
   if (circuit.state !== 'offered') return still(circuit)
-  if (circuit.upstreamOver === true) return { circuit: undefined, effects: [] }
+  const { incomingChannel, incomingId, outgoingMsat: amountMsat, outgoingChannel = '' } = circuit
+  if (circuit.upstreamOver === true) {
+    const event = { type: 'forwardLost', outgoingChannel, amountMsat } as const
+    return { circuit: undefined, effects: [{ type: 'event', event }] }
+  }
   return {
     circuit: { ...circuit, state: 'settling', preimage },
     effects: [
       {
         type: 'remove',
-        channelId: circuit.incomingChannel,
-        removal: { type: 'fulfill', id: circuit.incomingId, preimage },
+        channelId: incomingChannel,
+        removal: { type: 'fulfill', id: incomingId, preimage },
+      },
+      {
+        type: 'event',
+        event: {
+          type: 'htlcForwarded',
+          incomingChannel,
+          outgoingChannel,
+          amountMsat,
+          feeMsat: feeOf(circuit),
+        },
       },
     ],
   }
@@ -241,28 +255,10 @@ export const downstreamLost = (circuit: Circuit): SwitchTurn =>
  * The incoming HTLC is over: our removal of it is locked in, or the chain has resolved it irrevocably. While the outgoing one still
  * lives (the upstream peer took its HTLC back on chain, after we had been away too long), the circuit stays until that ends, too.
  */
-export function upstreamOver(circuit: Circuit, fulfilled: boolean): SwitchTurn {
-  if (fulfilled) {
-    return {
-      circuit: undefined,
-      effects: [
-        {
-          type: 'event',
-          event: {
-            type: 'htlcForwarded',
-            incomingChannel: circuit.incomingChannel,
-            outgoingChannel: circuit.outgoingChannel ?? '',
-            amountMsat: circuit.outgoingMsat,
-            feeMsat: feeOf(circuit),
-          },
-        },
-      ],
-    }
-  }
-  return circuit.state === 'offered'
+export const upstreamOver = (circuit: Circuit): SwitchTurn =>
+  circuit.state === 'offered'
     ? still({ ...circuit, upstreamOver: true })
     : { circuit: undefined, effects: [] }
-}
 
 /**
  * Time passed, or we have just been loaded.

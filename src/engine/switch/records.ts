@@ -33,7 +33,7 @@ export interface StoredSwitch {
 export const EMPTY_SWITCH: StoredSwitch = {
   circuits: {},
   seenOnions: {},
-  forwards: { count: 0, amountMsat: msat(0), feeMsat: msat(0) },
+  forwards: { count: 0, amountMsat: msat(0), feeMsat: msat(0), lostMsat: msat(0) },
 }
 
 export function loadSwitch(records: ReadonlyMap<string, Uint8Array>): Result<StoredSwitch> {

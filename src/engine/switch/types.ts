@@ -109,7 +109,7 @@ export type SwitchEvent =
       readonly amountMsat: Msat
       readonly feeMsat: Msat
     }
-  /** Earned: the incoming HTLC's removal is locked in. */
+  /** Its preimage is known, and the money upstream ours with it. */
   | {
       readonly type: 'htlcForwarded'
       readonly incomingChannel: string
@@ -117,6 +117,8 @@ export type SwitchEvent =
       readonly amountMsat: Msat
       readonly feeMsat: Msat
     }
+  /** Paid downstream, and nothing to be had upstream any more. */
+  | { readonly type: 'forwardLost'; readonly outgoingChannel: string; readonly amountMsat: Msat }
   | {
       readonly type: 'forwardFailed'
       readonly incomingChannel: string
@@ -144,6 +146,8 @@ export interface ForwardTotals {
   readonly count: number
   readonly amountMsat: Msat
   readonly feeMsat: Msat
+  /** Paid downstream after the upstream peer had taken its HTLC back: we had been away too long. */
+  readonly lostMsat: Msat
 }
 
 export const circuitKey = (channelId: string, id: bigint): string => `${channelId}/${id}`

@@ -29,12 +29,17 @@ function stored(state: NodeState): unknown {
     Object.entries(state.channels).map(([id, { link: _, ...channel }]) => [id, channel]),
   )
   const { closes, wallet, invoices, payments, peerAddresses, preferences, peerStorage } = state
+  const { circuits, forwards, peerPolicies, seenOnions } = state
   return {
     channels,
     closes,
     wallet,
     invoices,
     payments,
+    circuits,
+    forwards,
+    peerPolicies,
+    seenOnions: Object.assign({}, ...Object.values(seenOnions)) as unknown,
     peerAddresses,
     preferences,
     peerStorage,

@@ -18,7 +18,7 @@ import { seedFromWords, wordsFromEntropy } from '../../engine/wallet/words.ts'
 
 /** One whole node of a simulation: engine, store, and what the shell would keep. */
 
-export const NAMES = ['ada', 'ben', 'cal'] as const
+export const NAMES = ['ada', 'ben', 'cal', 'dan', 'eve'] as const
 export type Name = (typeof NAMES)[number]
 
 /** The one Esplora server of the simulated world. */
@@ -42,6 +42,8 @@ export interface NodeOptions {
   readonly minimumDepth?: number
   /** Points granted in lcp channels: each costs two proofs, so few in simulations. */
   readonly window?: number
+  /** Whether it passes on HTLCs of others. */
+  readonly forwards?: boolean
   /** Blocks; shorter ones make closes cheaper to simulate. */
   readonly toSelfDelay?: number
 }
@@ -100,6 +102,7 @@ export class SimNode {
       },
       formats: options.formats ?? ['anchors_zero_fee_htlc_tx', 'static_remotekey'],
       acceptChannels: true,
+      forwards: options.forwards ?? false,
       servers: [SERVER],
       fallbackFeeratePerKw: 1000,
     }

@@ -1,0 +1,223 @@
+import { equalBytes } from '../base/bytes.ts'
+import { ok, err, type Result } from '../base/result.ts'
+import { msat } from '../base/units.ts'
+import { cautiousTally } from '../channel/log.ts'
+import type { Channel } from '../channel/types.ts'
+import { FAILURE_CODES } from '../onion/failure.ts'
+import { sha256 } from '../crypto/hash.ts'
+import {
+  beginForward,
+  circuitResumed,
+  circuitTick,
+  downstreamLost,
+  downstreamRefused,
+  downstreamRemoved,
+  failHeld,
+  type ForwardContext,
+  preimageKnown,
+  resumeHeld,
+  upstreamOver,
+} from '../switch/circuit.ts'
+import { onionGone, onionRecord } from '../switch/records.ts'
+import { onionId, wasSeen, withoutExpired, withSeen } from '../switch/replay.ts'
+import {
+  type Circuit,
+  circuitKey,
+  circuitOfToken,
+  type ForwardAsk,
+  type Link,
+  type Removal,
+  type SwitchEvent,
+  type SwitchTurn,
+  tokenOf,
+} from '../switch/types.ts'
+import { candidateState, problemNow } from './channel-state.ts'
+import { channelInput } from './channels.ts'
+import type { ApiFailure } from './commands.ts'
+import { forwardPolicyOf, htlcMaximumOf, isForwarding } from './forward-policy.ts'
+import { placeOf, trustedHeight } from './payments.ts'
+import { emit, heightOf, type NodeSetup, type NodeState, putCircuit, type Turn } from './state.ts'
+
+/** Forwarding in the node's turns: between the switch and the channels. */
+
+function linkOf(state: NodeState, setup: NodeSetup, channel: Channel): Link {
+  const { shortChannelId } = channel.funding
+  const policy = forwardPolicyOf(setup)
+  const least = channel.remote.htlcMinimumMsat
+  return {
+    channelId: channel.id,
+    peer: channel.peer,
+    scids: [shortChannelId, channel.localAlias].filter((id) => id !== undefined),
+    state: candidateState(channel, state.closes[channel.id] !== undefined),
+    policy: least > policy.htlcMinimumMsat ? { ...policy, htlcMinimumMsat: least } : policy,
+    htlcMaximumMsat: htlcMaximumOf(channel),
+    bears: (amountMsat) => problemNow(channel, amountMsat, cautiousTally(channel)) === undefined,
+  }
+}
+
+const context = (turn: Turn): ForwardContext => ({
+  now: turn.now,
+  height: trustedHeight(turn),
+  links: Object.values(turn.state.channels).map((channel) => linkOf(turn.state, turn.setup, channel)),
+  allowed: isForwarding(turn.state, turn.setup),
+  intercept: turn.state.preferences['interceptForwards'] === 'on',
+})
+
+function take(turn: Turn, before: Circuit | undefined, result: SwitchTurn): void {
+  const { circuit } = result
+  if (circuit !== before) {
+    if (circuit !== undefined) putCircuit(turn, circuit.key, circuit)
+    else if (before !== undefined) putCircuit(turn, before.key, undefined)
+  }
+  for (const effect of result.effects) {
+    switch (effect.type) {
+      case 'offer':
+        channelInput(turn, effect.channelId, { type: 'propose', proposal: effect.add })
+        break
+      case 'withdraw':
+        channelInput(turn, effect.channelId, { type: 'withdraw', token: effect.token })
+        break
+      case 'remove':
+        remove(turn, effect.channelId, effect.removal)
+        break
+      case 'event':
+        count(turn, effect.event)
+        emit(turn, effect.event)
+        break
+    }
+  }
+}
+
+/** Sums are kept with the circuit, in one write. */
+function count(turn: Turn, event: SwitchEvent): void {
+  const { forwards } = turn.state
+  if (event.type === 'htlcForwarded') {
+    const sums = {
+      count: forwards.count + 1,
+      amountMsat: msat(forwards.amountMsat + event.amountMsat),
+      feeMsat: msat(forwards.feeMsat + event.feeMsat),
+    }
+    turn.state = { ...turn.state, forwards: { ...forwards, ...sums } }
+  } else if (event.type === 'forwardLost') {
+    const lostMsat = msat(forwards.lostMsat + event.amountMsat)
+    turn.state = { ...turn.state, forwards: { ...forwards, lostMsat } }
+  }
+}
+
+/** An answer goes upstream; where that channel is at court already, its machine claims with the preimage. */
+function remove(turn: Turn, channelId: string, removal: Removal): void {
+  channelInput(turn, channelId, { type: 'propose', proposal: removal })
+  if (removal.type === 'fulfill' && turn.state.closes[channelId] !== undefined)
+    turn.pending.push({ kind: 'preimage', channelId, preimage: removal.preimage })
+}
+
+/** A received HTLC, locked in, has a next hop. `onion`: the packet as it came. */
+export function forwardAsked(turn: Turn, ask: ForwardAsk, onion: Uint8Array): void {
+  if (turn.state.circuits[circuitKey(ask.channelId, ask.id)] !== undefined) return
+  const id = onionId(ask.sharedSecret)
+  if (wasSeen(turn.state.seenOnions, id)) {
+    return remove(turn, ask.channelId, {
+      type: 'malformed',
+      id: ask.id,
+      sha256OfOnion: sha256(onion),
+      failureCode: FAILURE_CODES.invalid_onion_hmac,
+    })
+  }
+  turn.state = { ...turn.state, seenOnions: withSeen(turn.state.seenOnions, id, ask.cltvExpiry) }
+  turn.extraWrites.push(onionRecord(id, ask.cltvExpiry))
+  take(turn, undefined, beginForward(ask, context(turn)))
+}
+
+const circuitOf = (turn: Turn, token: string | undefined): Circuit | undefined => {
+  const key = token === undefined ? undefined : circuitOfToken(token)
+  return key === undefined ? undefined : turn.state.circuits[key]
+}
+
+/** Whether a token of an offered HTLC is the switch's. */
+export const isForwardToken = (token: string | undefined): boolean =>
+  token !== undefined && circuitOfToken(token) !== undefined
+
+/** The preimage of an offered HTLC arrived. */
+export function forwardSettled(turn: Turn, token: string | undefined, preimage: Uint8Array): void {
+  const circuit = circuitOf(turn, token)
+  if (circuit !== undefined) take(turn, circuit, preimageKnown(circuit, preimage))
+}
+
+/** The removal of an offered HTLC is locked in. */
+export function forwardRemoved(turn: Turn, token: string | undefined, removal: Removal): void {
+  const circuit = circuitOf(turn, token)
+  if (circuit !== undefined) take(turn, circuit, downstreamRemoved(circuit, removal))
+}
+
+/** An add never entered the log. */
+export function forwardRefused(turn: Turn, token: string | undefined): void {
+  const circuit = circuitOf(turn, token)
+  if (circuit !== undefined) take(turn, circuit, downstreamRefused(circuit))
+}
+
+/** A preimage showed itself on the chain of an outgoing channel. */
+export function forwardPreimage(
+  turn: Turn,
+  channelId: string,
+  paymentHash: Uint8Array,
+  preimage: Uint8Array,
+): void {
+  for (const circuit of Object.values(turn.state.circuits)) {
+    if (circuit.outgoingChannel === channelId && equalBytes(circuit.paymentHash, paymentHash))
+      take(turn, circuit, preimageKnown(circuit, preimage))
+  }
+}
+
+/** An outgoing HTLC is over on chain without a preimage, irrevocably. */
+export function forwardLost(turn: Turn, token: string): void {
+  const circuit = circuitOf(turn, token)
+  if (circuit !== undefined) take(turn, circuit, downstreamLost(circuit))
+}
+
+/** An incoming HTLC is over, off chain or on it. Whether it was one of a circuit. */
+export function forwardOver(turn: Turn, channelId: string, id: bigint): boolean {
+  const circuit = turn.state.circuits[circuitKey(channelId, id)]
+  if (circuit === undefined) return false
+  take(turn, circuit, upstreamOver(circuit))
+  return true
+}
+
+/** Circuits that have waited long enough, and onions that have expired. */
+export function tickForwards(turn: Turn): void {
+  for (const circuit of Object.values(turn.state.circuits)) {
+    if (circuit.state !== 'held' && circuit.state !== 'offered') continue
+    const channel = turn.state.channels[circuit.outgoingChannel ?? '']
+    const waits = channel?.outbox.some((p) => p.type === 'add' && p.token === tokenOf(circuit)) === true
+    look(turn, circuit, waits ? 'waiting' : 'offered')
+  }
+  const { seen, expired } = withoutExpired(turn.state.seenOnions, heightOf(turn.state))
+  if (expired.length === 0) return
+  turn.state = { ...turn.state, seenOnions: seen }
+  for (const id of expired) turn.extraWrites.push(onionGone(id))
+}
+
+function look(turn: Turn, circuit: Circuit, place: Parameters<typeof circuitTick>[1]['place']): void {
+  const channel = turn.state.channels[circuit.outgoingChannel ?? '']
+  const ready =
+    channel !== undefined && candidateState(channel, turn.state.closes[channel.id] !== undefined) === 'usable'
+  take(turn, circuit, circuitTick(circuit, { time: turn.now, height: heightOf(turn.state), place, ready }))
+}
+
+/** After loading: answers that are due upstream, and adds that no connection carries any more. */
+export function resumeForwards(turn: Turn): void {
+  for (const circuit of Object.values(turn.state.circuits)) {
+    for (const effect of circuitResumed(circuit))
+      if (effect.type === 'remove') remove(turn, effect.channelId, effect.removal)
+    if (circuit.outgoingChannel !== undefined)
+      look(turn, circuit, placeOf(turn.state, circuit.outgoingChannel, tokenOf(circuit)))
+  }
+}
+
+/** The user's word on a held HTLC. */
+export function decideHeld(turn: Turn, key: string, go: boolean): Result<void, ApiFailure> {
+  const circuit = turn.state.circuits[key]
+  if (circuit?.state !== 'held')
+    return err({ code: 'notFound', message: 'There is no held payment with this key.' })
+  take(turn, circuit, go ? resumeHeld(circuit, context(turn)) : failHeld(circuit))
+  return ok(undefined)
+}
