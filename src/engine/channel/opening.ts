@@ -240,7 +240,7 @@ function readParty(
   const format = formatNamed(opening.formatName)
   const lcp = message.lcpParameters
   if (format.lcpTlvs !== (lcp !== undefined)) {
-    return fail('lcpTerms', 'lcp wire: lcp_parameters and the channel type come both or neither')
+    return fail('lcpTerms', 'lcp wire: lcp_parameters and bit 266 come both or neither')
   }
   if (lcp !== undefined) {
     if (lcp.revocationWindow < 1 || lcp.revocationWindow > 64)

@@ -4,7 +4,7 @@ import { chainInput } from './chain.ts'
 import { channelInput } from './channels.ts'
 import type { ApiFailure, Command, CommandResult } from './commands.ts'
 import { isNeverFunded } from '../channel/step.ts'
-import { beginOpening, dropOpening } from './openings.ts'
+import { beginOpening, cancelOpening } from './openings.ts'
 import { addInvoice, pay, paySpontaneous } from './payments.ts'
 import { dismissPeer, wantPeer } from './peers.ts'
 import { feerateFor, type Turn } from './state.ts'
@@ -24,7 +24,7 @@ export function dispatch(turn: Turn, command: Command): Result<CommandResult, Ap
       return begun.ok ? ok({ type: 'opening', openingId: begun.id }) : begun
     }
     case 'cancelOpening':
-      dropOpening(turn, command.openingId, { code: 'cancelled', message: 'The opening was cancelled.' })
+      cancelOpening(turn, command.openingId)
       return ok({ type: 'done' })
     case 'closeChannel':
       return closeChannel(turn, command)

@@ -183,7 +183,57 @@ export function dropOpening(turn: Turn, id: string, error: ApiFailure, tell = tr
       data: plainText(error.message),
     })
   }
-  if (!pending.inbound) emit(turn, { type: 'openingFailed', openingId: id, error })
+  if (!pending.inbound) emit(turn, { type: 'openingFailed', openingId: askedAs(id, pending), error })
+}
+
+/** The id by which the user knows an opening. */
+const askedAs = (id: string, pending: PendingOpening): string => pending.askedAs ?? id
+
+/** The user takes an opening back. */
+export function cancelOpening(turn: Turn, openingId: string): void {
+  const found = Object.entries(turn.state.openings).find(
+    ([id, pending]) => askedAs(id, pending) === openingId,
+  )
+  if (found === undefined) return
+  dropOpening(turn, found[0], { code: 'cancelled', message: 'The opening was cancelled.' })
+}
+
+/** Whether an error is about the type of the channel: errors carry words and no codes (BOLT 1 §error), and all makes use these. */
+const isAboutType = (text: string): boolean => /channel[ _-]?type/i.test(text)
+
+/**
+ * The peer's error ends an opening. One that has shown 267 and refuses the lcp type after all (its operator may allow it for some peers
+ * only) is asked once more, for the best of the `bolt` formats; a refusal for any other reason would be the same for those.
+ */
+export function refusedOpening(turn: Turn, id: string, text: string): void {
+  const pending = turn.state.openings[id]
+  if (pending === undefined) return
+  const { opening, inbound } = pending
+  const ofType = !inbound && opening.stage === 'awaitAccept' && formatNamed(opening.formatName).lcpTlvs
+  if (ofType && isAboutType(text) && beginAnew(turn, id, pending)) return
+  dropOpening(turn, id, { code: 'openRefused', message: text, data: { reason: text } }, false)
+}
+
+/** Begins an opening again without lcp, with a salt of its own and under another temporary_channel_id; false where there is no other format. */
+function beginAnew(turn: Turn, id: string, pending: PendingOpening): boolean {
+  const { peer, fundingSat, pushMsat, shutdownScript } = pending.opening
+  const formatName = turn.setup.formats.find(
+    (name) => !formatNamed(name).lcpTlvs && usableWith(turn, peer, name),
+  )
+  if (formatName === undefined) return false
+  const salt = drawSalt(turn, peer)
+  const started = startOpening(
+    { peer, salt, formatName, fundingSat, pushMsat, shutdownScript },
+    openingContext(turn, peer, salt, formatName),
+  )
+  const opening = started.ok ? started.value.opening : undefined
+  if (!started.ok || opening === undefined) return false
+  turn.state = { ...turn.state, openings: omit(turn.state.openings, id) }
+  setOpening(turn, opening.temporaryId, { ...pending, opening, askedAs: askedAs(id, pending) })
+  for (const effect of started.value.effects) {
+    if (effect.type === 'send') sendTo(turn, peer, effect.message)
+  }
+  return true
 }
 
 export function receiveOpeningMessage(
@@ -242,7 +292,7 @@ function take(turn: Turn, id: string, pending: PendingOpening, transition: Openi
     )
     emit(turn, {
       type: 'openingPending',
-      openingId: id,
+      openingId: askedAs(id, pending),
       channelId: channel.id,
       fundingTxid: channel.funding.outpoint.txid,
     })
@@ -257,7 +307,7 @@ function openingEffect(turn: Turn, id: string, nodeId: string, effect: OpeningEf
   if (effect.type !== 'needFunding') return
   const pending = turn.state.openings[id]
   if (pending === undefined) return
-  emit(turn, { type: 'openingNegotiated', openingId: id })
+  emit(turn, { type: 'openingNegotiated', openingId: askedAs(id, pending) })
   const built = buildFundingFor(
     turn,
     `funding-${id}`,

@@ -9,7 +9,7 @@ import { plainText, printableText } from '../wire/text.ts'
 import { claimAt, copyReturned, keepsFor, returnStored, storeForPeer } from './backup.ts'
 import { channelInput } from './channels.ts'
 import { isHalted } from './lease.ts'
-import { dropOpening, receiveOpeningMessage } from './openings.ts'
+import { dropOpening, receiveOpeningMessage, refusedOpening } from './openings.ts'
 import type { ConnectionId } from './ports.ts'
 import { ourFeatures, sendTo } from './send.ts'
 import { emit, omit, type PeerState, type Turn } from './state.ts'
@@ -309,7 +309,7 @@ function receiveError(turn: Turn, nodeId: string, message: WireErrorMessage): vo
   }
   for (const [openingId, { opening }] of Object.entries(turn.state.openings)) {
     if (opening.peer === nodeId && (all || opening.temporaryId === id)) {
-      dropOpening(turn, openingId, { code: 'openRefused', message: text, data: { reason: text } }, false)
+      refusedOpening(turn, openingId, text)
     }
   }
   emit(turn, { type: 'notice', code: 'peerError', message: text })

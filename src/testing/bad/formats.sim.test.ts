@@ -4,7 +4,7 @@ import { toHex } from '../../engine/base/bytes.ts'
 import { encodeFeatures, featureBits } from '../../engine/wire/features.ts'
 import type { LcpParameters, OpenChannel } from '../../engine/wire/messages.ts'
 import { type Bench, createBench, follow } from './bench.ts'
-import { replacing } from './villain.ts'
+import { replacing, type Villain } from './villain.ts'
 
 /** Which format a channel gets, from what the two sides say of themselves; and that no two channels share a key. */
 
@@ -83,9 +83,75 @@ test('a peer that proposes lcp without having said so in init, or half of it, he
   await bench.rest()
   villain.tamper = withoutLcp
   await bench.call(villain)
+  expect((await bench.app()).channels).toEqual([])
   expect(await open()).toContain('not negotiated')
   expect(bench.state().openings).toEqual({})
-  expect((await bench.app()).channels).toEqual([])
+  // It has asked once more, for what both have.
+  expect((await bench.app()).channels.map((c) => c.format)).toEqual(['anchors_zero_fee_htlc_tx'])
+})
+
+/** Answers an lcp open_channel with an error in these words; other types are accepted. */
+const refusingLcp = (villain: Villain, words: string): void => {
+  villain.tamper = replacing('accept_channel', (m) =>
+    m.lcpParameters === undefined
+      ? [m]
+      : [{ type: 'error', channelId: m.temporaryChannelId, data: new TextEncoder().encode(words) }],
+  )
+}
+
+test('a peer that shows lcp and then refuses the type is asked for anchors, in the same opening as the user sees it', async () => {
+  bench = await createBench({ formats: BOTH })
+  await bench.fund(1_000_000)
+  const villain = bench.villain()
+  refusingLcp(villain, 'unsupported channel_type')
+  const outcome = openFromUs(villain.address)
+  await bench.rest()
+  expect(outcome.error).toBeUndefined()
+  expect(villain.all('open_channel').map((m) => m.channelType)).toEqual([LCP_TYPE, ANCHORS_TYPE])
+  const [first, second] = villain.all('open_channel')
+  // Another temporary id and other keys: the proofs of the first are bound to its own, and no key serves twice.
+  expect(first?.temporaryChannelId).not.toEqual(second?.temporaryChannelId)
+  expect(first?.fundingPubkey).not.toEqual(second?.fundingPubkey)
+  expect(second?.lcpParameters).toBeUndefined()
+  expect(bench.state().openings).toEqual({})
+  await bench.mine()
+  await bench.until('the channel is open', (s) => s.channels.some((c) => c.status === 'open'))
+  expect((await bench.client.listChannels()).map((c) => c.format)).toEqual(['anchors_zero_fee_htlc_tx'])
+})
+
+test('a refusal for another reason, of the other type as well, or where no other format is to be had, ends the opening', async () => {
+  bench = await createBench({ formats: BOTH })
+  await bench.fund(1_000_000)
+  const villain = bench.villain()
+  refusingLcp(villain, 'the channel is below 1000000 sat')
+  const small = openFromUs(villain.address)
+  await bench.rest()
+  expect(small).toMatchObject({ over: true, error: 'openRefused' })
+  expect(villain.all('open_channel')).toHaveLength(1)
+
+  villain.tamper = replacing('accept_channel', (m) => [
+    {
+      type: 'error',
+      channelId: m.temporaryChannelId,
+      data: new TextEncoder().encode('Channel Type was not understood'),
+    },
+  ])
+  const neither = openFromUs(villain.address)
+  await bench.rest()
+  expect(neither).toMatchObject({ over: true, error: 'openRefused' })
+  expect(villain.all('open_channel')).toHaveLength(3)
+  expect(bench.state().openings).toEqual({})
+  expect(bench.state().wallet.reservations).toEqual({})
+  await bench.stop()
+
+  bench = await createBench({ formats: ['lcp'] })
+  await bench.fund(1_000_000)
+  const other = bench.villain()
+  refusingLcp(other, 'unsupported channel_type')
+  const only = openFromUs(other.address)
+  await bench.rest()
+  expect(only).toMatchObject({ over: true, error: 'openRefused' })
+  expect(other.all('open_channel')).toHaveLength(1)
 })
 
 test('keys are never used twice: failed openings, restarts, a wallet restored from words, and randomness that repeats itself', async () => {
