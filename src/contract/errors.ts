@@ -20,6 +20,10 @@ export const ERROR_CODES = [
   'wrongPassword',
   'mainnetRefused',
   'backupUnreadable',
+  // a sealed wallet file: made to claim what is on the chain, or used already; and a wallet that goes on elsewhere
+  'fileIsCopy',
+  'fileUsed',
+  'walletMoved',
   // words and addresses
   'wordsUnknown',
   'wordsCount',

@@ -3,6 +3,7 @@ import { channelView } from './channel-view.ts'
 import {
   amount,
   appState,
+  bytes,
   channel,
   channelId,
   coin,
@@ -77,6 +78,11 @@ const credential = v.union([
   v.object({ passkeySecret: hash32 }),
 ])
 
+/** What a sealed wallet file is opened with; whoever has both has the wallet. */
+const filePassword = v.pipe(v.string(), v.minLength(8), v.maxLength(1000))
+/** Far above any wallet's: what a page and its worker can hand each other. */
+const MAX_FILE_BYTES = 512 * 1024 * 1024
+
 /** The API as data. The page, the console, Node and tests all speak it; servers validate both directions with it. */
 export const procedures = {
   getInfo: call(
@@ -118,7 +124,7 @@ export const procedures = {
   /** The recovery words, for the user's eyes; the UI asks before it calls. */
   showWords: call(nothing, v.object({ words: v.array(v.string()) })),
   confirmWords: call(nothing, nothing),
-  /** Forgets a practice wallet for good: only on regtest, where coins are worth nothing and chains are started over. */
+  /** Forgets a wallet for good: on regtest, where coins are worth nothing and chains are started over, and one that has moved. */
   eraseWallet: call(v.object({ confirm: v.literal('erase') }), nothing),
   /** Opens the wallet's storage and starts the node. */
   unlock: call(credential, nothing),
@@ -331,6 +337,29 @@ export const procedures = {
     }),
     v.object({ channels: v.number() }),
   ),
+  /**
+   * Hands the whole wallet out as a sealed file, for one other device: this one stops for good before it answers. Asked again, it gives
+   * the same state once more, sealed with whatever password is given then.
+   */
+  exportMove: call(
+    v.object({ password: filePassword }),
+    v.object({ name: v.string(), file: bytes(MAX_FILE_BYTES), epoch: v.number() }),
+  ),
+  /** A sealed file of everything, for claiming on chain what is left if this device is lost. It can never be imported. */
+  exportCopy: call(
+    v.object({ password: filePassword }),
+    v.object({ name: v.string(), file: bytes(MAX_FILE_BYTES) }),
+  ),
+  /** Brings a wallet here that another device has handed out: once. Its channels go on when their peers have agreed. */
+  importMove: call(
+    v.object({
+      file: bytes(MAX_FILE_BYTES),
+      password: v.pipe(v.string(), v.minLength(1), v.maxLength(1000)),
+    }),
+    nothing,
+  ),
+  /** The moved wallet goes on here after all, in a new epoch; the file and every device that it came to are worth nothing then. */
+  takeBackWallet: call(v.object({ confirm: v.literal('bring back') }), nothing),
   exportLogs: call(nothing, v.object({ text: v.string() })),
 } as const
 

@@ -52,16 +52,19 @@ function expectResult<T extends CommandResult['type']>(
   return result as Extract<CommandResult, { type: T }>
 }
 
+/** Why no node runs, where there is a wallet all the same. */
+const NO_NODE: Readonly<Partial<Record<AppState['phase'], () => never>>> = {
+  locked: () => fail('locked', 'The wallet is locked.'),
+  moved: () => fail('walletMoved', 'This wallet has moved to another device.'),
+}
+
 const credentialOf = (input: Input<'unlock'>): Credential =>
   'password' in input
     ? { kind: 'password', password: input.password }
     : { kind: 'passkey', secret: fromHex(input.passkeySecret) }
 
 export function createHandlers(host: HostControl): Handlers {
-  const noWallet = (): never =>
-    host.state().phase === 'locked'
-      ? fail('locked', 'The wallet is locked.')
-      : fail('noWallet', 'There is no wallet yet.')
+  const noWallet = (): never => NO_NODE[host.state().phase]?.() ?? fail('noWallet', 'There is no wallet yet.')
   const node = (): Running => {
     const running = host.running()
     if (running === undefined) return noWallet()
@@ -409,7 +412,28 @@ export function createHandlers(host: HostControl): Handlers {
       })
       return { channels: expectResult(result, 'recovered').channels }
     },
+    exportMove: async ({ password }) => {
+      const { file, epoch } = await host.move.handOut(password)
+      return { name: fileName('move'), file, epoch }
+    },
+    exportCopy: async ({ password }) => ({
+      name: fileName('copy'),
+      file: await host.move.copy(password),
+    }),
+    importMove: async ({ file, password }) => {
+      await host.move.take(file, password)
+      return {}
+    },
+    takeBackWallet: async () => {
+      await host.move.takeBack()
+      return {}
+    },
     exportLogs: async () => ({ text: host.log.text() }),
+  }
+
+  function fileName(kind: 'move' | 'copy'): string {
+    const day = new Date(host.now()).toISOString().slice(0, 10)
+    return `switchback-${host.state().network}-${kind}-${day}.wallet`
   }
 
   function decode(text: string): Output<'decode'> {

@@ -51,6 +51,13 @@ export interface HostControl {
     add(lock: NewLock, proof: Credential | undefined): Promise<void>
     remove(kind: Credential['kind'], proof: Credential): Promise<void>
   }
+  /** The wallet as a sealed file, and back: see `move.ts`. */
+  readonly move: {
+    handOut(password: string): Promise<{ readonly file: Uint8Array<ArrayBuffer>; readonly epoch: number }>
+    copy(password: string): Promise<Uint8Array<ArrayBuffer>>
+    take(file: Uint8Array, password: string): Promise<void>
+    takeBack(): Promise<void>
+  }
   gateway(): string
   setGateway(url: string): Promise<void>
 }

@@ -6,6 +6,7 @@ import { type NetworkName, NETWORKS } from '../engine/bitcoin/network.ts'
 import { FORMATS } from '../engine/commitment/formats.ts'
 import { publicKey } from '../engine/crypto/curve.ts'
 import { entropyFrom } from '../engine/crypto/entropy.ts'
+import { isHalted, type Lease } from '../engine/node/lease.ts'
 import { loadNode, turn } from '../engine/node/node.ts'
 import type { Store } from '../engine/node/ports.ts'
 import type { NodeSetup, NodeState } from '../engine/node/state.ts'
@@ -18,10 +19,12 @@ import { createHandlers } from './api.ts'
 import type { Defaults, HostControl, Running } from './control.ts'
 import { createLog } from './log.ts'
 import { createLoop, type Loop } from './loop.ts'
+import { arrival, copyOf, handOut, openMove, takeBack } from './move.ts'
 import { createPeers } from './peers.ts'
 import type { Clock, EsploraPort } from './ports.ts'
 import { emptyState, projectState } from './project.ts'
 import type { Dial } from './socket.ts'
+import { walletFingerprint } from './vault/container.ts'
 import type { ScryptCost } from './vault/keyring.ts'
 import { openVault } from './vault/vault.ts'
 
@@ -85,6 +88,33 @@ const wordsFailure = (error: WordsError): ApiErrorData => {
   }
 }
 
+const GONE_ELSEWHERE: ApiErrorData = {
+  code: 'walletMoved',
+  message: 'This wallet goes on on another device: a peer has its newer copy.',
+}
+
+const movedBy = (lease: Lease): NonNullable<AppState['moved']> => ({
+  how: lease.elsewhere === undefined ? 'handedOut' : 'elsewhere',
+  epoch: lease.elsewhere?.epoch ?? lease.epoch,
+  at: new Date(lease.elsewhere?.at ?? lease.retired?.at ?? 0).toISOString(),
+})
+
+/** Closes are enforced, but not yet tried against full mempools, attacking servers and a lost device in every combination. */
+function refuseMainnet(network: string): void {
+  if (network !== 'bitcoin') return
+  throw new ApiError({
+    code: 'mainnetRefused',
+    message: 'Mainnet is refused until contested closes are tested against all that real money meets.',
+  })
+}
+
+/** A stored seed, wherever it comes from. */
+function readSeed(bytes: Uint8Array | undefined): Seed | undefined {
+  const decoded = bytes === undefined ? undefined : decodeRecord(bytes)
+  if (decoded?.ok !== true || decoded.value.version !== SEED_VERSION) return undefined
+  return decoded.value.value as Seed
+}
+
 /** Reads a store and starts what it holds; with an empty one waits for `createWallet` or `restoreWallet`. */
 export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
   const log = createLog(ports.clock)
@@ -92,6 +122,8 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
   let running: Running | undefined
   let seed: Seed | undefined
   let broken: ApiErrorData | undefined
+  /** A wallet that has moved away: known, and never run. */
+  let resting: { readonly setup: NodeSetup; readonly lease: Lease } | undefined
   /** Two creations at once would leave one caller with words that nothing is kept under. */
   let busy = false
   const vault = await openVault(ports.store, {
@@ -103,12 +135,12 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
     for (const listener of listeners) listener()
   }
 
-  function begin(from: Seed, records: ReadonlyMap<string, Uint8Array>): void {
+  function setupOf(from: Seed): NodeSetup {
     const network = NETWORKS[from.network]
     const bytes = seedFromWords(from.words.split(' '), from.passphrase)
     const keys = nodeKeys(bytes, network)
     const nodeSecret = keys.identity()
-    const setup: NodeSetup = {
+    return {
       network: from.network,
       walletKeys: walletKeys(bytes, network),
       nodeKeys: keys,
@@ -120,10 +152,18 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
       servers: from.servers,
       fallbackFeeratePerKw: from.network === 'regtest' ? 1000 : 2500,
     }
+  }
+
+  function begin(from: Seed, records: ReadonlyMap<string, Uint8Array>): void {
+    const setup = setupOf(from)
     const loaded = loadNode(records, setup)
     if (!loaded.ok) {
       broken = { code: 'storageFailed', message: `The stored wallet cannot be read: ${loaded.error}` }
       log.add('error', broken.message)
+      return
+    }
+    if (isHalted(loaded.value.lease)) {
+      resting = { setup, lease: loaded.value.lease }
       return
     }
     const loop: Loop<NodeState> = createLoop(loaded.value, {
@@ -146,7 +186,7 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
     const peers = createPeers({
       dial: ports.dialer(() => seed?.gateway ?? ports.defaults.gateway),
       clock: ports.clock,
-      localSecret: nodeSecret,
+      localSecret: setup.nodeSecret,
       localNodeId: setup.nodeId,
       entropy: ports.entropy,
       emit: (input) => loop.push(input),
@@ -159,6 +199,10 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
         JSON.stringify(event, (_, v) => (typeof v === 'bigint' ? String(v) : v)),
       ),
     )
+    // It has stopped by itself; what was under way is told so.
+    loop.subscribe((event) => {
+      if (event.type === 'walletElsewhere') loop.freeze(GONE_ELSEWHERE)
+    })
     peers.onChange(changed)
     loop.start()
   }
@@ -180,9 +224,9 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
     })
     const stored = records.get(SEED_KEY)
     if (stored === undefined) return
-    const decoded = decodeRecord(stored)
-    if (decoded.ok && decoded.value.version === SEED_VERSION) {
-      seed = decoded.value.value as Seed
+    const read = readSeed(stored)
+    if (read !== undefined) {
+      seed = read
       begin(seed, records)
     } else broken = { code: 'storageFailed', message: 'The stored wallet was written by another version.' }
   }
@@ -191,8 +235,26 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
   async function sleep(): Promise<void> {
     await running?.loop.stop()
     running = undefined
+    resting = undefined
     seed = undefined
     broken = undefined
+  }
+
+  /** The wallet here, where it may not go on. */
+  function halted(): { readonly setup: NodeSetup; readonly lease: Lease } | undefined {
+    if (resting !== undefined || running === undefined) return resting
+    const { lease } = running.loop.status().state
+    return isHalted(lease) ? { setup: running.setup, lease } : undefined
+  }
+
+  /** For what changes the wallet as a whole: the node stands still meanwhile, and goes on from whatever is stored then. */
+  async function still<T>(task: () => Promise<T>): Promise<T> {
+    await sleep()
+    try {
+      return await task()
+    } finally {
+      await wake()
+    }
   }
 
   /** One change of the wallet as a whole at a time: between its first and last step there is no node that could refuse another. */
@@ -229,6 +291,17 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
             }),
       },
     }
+    const gone = halted()
+    if (gone !== undefined && seed !== undefined) {
+      return emptyState({
+        ...around,
+        peers: [],
+        phase: 'moved',
+        network: seed.network,
+        servers: seed.servers,
+        moved: movedBy(gone.lease),
+      })
+    }
     if (running === undefined) {
       return emptyState({
         ...around,
@@ -254,20 +327,29 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
     alone(async () => {
       if (running === undefined || running.loop.status().phase !== 'running')
         throw new ApiError({ code: 'notReady', message: 'There is no wallet running to lock.' })
-      await sleep()
-      try {
-        await change()
-      } finally {
-        await wake()
-      }
+      await still(change)
     })
+
+  const sealing = () => ({
+    entropy: ports.entropy,
+    now: ports.clock.now(),
+    ...(ports.passwordCost === undefined ? {} : { cost: ports.passwordCost }),
+  })
+
+  const requireNoWallet = (): void => {
+    // A stored wallet that cannot be read is one all the same: its seed is never written over.
+    if (running !== undefined || seed !== undefined || busy || vault.status().locked) {
+      throw new ApiError({ code: 'walletExists', message: 'There is a wallet already.' })
+    }
+    if (broken !== undefined) throw new ApiError(broken)
+  }
 
   const control: HostControl = {
     log,
     defaults: ports.defaults,
     now: () => ports.clock.now(),
     after: (ms, task) => ports.clock.after(ms, task),
-    running: () => running,
+    running: () => (halted() === undefined ? running : undefined),
     state,
     onChange(listener) {
       let last = Number.NEGATIVE_INFINITY
@@ -290,18 +372,8 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
       }
     },
     async create(options) {
-      // A stored wallet that cannot be read is one all the same: its seed is never written over.
-      if (running !== undefined || seed !== undefined || busy || vault.status().locked) {
-        throw new ApiError({ code: 'walletExists', message: 'There is a wallet already.' })
-      }
-      if (broken !== undefined) throw new ApiError(broken)
-      // Closes are enforced, but not yet tried against full mempools, attacking servers and a lost device in every combination.
-      if (options.network === 'bitcoin') {
-        throw new ApiError({
-          code: 'mainnetRefused',
-          message: 'Mainnet is refused until contested closes are tested against all that real money meets.',
-        })
-      }
+      requireNoWallet()
+      refuseMainnet(options.network)
       const parsed = parseWords(options.words)
       if (!parsed.ok) throw new ApiError(wordsFailure(parsed.error))
       const next: Seed = {
@@ -319,8 +391,11 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
     newWords: (count) => newWords(entropyFrom(ports.entropy()), count).join(' '),
     words: () => seed?.words.split(' '),
     async erase() {
-      if ((seed?.network ?? ports.defaults.network) !== 'regtest') {
-        throw new ApiError({ code: 'notAvailable', message: 'Only a practice wallet can be erased.' })
+      if ((seed?.network ?? ports.defaults.network) !== 'regtest' && halted() === undefined) {
+        throw new ApiError({
+          code: 'notAvailable',
+          message: 'Only a practice wallet can be erased, or one that has moved.',
+        })
       }
       await alone(async () => {
         await sleep()
@@ -350,8 +425,53 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
       add: (lock, proof) => relock(() => vault.addLock(lock, proof)),
       remove: (kind, proof) => relock(() => vault.removeLock(kind, proof)),
     },
+    move: {
+      handOut: (password) =>
+        alone(async () => {
+          const gone = halted()
+          if (gone === undefined && running?.loop.status().phase !== 'running')
+            throw new ApiError({ code: 'notReady', message: 'There is no wallet running to move.' })
+          const identity = gone?.setup ?? running?.setup
+          if (identity === undefined) throw new Error('invariant: a wallet that runs or has moved')
+          return still(() => handOut(vault.store, identity, password, sealing()))
+        }),
+      copy: (password) => {
+        const identity = control.running()?.setup
+        if (identity === undefined)
+          throw new ApiError({ code: 'notReady', message: 'There is no wallet running to copy.' })
+        return copyOf(vault.store, identity, password, sealing())
+      },
+      async take(file, password) {
+        requireNoWallet()
+        await alone(async () => {
+          const opened = await openMove(file, password)
+          refuseMainnet(opened.network)
+          const from = readSeed(opened.records.get(SEED_KEY))
+          const made = await arrival(vault.store, opened, ports.entropy)
+          // What is written must be a wallet that starts, and the one that the file says it is.
+          const setup = from === undefined ? undefined : setupOf(from)
+          if (
+            setup === undefined ||
+            setup.network !== opened.network ||
+            walletFingerprint(setup.nodeId) !== opened.wallet ||
+            !loadNode(made.records, setup).ok
+          )
+            throw new ApiError({ code: 'backupUnreadable', message: 'This file is damaged or incomplete.' })
+          await vault.store.commit(made.writes)
+          await wake()
+        })
+      },
+      takeBack: () =>
+        alone(async () => {
+          const gone = halted()
+          if (gone === undefined)
+            throw new ApiError({ code: 'notAvailable', message: 'This wallet has not moved.' })
+          await still(() => takeBack(vault.store, gone.setup, ports.entropy))
+        }),
+    },
     gateway: () => seed?.gateway ?? ports.defaults.gateway,
     async setGateway(url) {
+      if (halted() !== undefined) throw new ApiError(GONE_ELSEWHERE)
       const status = running?.loop.status()
       if (status !== undefined && status.phase !== 'running') {
         throw new ApiError({ code: 'frozen', message: 'The node has stopped and changes nothing any more.' })

@@ -187,8 +187,9 @@ export function recoverChannels(turn: Turn, backup: Backup): number {
 
 // ---- copies at peers -----------------------------------------------------------------------------------------------
 
-export const keepsFor = (turn: Turn, nodeId: string): boolean =>
-  supports(turn.state.peers[nodeId]?.features ?? new Uint8Array(0), 'option_provide_storage')
+/** Whether a connected peer keeps copies for others. */
+export const keepsCopies = (state: Pick<NodeState, 'peers'>, nodeId: string): boolean =>
+  supports(state.peers[nodeId]?.features ?? new Uint8Array(0), 'option_provide_storage')
 
 /** A peer is ready: it gets back what we keep for it, before any `channel_reestablish` (BOLT 1 §peer_storage, rationale). */
 export function returnStored(turn: Turn, nodeId: string): void {
@@ -297,7 +298,7 @@ const sendCopy = (turn: Turn, to: readonly string[]): void => {
 
 /** Says to a peer, before the channels that came from another device greet it, that this device has taken the wallet over. */
 export function claimAt(turn: Turn, nodeId: string): void {
-  if (keepsFor(turn, nodeId) && channelsToKeep(turn.state).length > 0) sendCopy(turn, [nodeId])
+  if (keepsCopies(turn.state, nodeId) && channelsToKeep(turn.state).length > 0) sendCopy(turn, [nodeId])
 }
 
 /**
@@ -316,7 +317,7 @@ export function shareBackup(turn: Turn): void {
       peer?.phase === 'ready' &&
       peer.awaitsCopy === undefined &&
       state.sharedBackups[nodeId] !== content &&
-      keepsFor(turn, nodeId)
+      keepsCopies(state, nodeId)
     )
   })
   if (due.length > 0) sendCopy(turn, due)

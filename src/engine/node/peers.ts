@@ -6,7 +6,7 @@ import { decodeMessage } from '../wire/decode.ts'
 import { checkFeatures, combinedFeatures } from '../wire/features.ts'
 import type { Init, Message, WireErrorMessage } from '../wire/messages.ts'
 import { plainText, printableText } from '../wire/text.ts'
-import { claimAt, copyReturned, keepsFor, returnStored, storeForPeer } from './backup.ts'
+import { claimAt, copyReturned, keepsCopies, returnStored, storeForPeer } from './backup.ts'
 import { channelInput } from './channels.ts'
 import { isHalted } from './lease.ts'
 import { dropOpening, receiveOpeningMessage, refusedOpening } from './openings.ts'
@@ -192,7 +192,7 @@ function receiveInit(turn: Turn, peer: PeerState, message: Init): void {
   setPeer(turn, { ...peer, phase: 'ready', features, lastHeard: turn.now })
   returnStored(turn, nodeId)
   // A copy comes before any channel_reestablish (BOLT 1 §peer_storage); whoever keeps none says so by going on.
-  if (keepsFor(turn, nodeId) && hasUnproven(turn, nodeId)) {
+  if (keepsCopies(turn.state, nodeId) && hasUnproven(turn, nodeId)) {
     setPeer(turn, { ...peer, phase: 'ready', features, lastHeard: turn.now, awaitsCopy: turn.now })
   } else greet(turn, nodeId)
   emit(turn, { type: 'peerReady', nodeId })

@@ -182,7 +182,7 @@ export async function sealContainer(
   records: Records,
   password: string,
   options: SealOptions,
-): Promise<Uint8Array> {
+): Promise<Uint8Array<ArrayBuffer>> {
   const { entropy, cost = SCRYPT_COST } = options
   const dump = encodeDump(records)
   const fileKey = entropy()

@@ -32,6 +32,10 @@ import {
 
 /** Where the keyring lies; no record of the engine has this name. */
 export const KEYRING_KEY = 'vault'
+/** Which epochs of which wallets have begun here. Nothing secret, and not of one wallet: it outlives them, locks and erasing. */
+export const EPOCHS_KEY = 'epochs'
+/** Records that are never sealed. */
+const IN_CLEAR: ReadonlySet<string> = new Set([KEYRING_KEY, EPOCHS_KEY])
 
 export interface VaultStatus {
   /** Records cannot be read or written until `unlock`. */
@@ -66,7 +70,7 @@ export interface Vault {
   addLock(lock: NewLock, proof?: Credential): Promise<void>
   /** Takes a lock away; with the last one every record is stored plainly again, in one commit. */
   removeLock(kind: Slot['kind'], proof: Credential): Promise<void>
-  /** Deletes every record, the keyring included, locked or not. Nothing else may be under way in the store. */
+  /** Deletes every record but `EPOCHS_KEY`, the keyring included, locked or not. Nothing else may be under way in the store. */
   erase(): Promise<void>
 }
 
@@ -109,7 +113,7 @@ export async function openVault(raw: Store, options: VaultOptions): Promise<Vaul
 
   function opened(records: ReadonlyMap<string, Uint8Array>): ReadonlyMap<string, Uint8Array> {
     const plain = new Map<string, Uint8Array>()
-    for (const [key, value] of records) if (key !== KEYRING_KEY) plain.set(key, openedRecord(key, value))
+    for (const [key, value] of records) if (!IN_CLEAR.has(key)) plain.set(key, openedRecord(key, value))
     return plain
   }
 
@@ -117,7 +121,7 @@ export async function openVault(raw: Store, options: VaultOptions): Promise<Vaul
     key === undefined
       ? writes
       : writes.map((write) =>
-          write.value === null
+          write.value === null || IN_CLEAR.has(write.key)
             ? write
             : { key: write.key, value: sealRecord(key, write.key, write.value, entropy) },
         )
@@ -161,8 +165,9 @@ export async function openVault(raw: Store, options: VaultOptions): Promise<Vaul
       },
       async read(key) {
         requireOpen()
-        const value = key === KEYRING_KEY ? undefined : await raw.read(key)
-        return value === undefined ? undefined : openedRecord(key, value)
+        if (key === KEYRING_KEY) return undefined
+        const value = await raw.read(key)
+        return value === undefined || IN_CLEAR.has(key) ? value : openedRecord(key, value)
       },
       async commit(writes) {
         requireOpen()
@@ -213,7 +218,8 @@ export async function openVault(raw: Store, options: VaultOptions): Promise<Vaul
     },
     async erase() {
       const records = await raw.load()
-      await raw.commit([...records.keys()].map((key) => ({ key, value: null })))
+      const gone = [...records.keys()].filter((key) => key !== EPOCHS_KEY)
+      await raw.commit(gone.map((key) => ({ key, value: null })))
       dataKey?.fill(0)
       dataKey = undefined
       keyring = undefined

@@ -96,6 +96,18 @@ const ENTRIES: Readonly<Record<ErrorCode, Entry>> = {
     what: 'This backup cannot be used here.',
     todo: 'It is no backup of this app, or damaged, or of a wallet with other words or on another network. Nothing was changed.',
   },
+  fileIsCopy: {
+    what: 'This is a safety copy, not a moved wallet.',
+    todo: 'It can only be used to claim money on chain if the device is lost. To go on here, open the wallet on its device and choose “Move to another device” there.',
+  },
+  fileUsed: {
+    what: 'This file has been opened on this device before.',
+    todo: 'A moved wallet can be opened once. If you still have it on another device, move it again from there.',
+  },
+  walletMoved: {
+    what: 'This wallet has moved to another device.',
+    todo: 'Use it there. Nothing is sent from here any more.',
+  },
   mainnetRefused: {
     what: 'This version does not work with real bitcoin yet.',
     todo: 'Closes on chain have not been tried enough against what real money meets there. Choose a practice network until they have.',

@@ -1,0 +1,36 @@
+import type { AppState } from '../contract/schemas.ts'
+import { channelsToKeep, contentDigest, copyContent, EXPORTED, keepsCopies } from '../engine/node/backup.ts'
+import type { NodeState } from '../engine/node/state.ts'
+
+/** Copies of what brings channels back: the file, and what each peer is known to hold. */
+
+const iso = (ms: number): string => new Date(ms).toISOString()
+
+type Copy = AppState['backup']['copies'][number]
+
+function copyAt(state: NodeState, nodeId: string, newest: string): Copy {
+  const copy = state.copies[nodeId]
+  if (copy !== undefined) {
+    const holds = copy.content !== newest ? 'older' : copy.returned ? 'newest' : 'sent'
+    return { nodeId, holds, madeAt: iso(copy.at) }
+  }
+  if (state.peers[nodeId]?.phase !== 'ready') return { nodeId, holds: 'unknown' }
+  return { nodeId, holds: keepsCopies(state, nodeId) ? 'none' : 'refused' }
+}
+
+export function projectBackup(state: NodeState): AppState['backup'] {
+  const [exportedAt, exported] = state.preferences[EXPORTED]?.split(' ') ?? []
+  const { nodeId, backup } = state.foundBackup ?? {}
+  const kept = channelsToKeep(state)
+  const newest = copyContent(state)
+  return {
+    channels: kept.length,
+    ...(exportedAt === undefined ? {} : { exportedAt: iso(Number(exportedAt)) }),
+    exportedCurrent: exported === contentDigest(state),
+    peerCopies: Object.values(state.sharedBackups).filter((content) => content === newest).length,
+    copies: [...new Set(kept.map((channel) => channel.peer))].map((id) => copyAt(state, id, newest)),
+    ...(nodeId === undefined || backup === undefined
+      ? {}
+      : { found: { nodeId, channels: backup.channels.length, createdAt: iso(backup.createdAt) } }),
+  }
+}
