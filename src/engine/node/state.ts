@@ -10,8 +10,11 @@ import type { Entropy } from '../crypto/entropy.ts'
 import type { OnchainState } from '../onchain/types.ts'
 import type { InvoiceRecord } from '../payment/invoice-record.ts'
 import type { PaymentRecord } from '../payment/payment-record.ts'
+import type { Graph } from '../router/graph.ts'
 import type { NodeKeys, WalletKeys } from '../wallet/keys.ts'
 import type { WalletState } from '../wallet/types.ts'
+import type { Graph } from '../router/graph.ts'
+import type { History } from '../router/types.ts'
 import type { SeenOnions } from '../switch/replay.ts'
 import type { Circuit, ForwardAsk, ForwardPolicy, ForwardTotals } from '../switch/types.ts'
 import type { FoundBackup } from './backup-types.ts'
@@ -35,10 +38,14 @@ export interface NodeSetup {
   /** Whether HTLCs of others are passed on, until the user chooses; default no. What that costs: default the usual. */
   readonly forwards?: boolean
   readonly forwardPolicy?: ForwardPolicy
+  /** The network as far as it is known, for paths; without it only invoices' own hints lead to strangers. */
+  readonly graph?: () => Graph
   /** Esplora servers to begin with, until the user chooses. */
   readonly servers: readonly string[]
   /** Feerate for commitments and transactions while servers have no estimate, sat per 1000 weight. */
   readonly fallbackFeeratePerKw: number
+  /** The network as gossip tells it, kept by the host beside the node: a turn reads it and never writes to it. */
+  readonly graph?: Graph
 }
 
 export interface PeerState {
@@ -95,6 +102,8 @@ export interface NodeState {
   /** Onions that were passed on, until they expire. */
   readonly seenOnions: SeenOnions
   readonly forwards: ForwardTotals
+  /** What attempts to pay have taught. */
+  readonly routeHistory: History
   /** What peers ask for forwarding to us, by channel id (their `channel_update`). */
   readonly peerPolicies: Readonly<Record<string, PeerPolicy>>
   /** Where peers with channels were last reached, by node id. */
