@@ -12,6 +12,8 @@ import { entropyFrom } from '../crypto/entropy.ts'
 import { INVOICE_VERSION, type InvoiceRecord, invoiceKey } from '../payment/invoice-record.ts'
 import { PAYMENT_VERSION, paymentKey, type PaymentRecord } from '../payment/payment-record.ts'
 import { decodeRecord, encodeRecord } from '../records/codec.ts'
+import { emptyHistory } from '../router/history.ts'
+import type { History } from '../router/types.ts'
 import { circuitGone, circuitRecord, loadSwitch, totalsRecord } from '../switch/records.ts'
 import { shareBackup, storeWaiting } from './backup.ts'
 import { broadcast, chainInput, watchChannel, watchWallet } from './chain.ts'
@@ -44,6 +46,8 @@ export interface TurnResult {
 
 const PREFERENCE_VERSION = 1
 const POLICY_VERSION = 1
+const HISTORY_VERSION = 1
+const HISTORY_KEY = 'routes/history'
 const PEER_VERSION = 1
 const STORAGE_VERSION = 1
 
@@ -89,6 +93,7 @@ export function loadNode(
     invoices: invoices.value,
     payments: payments.value,
     ...forwarding.value,
+    routeHistory: loadHistory(records),
     peerPolicies: peerPolicies.value,
     peerAddresses: peerAddresses.value,
     preferences: preferences.value,
@@ -142,6 +147,15 @@ function loadWalletState(
   return ok(extendWatch(loaded.value, setup.walletKeys).state)
 }
 
+/** What attempts taught; a lesson that cannot be read is none. */
+function loadHistory(records: ReadonlyMap<string, Uint8Array>): History {
+  const bytes = records.get(HISTORY_KEY)
+  const decoded = bytes === undefined ? undefined : decodeRecord(bytes)
+  return decoded?.ok === true && decoded.value.version === HISTORY_VERSION
+    ? (decoded.value.value as History)
+    : emptyHistory
+}
+
 /** The records that turn a store of `prev` into one of `next`. */
 function writesBetween(
   prev: NodeState | undefined,
@@ -176,6 +190,8 @@ function writesBetween(
       value: after === undefined ? null : encodeRecord(PREFERENCE_VERSION, after),
     })
   })
+  if (prev !== undefined && prev.routeHistory !== next.routeHistory)
+    writes.push({ key: HISTORY_KEY, value: encodeRecord(HISTORY_VERSION, next.routeHistory) })
   diff(prev?.peerPolicies, next.peerPolicies, (id, _before, after) => {
     writes.push({
       key: `policy/${id}`,

@@ -19,6 +19,7 @@ import {
 import { dueAt, paymentOfToken, type PaymentRecord, type PaymentTurn } from '../payment/payment-record.ts'
 import { startSpontaneous } from '../payment/spontaneous.ts'
 import type { ChannelCandidate } from '../payment/types.ts'
+import { learn } from '../router/history.ts'
 import { candidateState, problemNow } from './channel-state.ts'
 import { channelInput } from './channels.ts'
 import type { ApiFailure } from './commands.ts'
@@ -64,8 +65,23 @@ const payContext = (turn: Turn): PayContext => ({
   findRoutes: (wanted) => findRoutes(turn, wanted),
 })
 
+/** Attempts by routes that have ended teach where money goes through. */
+function learnFrom(turn: Turn, before: PaymentRecord | undefined, after: PaymentRecord): void {
+  if (before === undefined || before.attempts === after.attempts) return
+  let routeHistory = turn.state.routeHistory
+  for (const attempt of after.attempts) {
+    const { route, n, lesson, state } = attempt
+    if (route === undefined || state === 'pending') continue
+    if (before.attempts.find((a) => a.n === n)?.state !== 'pending') continue
+    const result = state === 'succeeded' ? ({ type: 'arrived' } as const) : lesson
+    if (result !== undefined) routeHistory = learn(routeHistory, { route, at: turn.now, result })
+  }
+  if (routeHistory !== turn.state.routeHistory) turn.state = { ...turn.state, routeHistory }
+}
+
 function take(turn: Turn, result: PaymentTurn): void {
   const { record } = result
+  learnFrom(turn, turn.state.payments[record.paymentHash], record)
   putPayment(turn, record)
   for (const effect of result.effects) {
     if (effect.type === 'offer')

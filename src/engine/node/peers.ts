@@ -12,6 +12,7 @@ import { isHalted } from './lease.ts'
 import { dropOpening, receiveOpeningMessage, refusedOpening } from './openings.ts'
 import type { ConnectionId } from './ports.ts'
 import { ourFeatures, sendTo } from './send.ts'
+import { peerUpdate } from './updates.ts'
 import { emit, omit, type PeerState, type Turn } from './state.ts'
 import { isLive } from './take-over.ts'
 
@@ -254,6 +255,8 @@ function route(turn: Turn, nodeId: string, message: Message): void {
     case 'channel_reestablish':
       greetAfterCopy(turn, nodeId)
       return toChannel(turn, nodeId, message.channelId, message)
+    case 'channel_update':
+      return peerUpdate(turn, nodeId, message)
     case 'query_channel_range':
       // We keep no gossip of others yet; an empty complete answer is the truth.
       return sendTo(turn, nodeId, {

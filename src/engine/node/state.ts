@@ -10,7 +10,6 @@ import type { Entropy } from '../crypto/entropy.ts'
 import type { OnchainState } from '../onchain/types.ts'
 import type { InvoiceRecord } from '../payment/invoice-record.ts'
 import type { PaymentRecord } from '../payment/payment-record.ts'
-import type { Graph } from '../router/graph.ts'
 import type { NodeKeys, WalletKeys } from '../wallet/keys.ts'
 import type { WalletState } from '../wallet/types.ts'
 import type { Graph } from '../router/graph.ts'
@@ -38,8 +37,6 @@ export interface NodeSetup {
   /** Whether HTLCs of others are passed on, until the user chooses; default no. What that costs: default the usual. */
   readonly forwards?: boolean
   readonly forwardPolicy?: ForwardPolicy
-  /** The network as far as it is known, for paths; without it only invoices' own hints lead to strangers. */
-  readonly graph?: () => Graph
   /** Esplora servers to begin with, until the user chooses. */
   readonly servers: readonly string[]
   /** Feerate for commitments and transactions while servers have no estimate, sat per 1000 weight. */

@@ -358,7 +358,7 @@ function endAttempt(
   error: PaymentFailure,
   now: number,
   channelBlameless = false,
-  blame?: Attempt['blame'],
+  taught: Pick<Attempt, 'blame' | 'lesson'> = {},
 ): PaymentTurn {
   const ended: Attempt = {
     ...attempt,
@@ -366,7 +366,7 @@ function endAttempt(
     error,
     endedAt: now,
     ...(channelBlameless ? { channelBlameless } : {}),
-    ...(blame === undefined ? {} : { blame }),
+    ...taught,
   }
   const { paymentHash } = record
   const { n, channelId } = attempt
@@ -390,12 +390,15 @@ function endPayment(record: PaymentRecord, error: PaymentFailure, now: number): 
 function attemptFailed(
   record: PaymentRecord,
   attempt: Attempt,
-  { error, retry, blame }: Verdict,
+  { error, retry, blame, lesson }: Verdict,
   ctx: PayContext,
 ): PaymentTurn {
   // Beyond our peer it was not our channel that failed.
   const blameless = retry === 'again' || blame !== undefined
-  const ended = endAttempt(record, attempt, error, ctx.now, blameless, blame)
+  const ended = endAttempt(record, attempt, error, ctx.now, blameless, {
+    ...(blame === undefined ? {} : { blame }),
+    ...(lesson === undefined ? {} : { lesson }),
+  })
   if (ended.record.state !== 'pending') return ended
   const next = attemptNext(ended.record, error, retry, ctx)
   return { record: next.record, effects: [...ended.effects, ...next.effects] }

@@ -1,5 +1,5 @@
 import type { Msat } from '../base/units.ts'
-import type { HintHop, Route } from '../router/types.ts'
+import type { AttemptOutcome, HintHop, Route } from '../router/types.ts'
 import type { OutgoingAdd, PaymentFailure } from './types.ts'
 
 /** Version byte of the records under `payment/…`. */
@@ -31,6 +31,8 @@ export interface Attempt {
   readonly error?: PaymentFailure
   /** Whether another attempt may use the same channel again (the cause was time, not the channel). */
   readonly channelBlameless?: boolean
+  /** What its failure says of the route. */
+  readonly lesson?: AttemptOutcome['result']
   /** What this run keeps away from after it: node ids, and channels as `<scid>/<direction>`. */
   readonly blame?: { readonly nodes?: readonly string[]; readonly channels?: readonly string[] }
   /** ms since 1970 */

@@ -2,6 +2,7 @@ import { type DecodedFailure, failureFlags, failureName } from '../onion/failure
 import { readFailure } from '../onion/failure-packet.ts'
 import { FINAL_CLTV_PADDING } from './onion-for.ts'
 import { blameAll, blameHop } from './attempt-route.ts'
+import type { Route } from '../router/types.ts'
 import type { Attempt } from './payment-record.ts'
 import { failure, type HtlcRemoval, type PaymentFailure } from './types.ts'
 
@@ -16,6 +17,7 @@ export interface Verdict {
   readonly retry: 'never' | 'elsewhere' | 'again'
   /** Of an attempt by a route: whom the next one keeps away from. Our own channel is not to blame then. */
   readonly blame?: Attempt['blame']
+  readonly lesson?: Attempt['lesson']
 }
 
 type Failed = Exclude<HtlcRemoval, { type: 'fulfill' }>
@@ -54,8 +56,18 @@ export function verdictOf(removal: Failed, attempt: Attempt, height: number): Ve
         retry: 'elsewhere',
         ...(attempt.route === undefined
           ? {}
-          : { blame: blameHop(attempt.route, source.hop, failureFlags(source.failure.code).node) }),
+          : {
+              blame: blameHop(attempt.route, source.hop, failureFlags(source.failure.code).node),
+              lesson: lessonOf(attempt.route, source.hop, source.failure),
+            }),
       }
+}
+
+/** What a failure of hop `at` says of the channel behind it, or of itself. */
+function lessonOf(route: Route, at: number, { code, failure: { name } }: DecodedFailure): Attempt['lesson'] {
+  const nodeId = route.hops[at]?.nodeId
+  if (failureFlags(code).node && nodeId !== undefined) return { type: 'nodeFailed', nodeId }
+  return { type: 'hopFailed', failedHop: at + 1, any: name !== 'temporary_channel_failure' }
 }
 
 /** BOLT 4: when the final node returns the error, PERM SHOULD fail the payment; else the payment MAY be retried. */

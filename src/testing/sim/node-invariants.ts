@@ -29,7 +29,7 @@ function stored(state: NodeState): unknown {
     Object.entries(state.channels).map(([id, { link: _, ...channel }]) => [id, channel]),
   )
   const { closes, wallet, invoices, payments, peerAddresses, preferences, peerStorage } = state
-  const { circuits, forwards, peerPolicies, seenOnions } = state
+  const { circuits, forwards, peerPolicies, routeHistory, seenOnions } = state
   return {
     channels,
     closes,
@@ -39,6 +39,7 @@ function stored(state: NodeState): unknown {
     circuits,
     forwards,
     peerPolicies,
+    routeHistory,
     seenOnions: Object.assign({}, ...Object.values(seenOnions)) as unknown,
     peerAddresses,
     preferences,
