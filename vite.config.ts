@@ -1,6 +1,7 @@
 import react from '@vitejs/plugin-react'
 import { defineConfig, type Plugin } from 'vite'
 import { VitePWA } from 'vite-plugin-pwa'
+import { exitFile } from './vite.exit.ts'
 
 /**
  * In development only. The page's content security policy would forbid the dev server's own inline scripts; and `?fake` puts an
@@ -36,6 +37,7 @@ export default defineConfig({
   plugins: [
     development(),
     react(),
+    exitFile(),
     VitePWA({
       // The app registers the worker itself (no inline script) and asks before it takes a new version.
       injectRegister: false,

@@ -40,8 +40,8 @@ function newest(path: string): number {
 export function isFresh(site: string): boolean {
   const built = newest(join(site, 'index.html'))
   if (built === 0) return false
-  const sources = ['src/ui', 'src/worker', 'src/engine', 'src/contract', 'src/host', 'public']
-  const files = ['index.html', 'vite.config.ts', 'package.json']
+  const sources = ['src/ui', 'src/worker', 'src/engine', 'src/contract', 'src/host', 'src/exit', 'public']
+  const files = ['index.html', 'vite.config.ts', 'vite.exit.ts', 'package.json']
   return [...sources, ...files].every((name) => newest(join(ROOT, name)) <= built)
 }
 
