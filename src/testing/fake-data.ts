@@ -1,4 +1,13 @@
-import type { Activity, AppState, Channel, Coin, Payment, Transaction } from '../contract/schemas.ts'
+import type { Output } from '../contract/procedures.ts'
+import type {
+  Activity,
+  AppState,
+  Channel,
+  Coin,
+  MoneyLine,
+  Payment,
+  Transaction,
+} from '../contract/schemas.ts'
 
 /** Demo data for developing the screens: a wallet some weeks old on the practice network. */
 
@@ -357,5 +366,62 @@ export function emptyState(): AppState {
     peers: [],
     activity: [],
     notices: full.notices.filter((notice) => notice.code === 'backUpWords'),
+  }
+}
+
+/** Where the money of the demo is: the lines that its figures on Home are made of. */
+export function fakeMoney(state: AppState): Output<'moneyMap'> {
+  const line = (
+    group: MoneyLine['group'],
+    kind: MoneyLine['kind'],
+    amountMsat: string,
+    rest: Partial<MoneyLine> = {},
+  ): MoneyLine => ({ group, kind, amountMsat, count: 1, ...rest })
+  const [ada, ben, lil] = [fakeHash(101), fakeHash(102), fakeHash(103)]
+  const inDays = (days: number) => new Date(Date.now() + days * 86_400_000).toISOString()
+  const lines: readonly MoneyLine[] =
+    state.channels.length === 0
+      ? []
+      : [
+          line('now', 'lightning', state.balances.spendableMsat, { channelId: ada }),
+          line('now', 'onchain', '704705000', { count: 4 }),
+          line('underWay', 'htlcOffered', '12000000', {
+            channelId: ada,
+            paymentHash: fakeHash(11),
+            untilHeight: HEIGHT + 151,
+          }),
+          line('underWay', 'channelOpening', '200000000', { channelId: ben, txid: fakeHash(202), vout: 0 }),
+          line('underWay', 'onchainUnconfirmed', '60000000', { txid: fakeHash(21), vout: 1 }),
+          line('returning', 'closeDelayed', '78420000', {
+            channelId: lil,
+            txid: fakeHash(303),
+            vout: 0,
+            untilHeight: HEIGHT + 97,
+            untilAbout: inDays(0.7),
+          }),
+          line('returning', 'htlcTimeout', '4200000', {
+            channelId: lil,
+            txid: fakeHash(303),
+            vout: 2,
+            untilHeight: HEIGHT + 412,
+            untilAbout: inDays(2.9),
+          }),
+          line('aside', 'channelReserve', '5000000', { channelId: ada }),
+          line('aside', 'commitmentFee', '4330000', { channelId: ada }),
+          line('aside', 'anchorReserve', '20000000'),
+        ]
+  return {
+    height: state.chain.height,
+    totalMsat: lines.reduce((sum, { amountMsat }) => sum + BigInt(amountMsat), 0n).toString(),
+    lines: [...lines],
+    incoming: [],
+    costs:
+      lines.length === 0
+        ? []
+        : [
+            { channelId: lil, kind: 'closeFee', amountMsat: '920000' },
+            { channelId: lil, kind: 'anchors', amountMsat: '660000' },
+            { channelId: lil, kind: 'rounding', amountMsat: '250' },
+          ],
   }
 }

@@ -10,6 +10,7 @@ import {
   fakeChannel,
   fakeHash,
   fakeKey,
+  fakeMoney,
   fakePayment,
   fakeState,
   HEIGHT,
@@ -381,6 +382,7 @@ export function fakeNode(scene: Scene = 'running', pace = 600): Handlers {
         spendableMsat: state.balances.spendableMsat,
         receivableMsat: state.balances.receivableMsat,
       }),
+    moneyMap: () => Promise.resolve(fakeMoney(state)),
     newAddress: () => Promise.resolve({ address: ADDRESS }),
     async previewSend({ amountSat, feeSatPerVb }) {
       await wait(pace / 10)

@@ -218,6 +218,8 @@ export const VIEWS: readonly View[] = [
       await page.getByRole('alert').waitFor()
     },
   },
+  { name: 'money', scene: 'running', hash: '/money' },
+  { name: 'money-empty', scene: 'empty', hash: '/money' },
   {
     name: 'wallet',
     scene: 'running',

@@ -17,6 +17,7 @@ const load = {
   channels: () => import('../screens/Channels.tsx'),
   commitments: () => import('../screens/Commitments.tsx'),
   wallet: () => import('../screens/Wallet.tsx'),
+  money: () => import('../screens/Money.tsx'),
   network: () => import('../screens/Network.tsx'),
   settings: () => import('../screens/Settings.tsx'),
   console: () => import('../screens/Console.tsx'),
@@ -28,6 +29,7 @@ const Receive = lazy(load.receive)
 const Channels = lazy(load.channels)
 const Commitments = lazy(load.commitments)
 const Wallet = lazy(load.wallet)
+const Money = lazy(load.money)
 const Network = lazy(load.network)
 const Settings = lazy(load.settings)
 const Console = lazy(load.console)
@@ -58,6 +60,7 @@ function Screens(): ReactNode {
           <Route path="/channels/:id/commitments">{({ id }) => <Commitments channelId={id} />}</Route>
           <Route path="/channels/:at?">{({ at }) => <Channels at={at} />}</Route>
           <Route path="/wallet" component={Wallet} />
+          <Route path="/money" component={Money} />
           <Route path="/network" component={Network} />
           <Route path="/settings" component={Settings} />
           <Route path="/console" component={Console} />

@@ -1,5 +1,6 @@
-import { Clock } from 'lucide-react'
+import { ChevronRight, Clock } from 'lucide-react'
 import type { ReactNode } from 'react'
+import { Link } from 'wouter'
 import type { Balances } from '../../contract/schemas.ts'
 import { prefs, usePrefs } from '../state/prefs.ts'
 import { useNode } from '../state/session.ts'
@@ -66,6 +67,10 @@ export function Balance(): ReactNode {
           {words(hidden ? t.home.hidden : formatSat(amount))}
         </p>
       ))}
+      <Link href="/money" className="balance-all">
+        {t.home.all}
+        <ChevronRight aria-hidden="true" />
+      </Link>
     </div>
   )
 }

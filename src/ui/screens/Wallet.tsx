@@ -1,6 +1,6 @@
-import { ArrowUpRight } from 'lucide-react'
+import { ArrowUpRight, ChevronRight } from 'lucide-react'
 import { type ReactNode, useState } from 'react'
-import { useLocation } from 'wouter'
+import { Link, useLocation } from 'wouter'
 import { Coins, Transactions } from '../features/wallet/Ledger.tsx'
 import { NewAddress } from '../features/wallet/NewAddress.tsx'
 import { useAction } from '../state/hooks.ts'
@@ -59,6 +59,10 @@ export default function Wallet(): ReactNode {
                   : [{ name: t.wallet.anchorReserve, value: <Amount sat={balances.anchorReserveSat} /> }]),
               ]}
             />
+            <Link href="/money" className="balance-all">
+              {t.home.all}
+              <ChevronRight aria-hidden="true" />
+            </Link>
             <Button
               look="primary"
               wide

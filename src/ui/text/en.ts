@@ -117,6 +117,7 @@ export const t = {
     show: 'Show amounts',
     send: 'Send',
     receive: 'Receive',
+    all: 'Where it all is',
     arriving: (amount: string) => `${amount} sat waiting for a confirmation`,
     opening: (amount: string) => `${amount} sat in channels that are opening`,
     closing: (amount: string) => `${amount} sat on the way back from closing channels`,

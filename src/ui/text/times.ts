@@ -20,6 +20,14 @@ export function formatExact(iso: string): string {
   return Number.isNaN(date.getTime()) ? '' : exact.format(date)
 }
 
+/** A day that is estimated, or a time when it is today; empty without one. */
+export function formatAbout(iso: string | undefined, now: Date = new Date()): string {
+  const date = new Date(iso ?? '')
+  if (Number.isNaN(date.getTime())) return ''
+  if (date.toDateString() === now.toDateString()) return clock.format(date)
+  return (date.getFullYear() === now.getFullYear() ? day : dayYear).format(date)
+}
+
 /** A length of time, two units at most: `45 s`, `12 min`, `3 h 5 min`, `2 days 4 h`. */
 export function formatSpan(milliseconds: number): string {
   const seconds = Math.max(0, Math.round(milliseconds / 1000))
