@@ -28,8 +28,14 @@ const chain = v.object({
   tip: v.object({ ...commitment.entries, ...balances.entries, txid: v.optional(txid) }),
   /** Between tail and tip, ascending. */
   pending: v.array(commitment),
-  /** Points that the owner keeps granted past its tail: what was announced; 1 in `bolt` formats. */
+  /** The widest that the window is or is to be: what a picture of it needs. 1 in `bolt` formats. */
   window: count,
+  /** What the owner announced when the channel was opened. */
+  announced: count,
+  /** Points that stand granted past the tail now: used and left. */
+  granted: count,
+  /** The window that the owner wants now, towards which every revocation moves by one; the peer's is not known. */
+  wanted: v.optional(count),
   /** Highest number for which the signing side holds a point; its credit ends there. */
   grantedThrough: count,
   /** Points granted and signed for, past the tail. */
@@ -84,6 +90,16 @@ export const channelView = v.object({
   /** The peer's commitments, signed by this node. */
   remote: chain,
   logs: v.object({ local: log, remote: log }),
+  /** What the peer has revealed of its revoked commitments: with any of them its funds can be taken, should it publish that one. */
+  secrets: v.object({
+    tree: v.picklist(['elkrem', 'shachain']),
+    /** Secrets that can be derived: those of all its commitments below its tail. */
+    held: count,
+    /** What is kept for that: the heights of the stack's nodes, first pushed first (elkrem), or of the buckets (shachain). */
+    heights: v.array(count),
+    /** Bytes of it in the channel's record. */
+    bytes: count,
+  }),
   /** Sent by this node and not answered; received and not covered by a signature. */
   inFlight: v.object({
     /** commitment_signed without its revoke_and_ack. */

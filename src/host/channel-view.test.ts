@@ -84,6 +84,42 @@ describe('commitment view', () => {
     expect(look(alice).htlcs.listed.every((h) => h.state === 'lockedIn')).toBe(true)
   })
 
+  test('the windows in force, and the stack of secrets as it grows', () => {
+    const { alice, bob } = openPair('lcp', { policy: { alice: { window: 3 }, bob: { window: 4 } } })
+    expect(look(alice)).toMatchObject({
+      local: { announced: 3, granted: 3, wanted: 3 },
+      remote: { announced: 4, granted: 4 },
+      secrets: { tree: 'elkrem', held: 0, heights: [], bytes: 1 },
+    })
+    expect(look(alice).remote.wanted).toBeUndefined()
+    // Bob narrows his window: what he granted stays until it is used, one point less with each revocation.
+    apply(bob, { type: 'window', window: 2 })
+    const granted: number[] = []
+    for (let n = 1; n <= 4; n++) {
+      offer(alice, n)
+      deliverAll(alice, bob)
+      granted.push(look(bob).local.granted)
+      expect(look(bob).local).toMatchObject({ announced: 4, wanted: 2 })
+      expect(look(alice).remote).toMatchObject({ announced: 4, granted: granted.at(-1) })
+    }
+    expect(granted).toEqual([3, 2, 2, 2])
+    // Elkrem's stack after 4 secrets: a tree of three, and one.
+    expect(look(alice).secrets).toEqual({ tree: 'elkrem', held: 4, heights: [1, 0], bytes: 83 })
+  })
+
+  test('in BOLT’s formats the window is one, and shachain keeps a secret a bucket', () => {
+    const { alice, bob } = openPair('anchors_zero_fee_htlc_tx')
+    for (let n = 1; n <= 6; n++) {
+      offer(alice, n)
+      deliverAll(alice, bob)
+    }
+    expect(look(alice)).toMatchObject({
+      local: { announced: 1, granted: 1, wanted: 1 },
+      secrets: { tree: 'shachain', held: 6, bytes: 120 },
+    })
+    expect(look(alice).secrets.heights).toHaveLength(3)
+  })
+
   test('a removal shows as fulfilling until both tails hold it, then the HTLC is gone and the money moved', () => {
     const { alice, bob } = openPair('anchors_zero_fee_htlc_tx')
     expect(look(alice).remote.window).toBe(1)

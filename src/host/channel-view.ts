@@ -13,6 +13,8 @@ import { currentWindow, remoteGrantedThrough } from '../engine/channel/points.ts
 import type { Channel, Indexes, Log, Update } from '../engine/channel/types.ts'
 import { formatNamed } from '../engine/commitment/formats.ts'
 import { otherRole, type Role } from '../engine/commitment/types.ts'
+import { encodeElkrem } from '../engine/revocation/elkrem.ts'
+import { receiverNext } from '../engine/revocation/secrets.ts'
 
 /** From a channel's state to the commitment view (`channelView`): pure, and bounded whatever the channel holds. */
 
@@ -48,6 +50,9 @@ function localChain(channel: Channel): ChannelView['local'] {
     pending: [],
     // While it narrows, more is still granted than the window we want.
     window: Math.max(currentWindow(channel), creditLeft),
+    announced: formatNamed(channel.formatName).lcpTlvs ? channel.local.window : 1,
+    granted: creditLeft,
+    wanted: currentWindow(channel),
     grantedThrough: channel.grantedThrough,
     creditUsed: 0,
     creditLeft,
@@ -67,10 +72,35 @@ function remoteChain(channel: Channel): ChannelView['remote'] {
     pending: channel.remotePending.slice(0, -1).map((commitment) => shortOf(channel, commitment)),
     // The peer may have widened it since it was announced (lcp rule 5).
     window: Math.max(announced, creditUsed + creditLeft),
+    announced,
+    granted: creditUsed + creditLeft,
     grantedThrough: remoteGrantedThrough(channel),
     creditUsed,
     creditLeft,
   }
+}
+
+function secretsOf({ remoteSecrets }: Channel): ChannelView['secrets'] {
+  const held = Number(receiverNext(remoteSecrets))
+  if (remoteSecrets.tree === 'elkrem') {
+    const { nodes } = remoteSecrets
+    return {
+      tree: 'elkrem',
+      held,
+      heights: nodes.map(({ height }) => height),
+      bytes: encodeElkrem(nodes).length,
+    }
+  }
+  const heights = remoteSecrets.nodes.map(({ index }) => trailingZeros(index))
+  // 8 bytes of index and 32 of secret each (BOLT 3 §Efficient Per-commitment Secret Storage).
+  return { tree: 'shachain', held, heights: heights.reverse(), bytes: 40 * heights.length }
+}
+
+/** A bucket of BOLT 3's is as high as its index has zeros at its end: it holds two to the power of that many secrets. */
+function trailingZeros(index: bigint): number {
+  let zeros = 0
+  while (zeros < 48 && (index >> BigInt(zeros)) % 2n === 0n) zeros++
+  return zeros
 }
 
 function logOf(channel: Channel, role: Role): ChannelView['logs']['local'] {
@@ -158,6 +188,7 @@ export function projectChannelView(channel: Channel): ChannelView {
     local: localChain(channel),
     remote: remoteChain(channel),
     logs: { local, remote },
+    secrets: secretsOf(channel),
     inFlight: {
       signatures: channel.remotePending.length,
       updatesOut: local.inRemoteTip - local.inRemoteTail,

@@ -2,10 +2,20 @@ import type { ChannelView } from '../contract/channel-view.ts'
 import type { Channel } from '../contract/schemas.ts'
 import { fakeHash } from './fake-data.ts'
 
-/** A commitment view as a channel would show it in the middle of a stream of payments; `tick` is how far the stream has come. */
-
 const STATES = ['fulfilling', 'lockedIn', 'committing', 'proposed'] as const
 
+/** The heights of an elkrem stack that has received so many secrets: whole trees, the largest first. */
+function heightsOf(count: number): number[] {
+  const heights: number[] = []
+  for (let left = count; left > 0; ) {
+    const height = Math.floor(Math.log2(left + 1)) - 1
+    heights.push(height)
+    left -= 2 ** (height + 1) - 1
+  }
+  return heights
+}
+
+/** A commitment view as a channel would show it in the middle of a stream of payments; `tick` is how far the stream has come. */
 export function fakeView(channel: Channel, tick: number): ChannelView {
   const lcp = channel.format === 'lcp'
   const window = lcp ? 16 : 1
@@ -46,6 +56,9 @@ export function fakeView(channel: Channel, tick: number): ChannelView {
       tip: localTip,
       pending: [],
       window,
+      announced: window,
+      granted: busy && lcp ? window - 2 : window,
+      wanted: window,
       grantedThrough: local + (busy && lcp ? window - 2 : window),
       creditUsed: 0,
       creditLeft: busy && lcp ? window - 2 : window,
@@ -55,6 +68,8 @@ export function fakeView(channel: Channel, tick: number): ChannelView {
       tip,
       pending: Array.from({ length: Math.max(0, pending - 1) }, (_, i) => at(tail + 1 + i, i + 1)),
       window,
+      announced: window,
+      granted: window,
       grantedThrough: tail + window,
       creditUsed: pending,
       creditLeft: window - pending,
@@ -89,6 +104,9 @@ export function fakeView(channel: Channel, tick: number): ChannelView {
         waiting: 0,
       },
     },
+    secrets: lcp
+      ? { tree: 'elkrem', held: tail, heights: heightsOf(tail), bytes: 1 + 41 * heightsOf(tail).length }
+      : { tree: 'shachain', held: tail, heights: [9, 6, 3, 1], bytes: 160 },
     inFlight: {
       signatures: pending,
       updatesOut: pending * perSignature,

@@ -69,6 +69,20 @@ export const c = {
     remoteIndex: 'their log',
   },
 
+  windows: 'Windows',
+  windowColumns: { local: 'ours', remote: 'theirs' },
+  windowRows: {
+    granted: 'granted now',
+    used: 'signed for',
+    wanted: 'wanted',
+    announced: 'at the opening',
+  },
+  secrets: 'Secrets of revoked commitments',
+  secretsHeld: (held: number, nodes: number, bytes: number, tree: string): string =>
+    `${n(held)} held, in ${n(nodes)} ${nodes === 1 ? 'node' : 'nodes'} of ${tree}, ${n(bytes)} bytes`,
+  secretsNone: 'The peer has revoked nothing yet.',
+  secretsLabel: (heights: readonly number[]): string => `Nodes of heights ${heights.join(', ')}.`,
+
   htlcs: (count: number): string => `HTLCs, ${n(count)}`,
   noHtlcs: 'None lives.',
   first: (listed: number, count: number): string => `The first ${n(listed)} of ${n(count)}.`,

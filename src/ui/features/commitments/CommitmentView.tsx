@@ -5,7 +5,8 @@ import { c } from '../../text/commitments.ts'
 import { Section } from '../../widgets/Screen.tsx'
 import { Chain } from './Chain.tsx'
 import { LogStrip, StageLegend } from './LogStrip.tsx'
-import { CommitmentTable, HtlcTable } from './Tables.tsx'
+import { Secrets } from './Secrets.tsx'
+import { CommitmentTable, HtlcTable, WindowTable } from './Tables.tsx'
 import { type LiveView, useWidth } from './useChannelView.ts'
 import { Wire } from './Wire.tsx'
 
@@ -57,6 +58,12 @@ export function CommitmentView({
       <div className="commitments-figures">
         <Section title={c.table}>
           <CommitmentTable view={view} />
+        </Section>
+        <Section title={c.windows}>
+          <WindowTable view={view} />
+        </Section>
+        <Section title={c.secrets}>
+          <Secrets secrets={view.secrets} />
         </Section>
         <HtlcTable htlcs={view.htlcs} />
       </div>

@@ -51,6 +51,37 @@ export function CommitmentTable({ view }: { readonly view: ChannelView }): React
   )
 }
 
+/** What either side grants the other, now and by its own wish. */
+export function WindowTable({ view }: { readonly view: ChannelView }): ReactNode {
+  const { local, remote } = view
+  const rows = [
+    { name: c.windowRows.granted, ours: count(local.granted), theirs: count(remote.granted) },
+    { name: c.windowRows.used, ours: count(local.creditUsed), theirs: count(remote.creditUsed) },
+    { name: c.windowRows.wanted, ours: local.wanted === undefined ? '' : count(local.wanted), theirs: '–' },
+    { name: c.windowRows.announced, ours: count(local.announced), theirs: count(remote.announced) },
+  ]
+  return (
+    <table className="instrument" aria-label={c.windows}>
+      <thead>
+        <tr>
+          <td />
+          <th scope="col">{c.windowColumns.local}</th>
+          <th scope="col">{c.windowColumns.remote}</th>
+        </tr>
+      </thead>
+      <tbody>
+        {rows.map(({ name, ours, theirs }) => (
+          <tr key={name}>
+            <th scope="row">{name}</th>
+            <td>{ours}</td>
+            <td>{theirs}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  )
+}
+
 /** The HTLCs that live, on demand: rows are places, so that they keep still while what is in them changes. */
 export function HtlcTable({ htlcs }: { readonly htlcs: ChannelView['htlcs'] }): ReactNode {
   const [open, setOpen] = useState(false)
