@@ -1,3 +1,4 @@
+import { entries, entry } from '../engine/base/table.ts'
 import { ApiError, type ErrorCode } from '../contract/errors.ts'
 import type { Input, Output } from '../contract/procedures.ts'
 import type { Handlers } from '../contract/rpc.ts'
@@ -261,7 +262,7 @@ export function createHandlers(host: HostControl): Handlers {
         description: input.description ?? '',
         expirySeconds: input.expirySeconds ?? DEFAULT_EXPIRY_SECONDS,
       })
-      const record = state().invoices[expectResult(result, 'invoice').paymentHash]
+      const record = entry(state().invoices, expectResult(result, 'invoice').paymentHash)
       if (record === undefined) throw new Error('invariant: the invoice is stored')
       return projectInvoice(record, host.now())
     },
@@ -281,26 +282,26 @@ export function createHandlers(host: HostControl): Handlers {
         )
         for (const result of results) {
           const { paymentHash } = expectResult(result, 'invoice')
-          made.push({ paymentHash, invoice: state().invoices[paymentHash]?.bolt11 ?? '' })
+          made.push({ paymentHash, invoice: entry(state().invoices, paymentHash)?.bolt11 ?? '' })
         }
       }
       return made
     },
     decode: async (input) => decode(input.text),
     listInvoices: async () =>
-      Object.values(state().invoices)
+      entries(state().invoices)
         .map((record) => projectInvoice(record, host.now()))
         .sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1)),
     subscribeInvoices: async function* (input, signal) {
       const events = eventStream(node().loop, signal)
       if (input.paymentHash !== undefined) {
-        const record = state().invoices[input.paymentHash]
+        const record = entry(state().invoices, input.paymentHash)
         if (record !== undefined) yield projectInvoice(record, host.now())
       }
       for await (const event of events) {
         if (event.type !== 'invoicePaid') continue
         if (input.paymentHash !== undefined && event.paymentHash !== input.paymentHash) continue
-        const record = state().invoices[event.paymentHash]
+        const record = entry(state().invoices, event.paymentHash)
         if (record !== undefined) yield projectInvoice(record, host.now())
       }
     },
@@ -308,7 +309,7 @@ export function createHandlers(host: HostControl): Handlers {
     sendPayments: (input, requests, signal) =>
       sendPayments({ loop: node().loop, now: () => host.now(), after }, input.maxInFlight, requests, signal),
     listPayments: async () =>
-      Object.values(state().payments)
+      entries(state().payments)
         .map(projectPayment)
         .sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1)),
 

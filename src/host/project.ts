@@ -7,6 +7,7 @@ import type {
   Peer,
   Transaction,
 } from '../contract/schemas.ts'
+import { entries } from '../engine/base/table.ts'
 import { type Msat, msat, toSatFloor } from '../engine/base/units.ts'
 import { addressFromScript } from '../engine/bitcoin/address.ts'
 import { NETWORKS } from '../engine/bitcoin/network.ts'
@@ -280,7 +281,7 @@ export function projectCoins(state: NodeState, setup: NodeSetup) {
 
 function projectActivity(state: NodeState): AppState['activity'] {
   const lines: AppState['activity'] = []
-  for (const record of Object.values(state.payments)) {
+  for (const record of entries(state.payments)) {
     lines.push({
       id: `payment/${record.paymentHash}`,
       kind: 'lightningSent',
@@ -293,7 +294,7 @@ function projectActivity(state: NodeState): AppState['activity'] {
       ...(record.error === undefined ? {} : { error: record.error }),
     })
   }
-  for (const record of Object.values(state.invoices)) {
+  for (const record of entries(state.invoices)) {
     if (record.state !== 'paid') continue
     lines.push({
       id: `invoice/${record.paymentHash}`,

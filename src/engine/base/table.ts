@@ -26,9 +26,9 @@ const digit = (key: string, at: number): number => {
 const pageOf = (key: string): number => (digit(key, 0) << 6) | (digit(key, 1) << 2) | (digit(key, 2) >> 2)
 
 /** The entry with this key, or undefined. */
-export function entry<T>(table: Table<T>, key: string): T | undefined {
-  const page = table.pages[pageOf(key)] as Page<T>
-  return Object.hasOwn(page, key) ? page[key] : undefined
+export function entry<T>(table: Table<T> | undefined, key: string): T | undefined {
+  const page = table?.pages[pageOf(key)]
+  return page !== undefined && Object.hasOwn(page, key) ? page[key] : undefined
 }
 
 /** All entries, in no order that means anything. */
@@ -55,21 +55,13 @@ export function tableOf<T>(record: Readonly<Record<string, T>>): Table<T> {
  */
 export function withEntry<T>(table: Table<T>, key: string, value: T, owned: Set<object>): Table<T> {
   const at = pageOf(key)
-  const page = table.pages[at] as Page<T>
-  const size = table.size + (Object.hasOwn(page, key) ? 0 : 1)
-  if (owned.has(page)) {
-    const own = page as Record<string, T>
-    own[key] = value
-  }
-  const next = owned.has(page) ? page : { ...page, [key]: value }
-  owned.add(next)
-  if (owned.has(table.pages)) {
-    const own = table.pages as Page<T>[]
-    own[at] = next
-    return size === table.size ? table : { size, pages: own }
-  }
-  const pages = table.pages.slice()
-  pages[at] = next
+  const pages = owned.has(table.pages) ? (table.pages as Page<T>[]) : table.pages.slice()
   owned.add(pages)
-  return { size, pages }
+  const before = pages[at] as Page<T>
+  const size = table.size + (Object.hasOwn(before, key) ? 0 : 1)
+  const page: Record<string, T> = owned.has(before) ? before : { ...before }
+  owned.add(page)
+  page[key] = value
+  pages[at] = page
+  return pages === table.pages && size === table.size ? table : { size, pages }
 }

@@ -1,3 +1,4 @@
+import { entry } from '../base/table.ts'
 import { toHex } from '../base/bytes.ts'
 import { type Msat, msat, toMsat } from '../base/units.ts'
 import { outPointKey, type OutPoint, type Txid } from '../bitcoin/types.ts'
@@ -148,12 +149,13 @@ function htlcFacts(state: NodeState, channelId: string): HtlcFacts {
     isPaid: ({ paymentHash, token }) => {
       const forwarded = token === undefined ? undefined : circuitOfToken(token)
       if (forwarded !== undefined) return state.circuits[forwarded]?.state === 'settling'
-      return state.payments[toHex(paymentHash)]?.preimage !== undefined
+      return entry(state.payments, toHex(paymentHash))?.preimage !== undefined
     },
     isTaken: ({ paymentHash, id }) =>
       state.circuits[circuitKey(channelId, id)]?.state === 'settling' ||
-      state.invoices[toHex(paymentHash)]?.htlcs.some((h) => h.channelId === channelId && h.id === id) ===
-        true,
+      entry(state.invoices, toHex(paymentHash))?.htlcs.some(
+        (h) => h.channelId === channelId && h.id === id,
+      ) === true,
   }
 }
 
@@ -167,7 +169,7 @@ export function channelAccounts(state: NodeState): readonly ChannelAccount[] {
     // What was passed on leaves no record but the preimage that the court was given, or found.
     const passed = (htlc: { readonly paymentHash: Uint8Array }): boolean => {
       const hash = toHex(htlc.paymentHash)
-      return state.invoices[hash] === undefined && close?.preimages[hash] !== undefined
+      return entry(state.invoices, hash) === undefined && close?.preimages[hash] !== undefined
     }
     const isPaid: CloseFacts['isPaid'] = (htlc) => of.isPaid(htlc) || passed(htlc)
     const isTaken: CloseFacts['isTaken'] = (htlc) => of.isTaken(htlc) || passed(htlc)

@@ -1,3 +1,4 @@
+import { entry, keys, tableOf } from '../base/table.ts'
 import { err, ok, type Result } from '../base/result.ts'
 import { unseenTransactions, extendWatch, emptyWallet, watchedScripts } from '../wallet/coins.ts'
 import { release } from '../wallet/reservations.ts'
@@ -90,8 +91,8 @@ export function loadNode(
     closes: closes.value,
     wallet: wallet.value,
     chain: initialChain(config, headers.ok ? headers.value : undefined),
-    invoices: invoices.value,
-    payments: payments.value,
+    invoices: tableOf(invoices.value),
+    payments: tableOf(payments.value),
     ...forwarding.value,
     routeHistory: loadHistory(records),
     peerPolicies: peerPolicies.value,
@@ -168,14 +169,14 @@ function writesBetween(
   })
   writes.push(...closeWrites(prev?.closes, next.closes))
   // By what changed and not by comparing: there may be many thousands, and a turn touches few of them.
-  for (const hash of prev === undefined ? Object.keys(next.invoices) : changed.invoices) {
-    const record = next.invoices[hash]
-    if (record !== undefined && record !== prev?.invoices[hash])
+  for (const hash of prev === undefined ? keys(next.invoices) : changed.invoices) {
+    const record = entry(next.invoices, hash)
+    if (record !== undefined && (prev === undefined || record !== entry(prev.invoices, hash)))
       writes.push({ key: invoiceKey(hash), value: encodeRecord(INVOICE_VERSION, record) })
   }
-  for (const hash of prev === undefined ? Object.keys(next.payments) : changed.payments) {
-    const record = next.payments[hash]
-    if (record !== undefined && record !== prev?.payments[hash])
+  for (const hash of prev === undefined ? keys(next.payments) : changed.payments) {
+    const record = entry(next.payments, hash)
+    if (record !== undefined && (prev === undefined || record !== entry(prev.payments, hash)))
       writes.push({ key: paymentKey(hash), value: encodeRecord(PAYMENT_VERSION, record) })
   }
   for (const key of prev === undefined ? Object.keys(next.circuits) : changed.circuits) {

@@ -1,3 +1,4 @@
+import { entries, entry } from '../base/table.ts'
 import { toHex } from '../base/bytes.ts'
 import { err, ok, type Result } from '../base/result.ts'
 import { type Msat, toMsat } from '../base/units.ts'
@@ -81,7 +82,7 @@ function learnFrom(turn: Turn, before: PaymentRecord | undefined, after: Payment
 
 function take(turn: Turn, result: PaymentTurn): void {
   const { record } = result
-  learnFrom(turn, turn.state.payments[record.paymentHash], record)
+  learnFrom(turn, entry(turn.state.payments, record.paymentHash), record)
   putPayment(turn, record)
   for (const effect of result.effects) {
     if (effect.type === 'offer')
@@ -106,7 +107,7 @@ export function pay(
     ourNodeId: turn.setup.nodeId,
     timeoutSeconds,
     ...(maxFeeMsat === undefined ? {} : { maxFeeMsat }),
-    known: (hash) => turn.state.payments[hash],
+    known: (hash) => entry(turn.state.payments, hash),
   })
   if (!started.ok) return err(started.error)
   take(turn, started.value)
@@ -137,7 +138,7 @@ export function paySpontaneous(
 
 const paymentOf = (turn: Turn, token: string | undefined): PaymentRecord | undefined => {
   const hash = token === undefined ? undefined : paymentOfToken(token)
-  return hash === undefined ? undefined : turn.state.payments[hash]
+  return hash === undefined ? undefined : entry(turn.state.payments, hash)
 }
 
 /** The preimage of an offered HTLC is here. */
@@ -162,7 +163,7 @@ export function paymentRefused(turn: Turn, token: string | undefined, reason: st
 
 /** A preimage came from the chain: proof of payment wherever it is found. */
 export function settleOnChain(turn: Turn, paymentHash: string, preimage: Uint8Array): void {
-  const record = turn.state.payments[paymentHash]
+  const record = entry(turn.state.payments, paymentHash)
   if (record !== undefined) take(turn, onFulfilled(record, preimage, turn.now))
 }
 
@@ -173,7 +174,7 @@ export function fulfilOnChain(
   htlc: { readonly id: bigint; readonly paymentHash: string; readonly preimage: Uint8Array },
 ): void {
   settleOnChain(turn, htlc.paymentHash, htlc.preimage)
-  for (const attempt of turn.state.payments[htlc.paymentHash]?.attempts ?? []) {
+  for (const attempt of entry(turn.state.payments, htlc.paymentHash)?.attempts ?? []) {
     if (attempt.channelId !== channelId || attempt.state !== 'pending') continue
     paymentRemoved(turn, attempt.token, { type: 'fulfill', id: htlc.id, preimage: htlc.preimage })
   }
@@ -181,7 +182,7 @@ export function fulfilOnChain(
 
 /** An offered HTLC is over on chain without a preimage, for good: its attempts in that channel have failed. */
 export function failOnChain(turn: Turn, channelId: string, paymentHash: string, token?: string): void {
-  const record = turn.state.payments[paymentHash]
+  const record = entry(turn.state.payments, paymentHash)
   if (record === undefined) return
   for (const attempt of record.attempts) {
     if (attempt.channelId !== channelId || attempt.state !== 'pending') continue
@@ -193,7 +194,7 @@ export function failOnChain(turn: Turn, channelId: string, paymentHash: string, 
 /** A received HTLC is locked in: settled, failed back, or the switch's to pass on. */
 export function htlcReceived(turn: Turn, channelId: string, add: AddUpdate): void {
   const outcome = receiveHtlc(
-    (hash) => turn.state.invoices[hash],
+    (hash) => entry(turn.state.invoices, hash),
     { ...add, channelId },
     {
       now: turn.now,
@@ -225,7 +226,7 @@ export function htlcSettled(
   paymentHash: Uint8Array,
   fulfilled: boolean,
 ): void {
-  const record = turn.state.invoices[toHex(paymentHash)]
+  const record = entry(turn.state.invoices, toHex(paymentHash))
   if (record === undefined) return
   const next = invoiceSettled(record, { channelId, id, fulfilled }, turn.now)
   if (next === record) return
@@ -265,7 +266,7 @@ export function placeOf(state: NodeState, channelId: string, token: string): Htl
 
 /** Payments whose time is up. */
 export function tickPayments(turn: Turn): void {
-  for (const record of Object.values(turn.state.payments)) {
+  for (const record of entries(turn.state.payments)) {
     const due = dueAt(record)
     if (due === undefined || due > turn.now) continue
     take(
@@ -277,7 +278,7 @@ export function tickPayments(turn: Turn): void {
 
 /** After loading: payments that a broken write would have left hanging. */
 export function resumePayments(turn: Turn): void {
-  for (const record of Object.values(turn.state.payments)) {
+  for (const record of entries(turn.state.payments)) {
     const resumed = resume(record, (channelId, token) => placeOf(turn.state, channelId, token), turn.now)
     if (resumed.record !== record) take(turn, resumed)
   }

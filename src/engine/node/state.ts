@@ -1,3 +1,4 @@
+import { type Table, withEntry } from '../base/table.ts'
 import type { NetworkName } from '../bitcoin/network.ts'
 import type { Msat } from '../base/units.ts'
 import type { FeeEstimate } from '../chain/esplora.ts'
@@ -92,8 +93,8 @@ export interface NodeState {
   readonly wallet: WalletState
   readonly chain: ChainState
   /** By payment hash in hex. */
-  readonly invoices: Readonly<Record<string, InvoiceRecord>>
-  readonly payments: Readonly<Record<string, PaymentRecord>>
+  readonly invoices: Table<InvoiceRecord>
+  readonly payments: Table<PaymentRecord>
   /** HTLCs on their way through us, by incoming channel and id. */
   readonly circuits: Readonly<Record<string, Circuit>>
   /** Onions that were passed on, until they expire. */
@@ -200,19 +201,17 @@ function filling<T>(turn: Turn, table: Readonly<Record<string, T>>): Record<stri
 
 /** Puts a payment into the state. */
 export function putPayment(turn: Turn, record: PaymentRecord): void {
-  const payments = filling(turn, turn.state.payments)
-  payments[record.paymentHash] = record
   turn.changed.payments.add(record.paymentHash)
+  const payments = withEntry(turn.state.payments, record.paymentHash, record, turn.copied)
   if (payments !== turn.state.payments) turn.state = { ...turn.state, payments }
 }
 
 /** Puts an invoice into the state. */
 export function putInvoice(turn: Turn, record: InvoiceRecord): void {
-  const invoices = filling(turn, turn.state.invoices)
-  const more = record.spontaneous === true && invoices[record.paymentHash] === undefined
-  invoices[record.paymentHash] = record
   turn.changed.invoices.add(record.paymentHash)
-  if (invoices === turn.state.invoices && !more) return
+  const invoices = withEntry(turn.state.invoices, record.paymentHash, record, turn.copied)
+  if (invoices === turn.state.invoices) return
+  const more = record.spontaneous === true && invoices.size > turn.state.invoices.size
   turn.state = { ...turn.state, invoices, spontaneous: turn.state.spontaneous + (more ? 1 : 0) }
 }
 

@@ -1,3 +1,4 @@
+import { entry } from '../../engine/base/table.ts'
 import { ApiError } from '../../contract/errors.ts'
 import type { Client } from '../../contract/procedures.ts'
 import type { AppState, Channel } from '../../contract/schemas.ts'
@@ -313,7 +314,7 @@ export async function villainInvoice(villain: Villain, amountMsat: number): Prom
     expirySeconds: 3600,
   })
   if (result.type !== 'invoice') throw new Error('no invoice')
-  return villain.state.invoices[result.paymentHash]?.bolt11 ?? ''
+  return entry(villain.state.invoices, result.paymentHash)?.bolt11 ?? ''
 }
 
 /** The villain pays an invoice of ours; its hash. */

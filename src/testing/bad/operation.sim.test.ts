@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from 'vitest'
+import { entry } from '../../engine/base/table.ts'
 import { fromHex } from '../../engine/base/bytes.ts'
 import { msat } from '../../engine/base/units.ts'
 import { txidOf } from '../../engine/bitcoin/tx.ts'
@@ -251,7 +252,7 @@ describe('the peer pays', () => {
       ready.villain.tamper = tamper
       const hash = await villainPays(ready, 20_000_000)
       await expectFailed(fault, 0)
-      expect(ready.bench.state().invoices[hash]?.state).toBe('open')
+      expect(entry(ready.bench.state().invoices, hash)?.state).toBe('open')
       // What is on the chain pays us what we had.
       expect((await ready.bench.channel()).localMsat).toBe(String(OURS))
     })
@@ -263,7 +264,7 @@ describe('the peer pays', () => {
     const hash = await villainPays(ready, 20_000_000)
     await ready.bench.rest()
     expect(ready.villain.all('update_fail_malformed_htlc')).toHaveLength(1)
-    expect(ready.bench.state().invoices[hash]?.state).toBe('open')
+    expect(entry(ready.bench.state().invoices, hash)?.state).toBe('open')
     await expectAlive()
   })
 
@@ -277,7 +278,7 @@ describe('the peer pays', () => {
     const hash = await villainPays(ready, 20_000_000)
     await ready.bench.rest()
     expect(ready.bench.state().channels[ready.channelId]?.failure).toMatchObject({ code: 'badSecret' })
-    expect(ready.bench.state().invoices[hash]?.state).toBe('paid')
+    expect(entry(ready.bench.state().invoices, hash)?.state).toBe('paid')
   })
 })
 

@@ -1,3 +1,4 @@
+import { entry } from '../../engine/base/table.ts'
 import { msat, sat } from '../../engine/base/units.ts'
 import { type Headless, startHeadless, untilState } from '../../playground/peer.ts'
 import type { NodeOrder, Paid, Payees, Started } from './stream-child.ts'
@@ -84,7 +85,7 @@ async function invoices(count: number, amountMsat: bigint): Promise<readonly str
     )
     for (const answer of answers) {
       if (answer.type !== 'invoice') throw new Error('invoice expected')
-      made.push(loop.status().state.invoices[answer.paymentHash]?.bolt11 ?? '')
+      made.push(entry(loop.status().state.invoices, answer.paymentHash)?.bolt11 ?? '')
     }
   }
   return made

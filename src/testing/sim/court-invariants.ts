@@ -1,3 +1,4 @@
+import { entries } from '../../engine/base/table.ts'
 import { txidOf } from '../../engine/bitcoin/tx.ts'
 import { type OutPoint, outPointKey } from '../../engine/bitcoin/types.ts'
 import type { Channel } from '../../engine/channel/types.ts'
@@ -48,7 +49,7 @@ export function courtProblem(world: World): string | undefined {
     }
     const claims = Object.values(state.wallet.reservations)
     if (claims.length > 0) return `${node.name}: coins are reserved for ${claims.map((r) => r.id).join()}`
-    for (const payment of Object.values(state.payments)) {
+    for (const payment of entries(state.payments)) {
       if (payment.state === 'pending' || payment.attempts.some((a) => a.state === 'pending'))
         return `${node.name}: payment ${payment.paymentHash.slice(0, 8)} is pending`
     }

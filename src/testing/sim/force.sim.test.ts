@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { entries, entry } from '../../engine/base/table.ts'
 import type { Channel } from '../../engine/channel/types.ts'
 import { CLAIM_MARGIN_BLOCKS, EXPIRY_GRACE_BLOCKS } from '../../engine/channel/step.ts'
 import { balanceOf as channelBalance, viewAt } from '../../engine/channel/log.ts'
@@ -109,10 +110,10 @@ describe.each(FORMATS)('%s', (format) => {
       world.drain()
       world.command(world.node(closer), { type: 'closeChannel', channelId: channel.id, force: true })
       untilResolved(world)
-      const payment = Object.values(world.stateOf(world.node('ada')).payments).find(
+      const payment = entries(world.stateOf(world.node('ada')).payments).find(
         (p) => p.amountMsat === BigInt(PAYMENT),
       )
-      const invoice = world.stateOf(world.node('ben')).invoices[payment?.paymentHash ?? '']
+      const invoice = entry(world.stateOf(world.node('ben')).invoices, payment?.paymentHash ?? '')
       expect(payment?.state, after).not.toBe('pending')
       expect(
         payment?.attempts.some((a) => a.state === 'pending'),
@@ -241,9 +242,7 @@ describe('deadlines, with nobody there to ask', () => {
       const said = [...(ben?.logs.accepter.entries ?? []), ...(ben?.outbox ?? [])].some(
         (e) => e.type === 'fulfill' && e.id === 1n,
       )
-      const ada = Object.values(w.stateOf(w.node('ada')).payments).find(
-        (p) => p.amountMsat === BigInt(PAYMENT),
-      )
+      const ada = entries(w.stateOf(w.node('ada')).payments).find((p) => p.amountMsat === BigInt(PAYMENT))
       return said && ada?.state === 'pending' && expiryOf(w) > 0
     })
     if (world === undefined) throw new Error('a moment at which only ben knows')
@@ -255,12 +254,12 @@ describe('deadlines, with nobody there to ask', () => {
     // Before it expires ben has it, and ada the preimage.
     for (let i = 0; i < 6; i++) to(world, world.chain.tip.height + 1)
     expect(world.chain.tip.height).toBeLessThan(expiry - 10)
-    const payment = Object.values(world.stateOf(world.node('ada')).payments).find(
+    const payment = entries(world.stateOf(world.node('ada')).payments).find(
       (p) => p.amountMsat === BigInt(PAYMENT),
     )
     expect(payment?.state).toBe('succeeded')
     to(world, world.chain.tip.height + 6)
-    const invoice = world.stateOf(world.node('ben')).invoices[payment?.paymentHash ?? '']
+    const invoice = entry(world.stateOf(world.node('ben')).invoices, payment?.paymentHash ?? '')
     expect(invoice?.settledAt).toBeDefined()
   })
 
@@ -275,7 +274,7 @@ describe('deadlines, with nobody there to ask', () => {
     if (world === undefined) throw new Error('a moment at which the HTLC is offered')
     const expiry = expiryOf(world)
     const payment = () =>
-      Object.values(world.stateOf(world.node('ada')).payments).find((p) => p.amountMsat === BigInt(PAYMENT))
+      entries(world.stateOf(world.node('ada')).payments).find((p) => p.amountMsat === BigInt(PAYMENT))
     to(world, expiry + EXPIRY_GRACE_BLOCKS - 1)
     expect(failed(world, 'ada')).toBeUndefined()
     to(world, expiry + EXPIRY_GRACE_BLOCKS)

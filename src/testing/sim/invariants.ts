@@ -1,3 +1,4 @@
+import { entries, entry } from '../../engine/base/table.ts'
 import { equalBytes } from '../../engine/base/bytes.ts'
 import { txidOf } from '../../engine/bitcoin/tx.ts'
 import { balanceOf as channelBalance, logLength, viewAt } from '../../engine/channel/log.ts'
@@ -65,10 +66,10 @@ export function restProblem(world: World): string | undefined {
 /** Every payment has one end, the same on both sides. */
 export function paymentProblem(world: World): string | undefined {
   for (const payer of world.nodes) {
-    for (const payment of Object.values(world.stateOf(payer).payments)) {
+    for (const payment of entries(world.stateOf(payer).payments)) {
       const hash = payment.paymentHash.slice(0, 8)
       const payee = world.byId(payment.destination)
-      const invoice = world.stateOf(payee).invoices[payment.paymentHash]
+      const invoice = entry(world.stateOf(payee).invoices, payment.paymentHash)
       if (invoice === undefined) return `${payee.name} has no invoice ${hash}`
       if (payment.state === 'pending') return `${payer.name}: payment ${hash} is pending`
       if (payment.attempts.some((a) => a.state === 'pending'))
@@ -87,9 +88,9 @@ export function paymentProblem(world: World): string | undefined {
     }
   }
   for (const payee of world.nodes) {
-    for (const invoice of Object.values(world.stateOf(payee).invoices)) {
+    for (const invoice of entries(world.stateOf(payee).invoices)) {
       const paidBy = world.nodes.filter(
-        (n) => world.stateOf(n).payments[invoice.paymentHash]?.state === 'succeeded',
+        (n) => entry(world.stateOf(n).payments, invoice.paymentHash)?.state === 'succeeded',
       )
       if (invoice.state === 'paid' && paidBy.length !== 1)
         return `${payee.name}: paid by ${paidBy.length} nodes`
@@ -176,7 +177,7 @@ export function expectedMsat(world: World, node: SimNode, channel: Channel): big
   const pushed = world.pushes.get(channel.temporaryId) ?? 0n
   let expected = channel.role === 'opener' ? channel.funding.sat * 1000n - pushed : pushed
   const sent = (from: SimNode): bigint =>
-    Object.values(world.stateOf(from).payments)
+    entries(world.stateOf(from).payments)
       .flatMap((p) => p.attempts)
       .filter((a) => a.channelId === channel.id && a.state === 'succeeded')
       .reduce((n, a) => n + a.amountMsat, 0n)

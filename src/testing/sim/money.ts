@@ -1,3 +1,4 @@
+import { entries } from '../../engine/base/table.ts'
 import { toHex } from '../../engine/base/bytes.ts'
 import { outPointKey } from '../../engine/bitcoin/types.ts'
 import { isRestored } from '../../engine/channel/restore.ts'
@@ -63,10 +64,10 @@ export function flows(state: NodeState, push: (temporaryId: string) => bigint): 
   }
   const gone = new Set(accounts.filter((a) => a.stage === 'void').map((a) => a.channel.id))
   const counts = (channelId: string): boolean => !gone.has(channelId)
-  for (const invoice of Object.values(state.invoices)) {
+  for (const invoice of entries(state.invoices)) {
     for (const { amountMsat, channelId } of invoice.htlcs) if (counts(channelId)) add('received', amountMsat)
   }
-  for (const payment of Object.values(state.payments)) {
+  for (const payment of entries(state.payments)) {
     if (payment.preimage === undefined) continue
     for (const attempt of payment.attempts) {
       if (attempt.state !== 'failed' && counts(attempt.channelId))

@@ -1,3 +1,4 @@
+import { entry } from '../../engine/base/table.ts'
 import { msat, sat } from '../../engine/base/units.ts'
 import { addressFromScript } from '../../engine/bitcoin/address.ts'
 import { NETWORKS } from '../../engine/bitcoin/network.ts'
@@ -359,7 +360,7 @@ function sendPayment(world: World, random: Random): void {
   takeTurn(world, random, { node: payee, input: { type: 'command', id: invoiceId, command: invoice } })
   const reply = world.replyOf(payee, invoiceId, invoice)
   if (reply?.type !== 'invoice') return
-  const bolt11 = payee.state?.invoices[reply.paymentHash]?.bolt11
+  const bolt11 = entry(payee.state?.invoices, reply.paymentHash)?.bolt11
   if (bolt11 === undefined) return
   // Now and then the same invoice is paid again: by the same payer, or by a third node at the same time.
   const payers = [node]

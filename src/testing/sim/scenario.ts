@@ -1,3 +1,4 @@
+import { entry } from '../../engine/base/table.ts'
 import { msat, sat } from '../../engine/base/units.ts'
 import type { Channel } from '../../engine/channel/types.ts'
 import { balanceOf } from '../../engine/wallet/ledger.ts'
@@ -108,9 +109,9 @@ export function paid(from: Name, to: Name, amountMsat: number): Goal {
     name,
     reached: (world) => {
       const hash = world.notes.get(name) ?? ''
-      const payment = world.node(from).state?.payments[hash]
+      const payment = entry(world.node(from).state?.payments, hash)
       if (payment?.state !== 'succeeded' || payment.attempts.some((a) => a.state === 'pending')) return false
-      return world.node(to).state?.invoices[hash]?.settledAt !== undefined
+      return entry(world.node(to).state?.invoices, hash)?.settledAt !== undefined
     },
     act: (world) => {
       const [payer, payee] = [world.node(from), world.node(to)]
@@ -126,8 +127,8 @@ export function paid(from: Name, to: Name, amountMsat: number): Goal {
         world.notes.set(name, reply.paymentHash)
       }
       const hash = world.notes.get(name) ?? ''
-      const bolt11 = payee.state?.invoices[hash]?.bolt11
-      const state = payer.state?.payments[hash]?.state
+      const bolt11 = entry(payee.state?.invoices, hash)?.bolt11
+      const state = entry(payer.state?.payments, hash)?.state
       if (bolt11 !== undefined && (state === undefined || state === 'failed')) {
         world.command(payer, { type: 'sendPayment', invoice: bolt11, timeoutSeconds: 3600 })
       }

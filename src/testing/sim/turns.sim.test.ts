@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { entries, entry } from '../../engine/base/table.ts'
 import { msat } from '../../engine/base/units.ts'
 import type { NodeInput } from '../../engine/node/ports.ts'
 import { decodeMessage } from '../../engine/wire/decode.ts'
@@ -51,7 +52,7 @@ function pay(world: World, count: number): void {
       expirySeconds: 3_600,
     })
     if (reply?.type !== 'invoice') throw new Error('no invoice')
-    const invoice = world.stateOf(ben).invoices[reply.paymentHash]?.bolt11 ?? ''
+    const invoice = entry(world.stateOf(ben).invoices, reply.paymentHash)?.bolt11 ?? ''
     const command = { type: 'sendPayment', invoice, timeoutSeconds: 60 } as const
     return { type: 'command', id: world.commandId(ada, command), command }
   })
@@ -80,7 +81,7 @@ test('what is asked in one turn goes out under one signature, what arrives in on
   takeAll(world, 'ben')
   expect(waiting(world, 'ada')).toEqual([`update_fulfill_htlc ${PAYMENTS}`, 'commitment_signed'])
   world.drain()
-  const paid = Object.values(world.stateOf(world.node('ada')).payments)
+  const paid = entries(world.stateOf(world.node('ada')).payments)
   expect(paid.map((p) => p.state)).toEqual(Array.from({ length: PAYMENTS }, () => 'succeeded'))
   expect(world.now).toBe(began)
 })
@@ -91,7 +92,7 @@ test('the next turn need not wait for an answer with lcp, and has to with a bolt
     for (let turn = 0; turn < 6; turn++) pay(world, 1)
     const kinds = waiting(world, 'ben')
     world.drain()
-    const states = Object.values(world.stateOf(world.node('ada')).payments).map((p) => p.state)
+    const states = entries(world.stateOf(world.node('ada')).payments).map((p) => p.state)
     expect(states).toEqual(Array.from({ length: 6 }, () => 'succeeded'))
     return kinds
   }
