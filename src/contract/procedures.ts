@@ -350,6 +350,14 @@ export const procedures = {
     v.object({ password: filePassword }),
     v.object({ name: v.string(), file: bytes(MAX_FILE_BYTES) }),
   ),
+  /**
+   * A sealed copy of what claims on chain need, for the exit file (`exit.html` of the site, which the page fills with it). Notes that it was
+   * saved.
+   */
+  exportExitFile: call(
+    v.object({ password: filePassword }),
+    v.object({ name: v.string(), file: bytes(MAX_FILE_BYTES) }),
+  ),
   /** Brings a wallet here that another device has handed out: once. Its channels go on when their peers have agreed. */
   importMove: call(
     v.object({

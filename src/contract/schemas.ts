@@ -354,6 +354,11 @@ export const appState = v.object({
         madeAt: v.optional(isoTime),
       }),
     ),
+    /**
+     * The exit file that was saved last. `all`: nothing has happened in channels since; `channels`: payments were made; `older`: channels
+     * have opened or closed.
+     */
+    exit: v.optional(v.object({ savedAt: isoTime, holds: v.picklist(['all', 'channels', 'older']) })),
     /** What a peer gave back and the wallet does not know. */
     found: v.optional(v.object({ nodeId, channels: v.number(), createdAt: isoTime })),
   }),

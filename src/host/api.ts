@@ -421,6 +421,10 @@ export function createHandlers(host: HostControl): Handlers {
       name: fileName('copy'),
       file: await host.move.copy(password),
     }),
+    exportExitFile: async ({ password }) => ({
+      name: fileName('exit', 'html'),
+      file: await host.exitCopy(password),
+    }),
     importMove: async ({ file, password }) => {
       await host.move.take(file, password)
       return {}
@@ -432,9 +436,9 @@ export function createHandlers(host: HostControl): Handlers {
     exportLogs: async () => ({ text: host.log.text() }),
   }
 
-  function fileName(kind: 'move' | 'copy'): string {
+  function fileName(kind: 'move' | 'copy' | 'exit', ending = 'wallet'): string {
     const day = new Date(host.now()).toISOString().slice(0, 10)
-    return `switchback-${host.state().network}-${kind}-${day}.wallet`
+    return `switchback-${host.state().network}-${kind}-${day}.${ending}`
   }
 
   function decode(text: string): Output<'decode'> {

@@ -58,6 +58,8 @@ export interface HostControl {
     take(file: Uint8Array, password: string): Promise<void>
     takeBack(): Promise<void>
   }
+  /** The sealed copy for an exit file: see `exit-file.ts`. */
+  exitCopy(password: string): Promise<Uint8Array<ArrayBuffer>>
   gateway(): string
   setGateway(url: string): Promise<void>
 }

@@ -1,6 +1,7 @@
 import type { AppState } from '../contract/schemas.ts'
 import { channelsToKeep, contentDigest, copyContent, EXPORTED, keepsCopies } from '../engine/node/backup.ts'
 import type { NodeState } from '../engine/node/state.ts'
+import { projectExit } from './exit-file.ts'
 
 /** Copies of what brings channels back: the file, and what each peer is known to hold. */
 
@@ -23,7 +24,9 @@ export function projectBackup(state: NodeState): AppState['backup'] {
   const { nodeId, backup } = state.foundBackup ?? {}
   const kept = channelsToKeep(state)
   const newest = copyContent(state)
+  const exit = projectExit(state)
   return {
+    ...(exit === undefined ? {} : { exit }),
     channels: kept.length,
     ...(exportedAt === undefined ? {} : { exportedAt: iso(Number(exportedAt)) }),
     exportedCurrent: exported === contentDigest(state),

@@ -17,6 +17,7 @@ import { nodeKeys, walletKeys } from '../engine/wallet/keys.ts'
 import { newWords, parseWords, seedFromWords, type WordsError } from '../engine/wallet/words.ts'
 import { createHandlers } from './api.ts'
 import type { Defaults, HostControl, Running } from './control.ts'
+import { EXIT_SAVED, exitCopy, exitNote } from './exit-file.ts'
 import { createLog } from './log.ts'
 import { createLoop, type Loop } from './loop.ts'
 import { arrival, copyOf, handOut, openMove, takeBack } from './move.ts'
@@ -468,6 +469,18 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
             throw new ApiError({ code: 'notAvailable', message: 'This wallet has not moved.' })
           await still(() => takeBack(vault.store, gone.setup, ports.entropy))
         }),
+    },
+    async exitCopy(password) {
+      const node = control.running()
+      if (node === undefined)
+        throw new ApiError({ code: 'notReady', message: 'There is no wallet running to copy.' })
+      const { state } = node.loop.status()
+      const about = { madeAt: ports.clock.now(), height: state.chain.headers.tip.height }
+      const file = await exitCopy(vault.store, node.setup, about, password, sealing())
+      // What is noted is the state before the copy was read: at worst it is fresher than it is said to be.
+      const value = exitNote(state, about.madeAt)
+      await node.loop.command({ type: 'setPreference', name: EXIT_SAVED, value })
+      return file
     },
     gateway: () => seed?.gateway ?? ports.defaults.gateway,
     async setGateway(url) {

@@ -1,0 +1,69 @@
+import { parseArgs } from 'node:util'
+import { ATTACKS } from './attacks.ts'
+import { runTrials, type Seat, type Trial, type Verdict } from './lab.ts'
+
+/** `npm run attacks`: every attack, from every seat. */
+
+const { values } = parseArgs({
+  options: {
+    json: { type: 'boolean', default: false },
+    /** Only attacks whose name contains this. */
+    only: { type: 'string', default: '' },
+    /** Every seat instead of two. */
+    all: { type: 'boolean', default: false },
+    /** Wallets at once. */
+    batch: { type: 'string', default: '24' },
+  },
+})
+
+const SEATS: readonly (readonly Seat[])[] = values.all
+  ? [
+      ['bad', 'good'],
+      ['good', 'bad'],
+      ['bad', 'bad', 'good'],
+      ['good', 'bad', 'bad'],
+      ['bad'],
+      ['bad', 'bad'],
+    ]
+  : [
+      ['bad', 'good'],
+      ['bad', 'bad'],
+    ]
+
+const trials: Trial[] = ATTACKS.filter(({ name }) => name.includes(values.only)).flatMap((attack) =>
+  SEATS.map((seats) => ({ attack, seats })),
+)
+const verdicts: Verdict[] = []
+const size = Number(values.batch)
+for (let i = 0; i < trials.length; i += size) {
+  const began = Date.now()
+  verdicts.push(...(await runTrials(trials.slice(i, i + size), { limitMs: 20_000 })))
+  if (!values.json)
+    console.log(`${Math.min(trials.length, i + size)} of ${trials.length}, ${Date.now() - began} ms`)
+}
+
+const bad = verdicts.filter((v) => !v.caught)
+const beside = verdicts.filter((v) => v.seats.includes('good'))
+const summary = {
+  attacks: new Set(verdicts.map((v) => v.attack)).size,
+  tried: verdicts.length,
+  caught: verdicts.length - bad.length,
+  besideAnHonestServer: beside.length,
+  named: beside.filter((v) => v.shown !== 'unnoticed').length,
+  followed: beside.filter((v) => v.followed).length,
+  believedFalsehoods: verdicts.reduce((n, v) => n + v.believed.length, 0),
+}
+if (values.json) console.log(JSON.stringify({ ...summary, verdicts }))
+else {
+  for (const v of verdicts) {
+    const mark = v.caught ? ' ' : '!'
+    const trouble = [...v.missing.map((m) => `missing ${m}`), ...v.believed.map((b) => `believed ${b}`)].join(
+      ', ',
+    )
+    console.log(
+      `${mark} ${v.attack} [${v.seats}]: ${v.shown}${v.words === '' ? '' : ` (${v.words.slice(0, 90)})`} ${trouble}`,
+    )
+  }
+  console.log(summary)
+}
+process.exitCode = bad.length === 0 ? 0 : 1
