@@ -55,9 +55,9 @@ describe('paying for a claim', () => {
 
   it('gives the change to another script when it is asked to', () => {
     const { state } = walletWith([200_000])
-    const attached = attachCoins(state, request({ changeScript: foreignScript }), context)
+    const attached = attachCoins(state, request({ changeScript: foreignScript() }), context)
     const [, change] = attached?.spend.tx.outputs ?? []
-    expect(change?.script).toEqual(foreignScript)
+    expect(change?.script).toEqual(foreignScript())
     expect(change?.valueSat).toBe(200_000n - (attached?.spend.feeSat ?? 0n))
     expect(attached?.spend.change).toBeUndefined()
   })
