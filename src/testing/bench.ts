@@ -13,7 +13,9 @@ import { onion } from './bench/onion.ts'
 import { payments } from './bench/payments.ts'
 import { playground } from './bench/playground.ts'
 import { appJs, tests } from './bench/repository.ts'
+import { routes } from './bench/routes.ts'
 import { streams } from './bench/stream.ts'
+import { streamMatrix } from './bench/stream-matrix.ts'
 import type { Bench, Figures } from './bench/types.ts'
 
 /** In the order they run in; a new one needs a line here and nothing else. */
@@ -26,7 +28,9 @@ const ENTRIES: readonly Bench[] = [
   noise,
   payments,
   app,
+  routes,
   ...streams,
+  streamMatrix,
 ]
 
 const { values } = parseArgs({
