@@ -4,6 +4,7 @@ import { type DemoFormat, runDemo } from './demo-stream.ts'
 const HELP = `npm run demo:stream -- [options]
   --payments N   payments of 1 sat (default 2000)
   --rtt MS       round trip between the two nodes (default 70)
+  --invoices     pay invoices fetched in advance (default: payments that nobody asked for, keysend)
   --format NAME  lcp or bolt (default: both, one after the other)
   --json         one object on the last line: lcp.seconds, bolt.seconds, …`
 
@@ -12,6 +13,7 @@ const { values } = parseArgs({
     payments: { type: 'string', default: '2000' },
     rtt: { type: 'string', default: '70' },
     format: { type: 'string' },
+    invoices: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
     help: { type: 'boolean', short: 'h', default: false },
   },
@@ -31,7 +33,13 @@ async function main(): Promise<void> {
   const formats: readonly DemoFormat[] = format === undefined ? ['lcp', 'bolt'] : [format]
   const payments = whole('payments', 1, 10_000)
   const rttMs = whole('rtt', 0, 10_000)
-  const figures = await runDemo({ formats, payments, rttMs, say: (line) => console.log(line) })
+  const figures = await runDemo({
+    formats,
+    payments,
+    rttMs,
+    invoices: values.invoices,
+    say: (line) => console.log(line),
+  })
   for (const name of formats)
     console.log(`${name}: ${payments} payments at ${rttMs} ms in ${figures[name]?.seconds.toFixed(3)} s`)
   if (!values.json) return

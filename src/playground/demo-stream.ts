@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { ChannelView } from '../contract/channel-view.ts'
-import type { Client } from '../contract/procedures.ts'
+import type { Client, Item } from '../contract/procedures.ts'
 import { startBitcoind } from './bitcoind.ts'
 import { startDelayProxy } from './delay-proxy.ts'
 import { createEsplora } from './esplora.ts'
@@ -13,13 +13,15 @@ import type { Rpc } from './rpc.ts'
 
 /**
  * The talk's demo: two nodes, a long line between them, a channel after one confirmation, thousands of payments of 1 sat streamed through
- * it, a cooperative close, and the balances on chain. Where the talk sent bare HTLCs, each payment here is a BOLT 11 invoice of the
- * receiver's with its own hash and secret; the invoices are made before the clock starts.
+ * it, a cooperative close, and the balances on chain. Where the talk sent bare HTLCs, each payment here has its own hash and an onion that
+ * tells the receiver alone what it is (keysend); or, when asked for, a BOLT 11 invoice of the receiver's, made before the clock starts.
  */
 
 /** The best format that each name stands for. */
 const FORMATS = { lcp: 'lcp', bolt: 'anchors_zero_fee_htlc_tx' } as const
 export type DemoFormat = keyof typeof FORMATS
+
+type PaymentRequest = Item<'sendPayments'>
 
 const CHANNEL_SAT = 1_000_000n
 const PAYMENT_MSAT = 1_000n
@@ -29,6 +31,8 @@ export interface DemoOptions {
   readonly payments: number
   /** Round trip between the nodes. */
   readonly rttMs: number
+  /** Pay invoices, instead of a node that asks for nothing. */
+  readonly invoices?: boolean
   readonly say: (line: string) => void
 }
 
@@ -84,7 +88,7 @@ interface Stage {
 async function runFormat(
   format: DemoFormat,
   folder: string,
-  { payments, rttMs, say, ...stage }: DemoOptions & Stage,
+  { payments, rttMs, say, invoices = false, ...stage }: DemoOptions & Stage,
 ): Promise<DemoFigures> {
   const start = (name: string) =>
     startNodeProcess({
@@ -102,15 +106,15 @@ async function runFormat(
       const channelId = await openChannel(stage, alice, `${bob.nodeId}@127.0.0.1:${line.port}`)
       await untilState(bob.client, (s) => s.channels.some((c) => c.status === 'open'))
       say(`  channel of ${CHANNEL_SAT} sat, format ${FORMATS[format]}, open after one confirmation`)
-      const invoices = await bob.client.addInvoices({
-        count: payments,
-        amountMsat: String(PAYMENT_MSAT),
-        description: 'stream',
-        expirySeconds: 3600,
-      })
-      say(`  ${payments} invoices of 1 sat fetched from the receiver in advance`)
+      const requests = invoices
+        ? await fetchInvoices(bob.client, payments)
+        : Array.from({ length: payments }, () => ({
+            destination: bob.nodeId,
+            amountMsat: String(PAYMENT_MSAT),
+          }))
+      if (invoices) say(`  ${payments} invoices of 1 sat fetched from the receiver in advance`)
 
-      const seconds = await streamPayments(alice.client, invoices)
+      const seconds = await streamPayments(alice.client, requests)
       const perSecond = payments / seconds
       say(`  ${payments} payments in ${seconds.toFixed(3)} s: ${perSecond.toFixed(0)} a second`)
 
@@ -162,19 +166,25 @@ async function openChannel(stage: Stage, { client }: NodeProcess, peer: string):
   throw new Error('the channel was not opened')
 }
 
+async function fetchInvoices(client: Client, count: number): Promise<readonly PaymentRequest[]> {
+  const made = await client.addInvoices({
+    count,
+    amountMsat: String(PAYMENT_MSAT),
+    description: 'stream',
+    expirySeconds: 3600,
+  })
+  return made.map(({ invoice }) => ({ invoice }))
+}
+
 /** Seconds from the first request to the last result. */
-async function streamPayments(
-  client: Client,
-  invoices: readonly { readonly invoice: string }[],
-): Promise<number> {
+async function streamPayments(client: Client, requests: readonly PaymentRequest[]): Promise<number> {
   const begun = performance.now()
-  const requests = invoices.map(({ invoice }) => ({ invoice }))
   let paid = 0
   for await (const result of client.sendPayments(requests)) {
     if (result.status === 'failed') throw new Error(`payment ${result.index}: ${result.error.message}`)
     paid++
   }
-  if (paid !== invoices.length) throw new Error(`${paid} of ${invoices.length} payments had a result`)
+  if (paid !== requests.length) throw new Error(`${paid} of ${requests.length} payments had a result`)
   return (performance.now() - begun) / 1000
 }
 

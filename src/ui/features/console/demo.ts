@@ -5,7 +5,7 @@ import { client, session } from '../../state/session.ts'
 import { group } from '../../text/amounts.ts'
 
 /**
- * The talk's demo from the page: payments of 1 sat, each a real invoice fetched in advance, streamed to `ada` of the practice network.
+ * The talk's demo from the page: payments of 1 sat that nobody asked for (keysend), streamed to `ada` of the practice network.
  * Without a channel to ada it makes one (coins from the faucet, one confirmation) and closes it again at the end.
  */
 
@@ -31,14 +31,7 @@ export async function demoStream(
     `channel with ${PEER}: ${group(channel?.capacitySat ?? '')} sat, format ${channel?.format ?? 'unknown'}`,
   )
 
-  const { invoices } = await ask<{ invoices: readonly string[] }>('invoices', {
-    peer: PEER,
-    count: payments,
-    amountMsat: PAYMENT_MSAT,
-    memo: 'stream',
-  })
-  say(`${group(String(payments))} invoices of 1 sat fetched in advance`)
-  await streamAll(node, invoices, signal, say)
+  await streamAll(node, peer.nodeId, payments, signal, say)
   if (signal.aborted) return
   const view = await settled(node, channelId, signal)
   if (view === undefined) return
@@ -100,7 +93,8 @@ async function openOne(
 
 async function streamAll(
   node: Client,
-  invoices: readonly string[],
+  destination: string,
+  payments: number,
   signal: AbortSignal,
   say: (line: string) => void,
 ): Promise<void> {
@@ -109,13 +103,13 @@ async function streamAll(
   let paid = 0
   let failed = 0
   const seconds = () => (performance.now() - begun) / 1000
-  const requests = invoices.map((invoice) => ({ invoice }))
+  const requests = Array.from({ length: payments }, () => ({ destination, amountMsat: PAYMENT_MSAT }))
   for await (const result of node.sendPayments(requests, {}, { signal })) {
     if (result.status === 'succeeded') paid++
     else if (++failed === 1) say(`payment ${result.index} failed: ${result.error.message}`)
     if (performance.now() - told < TOLD_EVERY_MS) continue
     told = performance.now()
-    say(`${group(String(paid))} of ${group(String(invoices.length))} paid`)
+    say(`${group(String(paid))} of ${group(String(payments))} paid`)
   }
   const took = seconds()
   say(
