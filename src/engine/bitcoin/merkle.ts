@@ -25,7 +25,8 @@ export type MerkleFault = 'transaction' | 'ambiguous' | 'branch' | 'position' | 
 /**
  * The merkle root that a proof leads to, in display order. `rawTx` is the whole transaction, so that its id is computed here and
  * not believed. Refused are:
- * - transactions of 64 bytes without witness, which could be inner nodes (CVE-2017-12842);
+ * - transactions of 64 bytes without witness, which could be inner nodes (CVE-2017-12842), and inner nodes that could be such
+ *   transactions: below one in the block anything could be hung;
  * - branches longer than any block's tree, or of another length than `txCount` (when known) gives;
  * - positions outside the tree, or outside `txCount`;
  * - a right node equal to its left sibling: a repeated transaction (CVE-2012-2459). A left node may equal its right sibling only
@@ -59,10 +60,27 @@ export function merkleRootFromProof(
     if (isRight && same) return err('duplicate')
     if (!isRight && edge && !same) return err('duplicate')
     if (!isRight && same) edge = true
-    node = hash256(isRight ? concat(sibling, node) : concat(node, sibling))
+    const pair = isRight ? concat(sibling, node) : concat(node, sibling)
+    if (isTransaction64(pair)) return err('ambiguous')
+    node = hash256(pair)
     index >>>= 1
   }
   return ok({ root: txidFromBytes(node), txid: txidFromBytes(leaf) })
+}
+
+/** 21 million bitcoin: what an output may hold. */
+const MAX_MONEY_SAT = 2_100_000_000_000_000n
+
+/**
+ * Whether the 64 bytes of two hashes read as a transaction: one input, one output, scripts of four bytes together, an amount that
+ * there can be. Of honest trees that is one node in 2^40.
+ */
+function isTransaction64(pair: Uint8Array): boolean {
+  const inputScript = pair[41] ?? 255
+  if (pair[4] !== 1 || inputScript > 4 || pair[46 + inputScript] !== 1) return false
+  const amountAt = 47 + inputScript
+  if (pair[amountAt + 8] !== 4 - inputScript) return false
+  return new DataView(pair.buffer, pair.byteOffset).getBigUint64(amountAt, true) <= MAX_MONEY_SAT
 }
 
 /** Levels above the leaves of a tree of n transactions. */

@@ -19,6 +19,8 @@ import {
   DEADLINE_LAST_BLOCKS,
   DEADLINE_NEAR_BLOCKS,
   FLOOR_FEERATE_PER_KW,
+  HELP_BLOCKS,
+  HELP_SHARE,
   URGENT_BUMP_BLOCKS,
 } from './constants.ts'
 import { fundingKey, fundingSpend, type TrackedOutput, trackedOutputs, txOf } from './outputs.ts'
@@ -94,9 +96,24 @@ function commitmentPace(state: OnchainState, outputs: readonly TrackedOutput[], 
 }
 
 /**
- * The child that pays for our commitment by its anchor (BOLT 5 §Failing a Channel: MUST spend to_local_anchor for a sufficient fee),
- * while the commitment waits in the mempool at less than today's feerate. Needs the wallet's coins; pays at most half of what the
- * commitment has for us.
+ * The most that a child may cost: half of what the commitment has for us; less for one of the peer's that nothing of ours depends on
+ * in time. Undefined: it is left alone.
+ */
+function childLimit(state: OnchainState, outputs: readonly TrackedOutput[]): bigint | undefined {
+  const { close } = state
+  const atStake = outputs.reduce((n, o) => (o.ours && o.kind !== 'anchor' ? n + o.valueSat : n), 0n)
+  if (close?.kind === 'local') return atStake / 2n
+  // The peer has paid for what it sends, or left; a cheater is not helped.
+  if (close?.kind !== 'remote' && close?.kind !== 'remoteNext') return undefined
+  if (outputs.some((o) => o.kind === 'htlc' && o.contested)) return atStake / 2n
+  const waited = state.waits !== undefined && state.height - state.waits.since >= HELP_BLOCKS
+  return waited ? atStake / HELP_SHARE : undefined
+}
+
+/**
+ * The child that pays for a commitment by our anchor (BOLT 5 §Failing a Channel: MUST spend to_local_anchor for a sufficient fee),
+ * while that waits in the mempool at less than today's feerate: for our own, and for the peer's when HTLCs of ours run out, or when it
+ * has waited long. Needs the wallet's coins.
  * @param current the child made before, if any
  */
 export function planChild(
@@ -110,8 +127,9 @@ export function planChild(
   const spend = fundingSpend(state)
   const anchor = outputs.find((o) => o.kind === 'anchor' && o.ours)
   const parent = spend && txOf(spend)
-  const waits = state.close?.kind === 'local' && spend?.confirmed === null
-  if (!waits || anchor === undefined || parent === undefined) return undefined
+  if (spend?.confirmed !== null || anchor === undefined || parent === undefined) return undefined
+  const limitSat = childLimit(state, outputs)
+  if (limitSat === undefined) return undefined
   const ours = current?.bumps === spend.txid ? current : undefined
   const parentWeight = weightOf(parent)
   const parentFeeSat = state.snapshot.fundingSat - outputSumSat(parent)
@@ -120,8 +138,7 @@ export function planChild(
   if (feeratePerKw === undefined) return ours
   const missingSat = weightFeeSat(feeratePerKw, parentWeight) - parentFeeSat
   if (missingSat <= 0n) return ours
-  const atStake = outputs.reduce((n, o) => (o.ours && o.kind !== 'anchor' ? n + o.valueSat : n), 0n)
-  if (missingSat * 2n > atStake) return ours
+  if (missingSat > limitSat) return ours
 
   const output: SweepOutput = { kind: 'anchor', valueSat: anchor.valueSat }
   const bare: Tx = {
@@ -139,7 +156,7 @@ export function planChild(
     weight: TX_OVERHEAD_WEIGHT + sweepInputWeight(output),
     surplusSat: sat(anchor.valueSat - missingSat),
     feeratePerKw,
-    limitSat: atStake / 2n,
+    limitSat,
   })
   if (paid === undefined) return ours
   const unsigned = paid.sign(paid.tx)

@@ -1,7 +1,7 @@
 import { invariant } from '../base/result.ts'
 import { sat } from '../base/units.ts'
 import { dustLimitSat } from '../bitcoin/script.ts'
-import { sighashMidstate, txidOf, weightOf, withWitness } from '../bitcoin/tx.ts'
+import { outputSumSat, sighashMidstate, txidOf, weightOf, withWitness } from '../bitcoin/tx.ts'
 import type { Tx } from '../bitcoin/types.ts'
 import { weightFeeSat } from '../commitment/fees.ts'
 import { snapshotParams } from '../commitment/snapshot.ts'
@@ -12,9 +12,9 @@ import {
   outputWeight,
   TX_OVERHEAD_WEIGHT,
 } from '../commitment/weights.ts'
-import { coinsToken, paceOf, planChild, raisedFeerate } from './bump.ts'
+import { coinsToken, deadlineOf, paceOf, planChild, raisedFeerate } from './bump.ts'
 import { buildSnapshotLocal } from './classify.ts'
-import { FLOOR_FEERATE_PER_KW, MAX_CLAIM_INPUTS } from './constants.ts'
+import { FLOOR_FEERATE_PER_KW, MAX_CLAIM_INPUTS, SPLIT_BLOCKS } from './constants.ts'
 import { isClaimable, type TrackedOutput } from './outputs.ts'
 import type { Claim, OnchainContext, OnchainState } from './types.ts'
 
@@ -182,6 +182,37 @@ function buildSecondStage(
   return { ...base, txid: txidOf(tx), tx, feeratePerKw, coins }
 }
 
+/** A penalty whose time is nearly over: it stands alone from then on. */
+const isRunningOut = (state: OnchainState, output: TrackedOutput): boolean =>
+  state.close?.secret !== undefined &&
+  (deadlineOf(state, output) ?? Number.POSITIVE_INFINITY) - state.height <= SPLIT_BLOCKS
+
+/**
+ * The penalties of a common claim one by one, once the time of any of them is nearly over. The first has to pay more than the whole
+ * that it replaces (BIP 125 rules 3 and 4); the others then conflict with nothing. Undefined: the claim stays as it is.
+ */
+function split(
+  state: OnchainState,
+  claim: Claim,
+  outputs: readonly TrackedOutput[],
+  ctx: OnchainContext,
+): readonly Claim[] | undefined {
+  if (outputs.length < 2 || !outputs.some((o) => isRunningOut(state, o))) return undefined
+  if (outputs.some((o) => o.spend?.confirmed)) return undefined
+  const [first, ...rest] = outputs.toSorted((a, b) => Number(b.valueSat - a.valueSat))
+  if (first?.method?.kind !== 'sweep') return undefined
+  const paidSat = outputs.reduce((n, o) => n + o.valueSat, 0n) - outputSumSat(claim.tx)
+  const weight = sweepWeight([first.method.output], state.snapshot.sweepScript)
+  const feeSat = paidSat + weightFeeSat(FLOOR_FEERATE_PER_KW, weight) + 1n
+  const pace = paceOf(state, outputs, ctx)
+  // What the first pays for all must leave it something.
+  if (feeSat * 100n > first.valueSat * pace.limitPercent) return undefined
+  const leadPerKw = Math.max(pace.feeratePerKw, Math.ceil((Number(feeSat) * 1000) / weight))
+  const [lead] = buildGroup(state, [first], leadPerKw, ctx, true)
+  if (lead === undefined) return undefined
+  return [lead, ...rest.flatMap((o) => buildGroup(state, [o], pace.feeratePerKw, ctx))]
+}
+
 /**
  * Which claims are made together. What only we can spend waits for nobody and goes in one transaction. What another may spend
  * first would take a common transaction down with it; with anchors the peer can even pin it there (BOLT 5 §Revoked Transaction
@@ -196,6 +227,7 @@ function groupOf(state: OnchainState, tracked: TrackedOutput, common: boolean): 
     return method.preimage === undefined ? `timeout ${tracked.htlc?.cltvExpiry}` : 'success'
   }
   if (!tracked.contested) return 'ours'
+  if (isRunningOut(state, tracked)) return tracked.key
   if (tracked.kind === 'toLocal' || tracked.parent !== undefined) return 'punish'
   return snapshotParams(state.snapshot).format.anchors ? tracked.key : 'contested'
 }
@@ -315,9 +347,9 @@ export function planClaims(
 ): readonly Claim[] {
   const byKey = new Map(outputs.map((o) => [o.key, o]))
   const alive = state.claims.filter((claim) => claim.bumps === undefined && isAlive(state, claim, byKey))
-  const claims = alive.map((claim) => {
+  const claims = alive.flatMap((claim) => {
     const claimed = claim.claims.flatMap((key) => byKey.get(key) ?? [])
-    return replacement(state, claim, claimed, ctx) ?? claim
+    return split(state, claim, claimed, ctx) ?? [replacement(state, claim, claimed, ctx) ?? claim]
   })
   const child = planChild(
     state,

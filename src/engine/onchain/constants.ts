@@ -32,5 +32,21 @@ export const URGENT_BUMP_BLOCKS = 2
  */
 export const DEADLINE_LAST_BLOCKS = 12
 
+/**
+ * Blocks before a deadline from which penalties that were claimed together are claimed one by one (BOLT 5 §Penalty Transactions Weight
+ * Calculation: a batch that does not confirm must be split in time): from the deadline on the cheater may spend one of them with
+ * children that pin the whole batch. Three hours, so that the dozen blocks of `DEADLINE_LAST_BLOCKS` are left to each by itself.
+ */
+export const SPLIT_BLOCKS = 18
+
+/**
+ * A commitment of the peer's that waits with nothing of ours running out is helped only after so many blocks: its owner sees to it
+ * sooner, if he is there.
+ */
+export const HELP_BLOCKS = 12
+
+/** Of what a commitment of the peer's holds for us, the part that helping it without a deadline may cost: a twentieth. */
+export const HELP_SHARE = 20n
+
 /** Inputs of one claim: far below the relay limit of 400,000 weight, and counts stay in one byte. */
 export const MAX_CLAIM_INPUTS = 200

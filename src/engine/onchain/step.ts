@@ -17,6 +17,7 @@ import {
   isWatched,
   type TrackedOutput,
   trackedOutputs,
+  txOf,
 } from './outputs.ts'
 import { isSettled } from './resolved.ts'
 import type {
@@ -166,7 +167,7 @@ function settle(
   first: readonly OnchainEffect[],
 ): OnchainStep {
   const effects: OnchainEffect[] = [...first]
-  let state = explainClose(facts, ctx)
+  let state = noteWaiting(explainClose(facts, ctx))
   const question = courtQuestion(state)
   if (question !== undefined && courtQuestion(prev)?.number !== question.number) effects.push(question)
 
@@ -193,6 +194,14 @@ function settle(
   )
   const tokens = [...wanted.keys()]
   return { state: isForgotten(state) ? { ...state, tokens } : { ...state, spends, tokens }, effects }
+}
+
+/** Since when the close waits in the mempool. */
+function noteWaiting(state: OnchainState): OnchainState {
+  const spend = fundingSpend(state)
+  const { waits, ...rest } = state
+  if (spend === undefined || spend.confirmed !== null) return waits === undefined ? state : rest
+  return waits?.txid === spend.txid ? state : { ...state, waits: { txid: spend.txid, since: state.height } }
 }
 
 /** Explains the spend of the funding output when it is another than before, or more is known of it. */
@@ -261,6 +270,10 @@ function wantedTokens(
   const spend = fundingSpend(state)
   if (publish !== undefined && (spend?.confirmed ?? null) === null) broadcast(publish, txidOf(publish))
   const confirmed = new Set(outputs.flatMap((o) => (o.spend?.confirmed ? [o.spend.txid] : [])))
+  // A commitment of the peer's that we help goes along: servers that do not have it, or refuse it for its fee, take the two together.
+  const helped = spend && state.claims.some((c) => c.bumps === spend.txid) ? txOf(spend) : undefined
+  if (helped !== undefined && spend?.confirmed === null && spend.txid !== state.localTxid)
+    broadcast(helped, spend.txid)
   for (const claim of state.claims) if (!confirmed.has(claim.txid)) broadcast(claim.tx, claim.txid)
   return wanted
 }

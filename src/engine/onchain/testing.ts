@@ -335,9 +335,12 @@ export function testPayer(
   const held = new Map<string, (typeof coins)[number]>()
   let next = 0
   return {
-    attach: ({ token, tx, weight, surplusSat, feeratePerKw }) => {
+    attach: ({ token, tx, weight, surplusSat, feeratePerKw, limitSat }) => {
       const coin = held.get(token) ?? coins[next]
       if (coin === undefined) return undefined
+      const cost =
+        weightFeeSat(feeratePerKw, weight + 4 * 41 + 110 + outputWeight(WALLET_SCRIPT.length) + 4) + 1n
+      if (cost - surplusSat > limitSat) return undefined
       if (!held.has(token)) next += 1
       held.set(token, coin)
       const total = weight + 4 * 41 + 110 + outputWeight(WALLET_SCRIPT.length) + 4

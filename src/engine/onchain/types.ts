@@ -172,7 +172,7 @@ export interface Claim {
   readonly fixedFee?: true
   /** The reservation of the coins that pay the fee. */
   readonly coins?: string
-  /** The commitment of ours that it helps into a block; claims nothing but the anchor. */
+  /** The commitment, ours or the peer's, that it helps into a block; claims nothing but the anchor. */
   readonly bumps?: Txid
 }
 
@@ -186,6 +186,8 @@ export interface OnchainState {
   /** By outpoint (`txid:vout`): the funding output, those of the close, those of second stages. */
   readonly spends: Readonly<Record<string, Spend>>
   readonly close?: Close
+  /** Since when an unconfirmed spend of the funding output has been seen. */
+  readonly waits?: { readonly txid: Txid; readonly since: number }
   readonly court?: { readonly number: bigint; readonly record: RevokedRecord | null }
   /** By payment hash in hex. */
   readonly preimages: Readonly<Record<string, Uint8Array>>
