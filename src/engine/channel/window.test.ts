@@ -135,6 +135,42 @@ describe('while the channel runs', () => {
     apply(bob, { type: 'window', window: 0 })
     expect(after(3, alice, bob)).toEqual([1, 1, 1])
   })
+  test('under load, both ways, with settles: credit comes and goes as the windows are set, and nothing is lost', () => {
+    const { alice, bob } = pair(2, 8)
+    const windows = [1, 6, 3, 64, 1, 2]
+    const sent = [0, 0]
+    const settled = new Set<string>()
+    const widest = [0, 0]
+    let dry = 0
+    for (let turn = 0; turn < 600; turn++) {
+      for (const [i, party] of [alice, bob].entries()) {
+        if (turn % 40 === 20 * i) apply(party, { type: 'window', window: windows[(turn / 20) % 6] ?? 1 })
+        if (turn < 480) add(party, i * 10_000 + (sent[i] = (sent[i] ?? 0) + 1))
+        for (const event of party.events) {
+          if (event.type !== 'htlcReceived' || settled.has(`${i} ${event.add.id}`)) continue
+          settled.add(`${i} ${event.add.id}`)
+          const preimage = preimageOf((1 - i) * 10_000 + Number(event.add.id) + 1)
+          apply(party, { type: 'propose', proposal: { type: 'fulfill', id: event.add.id, preimage } })
+        }
+        flush(party)
+        if (credit(party) === 0) dry += 1
+        widest[i] = Math.max(widest[i] ?? 0, party.channel.remotePending.length)
+        expect(outstanding(party)).toBeGreaterThanOrEqual(1)
+      }
+      // The line to bob is slower than the one back.
+      if (turn % 2 === 0) while (deliver(alice, bob));
+      if (turn % 3 !== 0) deliver(bob, alice)
+    }
+    expect(dry).toBeGreaterThan(100)
+    expect(Math.min(...widest)).toBeGreaterThan(1)
+    deliverAll(alice, bob)
+    expect(settledProblem(alice, bob)).toBeUndefined()
+    expect(alice.channel.outbox.length + bob.channel.outbox.length).toBe(0)
+    for (const party of [alice, bob]) {
+      expect(party.events.filter((e) => e.type === 'htlcReceived')).toHaveLength(480)
+    }
+  })
+
   test('no window is wider than 64', () => {
     const { alice, bob } = pair(1, 64)
     apply(bob, { type: 'window', window: 1_000 })
