@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util'
 import '../setup-fast.ts'
 import { cheats, type Verdict } from './cheat.ts'
+import { runNetwork } from './network.ts'
 import { run } from './run.ts'
 
 /**
@@ -20,10 +21,15 @@ const { values } = parseArgs({
     /** Closes by force, reorganisations. */
     force: { type: 'boolean', default: false },
     cheat: { type: 'boolean', default: false },
+    /** So many nodes that pay each other through each other. */
+    network: { type: 'string' },
+    /** With it: goes on until so many crashes have been. */
+    crashes: { type: 'string', default: '0' },
   },
 })
 
-if (values.cheat) tryCheats()
+if (values.network !== undefined) tryNetwork(Number(values.network))
+else if (values.cheat) tryCheats()
 else tryLives()
 
 function tryLives(): void {
@@ -58,6 +64,27 @@ function tryLives(): void {
         .map(([name, n]) => `${n} ${name}`)
         .join(', ')}\n`,
     )
+  process.exitCode = failed.length > 0 ? 1 : 0
+}
+
+/** `--network 5`: nodes that pay each other through each other, until there have been enough lives and enough crashes. */
+function tryNetwork(nodes: number): void {
+  const began = performance.now()
+  const totals: Record<string, number> = {}
+  const failed: number[] = []
+  let lives = 0
+  const first = Number(values.seed)
+  while (lives < Number(values.runs) || (totals['crashes'] ?? 0) < Number(values.crashes)) {
+    const seed = first + lives++
+    const outcome = runNetwork({ seed, nodes, steps: Number(values.steps), force: values.force })
+    for (const [name, n] of Object.entries(outcome.counts)) totals[name] = (totals[name] ?? 0) + n
+    if (outcome.problem === undefined) continue
+    failed.push(seed)
+    if (values.trace) for (const line of outcome.trace) process.stdout.write(`${line}\n`)
+    process.stdout.write(`seed ${seed}: ${outcome.problem}\n`)
+  }
+  const seconds = Number(((performance.now() - began) / 1000).toFixed(1))
+  process.stdout.write(`${JSON.stringify({ lives, failed, seconds, ...totals })}\n`)
   process.exitCode = failed.length > 0 ? 1 : 0
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { entries } from '../../engine/base/table.ts'
 import { msat } from '../../engine/base/units.ts'
 import { connected, hasCoins, opened, paid, reach } from './scenario.ts'
 import { World } from './world.ts'
@@ -36,7 +37,7 @@ describe('a row of three', () => {
       lostMsat: 0n,
     })
     expect(ben.circuits).toEqual({})
-    const payment = Object.values(fork.stateOf(fork.node('ada')).payments)[0]
+    const payment = entries(fork.stateOf(fork.node('ada')).payments)[0]
     expect(payment).toMatchObject({ state: 'succeeded', feeMsat: msat(6_000) })
     expect(payment?.attempts[0]?.hops).toEqual([fork.node('ben').id, fork.node('cal').id])
   })

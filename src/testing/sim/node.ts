@@ -13,6 +13,7 @@ import type { ApiFailure, CommandResult, NodeEvent } from '../../engine/node/com
 import { loadNode } from '../../engine/node/node.ts'
 import type { NodeInput, RecordWrite } from '../../engine/node/ports.ts'
 import type { NodeSetup, NodeState } from '../../engine/node/state.ts'
+import type { Graph } from '../../engine/router/graph.ts'
 import { nodeKeys, walletKeys } from '../../engine/wallet/keys.ts'
 import { seedFromWords, wordsFromEntropy } from '../../engine/wallet/words.ts'
 
@@ -44,6 +45,8 @@ export interface NodeOptions {
   readonly window?: number
   /** Whether it passes on HTLCs of others. */
   readonly forwards?: boolean
+  /** What it knows of the network. */
+  readonly graph?: Graph
   /** Blocks; shorter ones make closes cheaper to simulate. */
   readonly toSelfDelay?: number
 }
@@ -103,6 +106,7 @@ export class SimNode {
       formats: options.formats ?? ['anchors_zero_fee_htlc_tx', 'static_remotekey'],
       acceptChannels: true,
       forwards: options.forwards ?? false,
+      ...(options.graph === undefined ? {} : { graph: options.graph }),
       servers: [SERVER],
       fallbackFeeratePerKw: 1000,
     }

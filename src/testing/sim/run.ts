@@ -169,7 +169,7 @@ export function live(
 const alive = (world: World): SimNode[] => world.nodes.filter((n) => n.state !== undefined)
 
 /** One node takes some of what has arrived, in an order of its own choosing. */
-function takeTurn(world: World, random: Random, command?: { node: SimNode; input: NodeInput }): void {
+export function takeTurn(world: World, random: Random, command?: { node: SimNode; input: NodeInput }): void {
   const busy = alive(world).filter(
     (n) => n.requests.length > 0 || n.reads.length > 0 || world.readable().some((e) => e.node === n),
   )
@@ -193,12 +193,12 @@ function takeTurn(world: World, random: Random, command?: { node: SimNode; input
   if (inputs.length > 0) world.turn(node, inputs)
 }
 
-function tick(world: World, random: Random): void {
+export function tick(world: World, random: Random): void {
   world.now += random.pick([20, 200, 2_000, 5_000, 12_000, 25_000])
   for (const node of alive(world)) if (random.bool(0.7)) world.turn(node, [{ type: 'tick' }])
 }
 
-function mine(world: World, random: Random): void {
+export function mine(world: World, random: Random): void {
   if (world.chain.tip.height >= MAX_BLOCKS) return
   world.chain.holdBack = random.bool(0.15)
   world.mine(random.bool(0.2) ? 2 : 1)
@@ -214,7 +214,7 @@ function evict(world: World, random: Random): void {
   world.chain.evict(txid)
 }
 
-function cut(world: World, random: Random): void {
+export function cut(world: World, random: Random): void {
   const links = world.links.filter((l) => !l.severed)
   if (links.length === 0) return
   const link = random.pick(links)
@@ -222,7 +222,7 @@ function cut(world: World, random: Random): void {
   world.cut(link, (waiting) => random.int(waiting + 1))
 }
 
-function connect(world: World, random: Random): void {
+export function connect(world: World, random: Random): void {
   const wished = alive(world).flatMap((node) =>
     [...node.keep]
       .map((id) => world.byId(id))
@@ -240,7 +240,7 @@ function connect(world: World, random: Random): void {
   })
 }
 
-function boot(world: World, random: Random): void {
+export function boot(world: World, random: Random): void {
   const down = world.nodes.filter((n) => n.state === undefined)
   if (down.length > 0) world.boot(random.pick(down))
 }
@@ -294,7 +294,7 @@ function reorganise(world: World, random: Random, floor: number): void {
 const SHORT_DELAY = 144
 
 /** Blocks until every close by force is resolved, and all is worth a claim. */
-function untilResolved(world: World): void {
+export function untilResolved(world: World): void {
   world.checkStoreEvery = 25
   world.chain.feeRates = { 1: 1, 6: 1, 144: 1 }
   for (const node of world.nodes) world.command(node, { type: 'refresh' })

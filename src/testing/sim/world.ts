@@ -7,6 +7,7 @@ import type { ApiFailure, Command, CommandResult } from '../../engine/node/comma
 import { turn } from '../../engine/node/node.ts'
 import type { NodeEffect, NodeInput, RecordWrite } from '../../engine/node/ports.ts'
 import { heightOf, type NodeState } from '../../engine/node/state.ts'
+import type { Graph } from '../../engine/router/graph.ts'
 import { concat } from '../../engine/base/bytes.ts'
 import { decodeMessage } from '../../engine/wire/decode.ts'
 import { seeded, type Random } from '../random.ts'
@@ -51,6 +52,8 @@ export type CrashPoint = 'before' | 'after'
  */
 export class World {
   readonly chain: SimChain = new SimChain()
+  /** What everybody knows of the network, where they know it; shared, and changed before lives begin only. */
+  readonly graph: Graph | undefined
   readonly nodes: readonly SimNode[]
   readonly random: Random
   links: Link[] = []
@@ -77,6 +80,7 @@ export class World {
 
   constructor(options: WorldOptions = {}) {
     this.seed = options.seed ?? 0
+    this.graph = options.graph
     this.random = seeded(this.seed)
     this.nodes = NAMES.slice(0, options.nodes ?? 2).map(
       (name) =>

@@ -1,0 +1,254 @@
+import { entries, entry } from '../../engine/base/table.ts'
+import { fromHex } from '../../engine/base/bytes.ts'
+import { msat } from '../../engine/base/units.ts'
+import type { Command } from '../../engine/node/commands.ts'
+import { CHANNEL, createGraph, type Graph } from '../../engine/router/graph.ts'
+import { viewAt } from '../../engine/channel/log.ts'
+import { DEFAULT_FORWARD_POLICY } from '../../engine/switch/policy.ts'
+import { type Random, seeded } from '../random.ts'
+import { chainProblem } from './invariants.ts'
+import type { Name, SimNode } from './node.ts'
+import { NAMES } from './node.ts'
+import { boot, connect, cut, mine, rest, type RunOutcome, takeTurn, tick, untilResolved } from './run.ts'
+import { connected, hasCoins, opened, reach } from './scenario.ts'
+import { World } from './world.ts'
+
+/**
+ * A network of nodes that pay each other through each other, crash at random writes, lose connections and, with `force`, close channels on
+ * chain in the middle. One seed decides everything. Each node's money is checked to the millisatoshi at every write (`money.ts`); at the
+ * end payments agree with invoices, and what payers paid in fees is what those between them earned.
+ */
+
+export interface NetworkOptions {
+  readonly seed: number
+  readonly nodes?: number
+  readonly steps?: number
+  readonly force?: boolean
+  /** Crashes a write, 0 to 1. Default by the seed. */
+  readonly crashes?: number
+}
+
+const FORMATS = [
+  ['lcp', 'anchors_zero_fee_htlc_tx'],
+  ['anchors_zero_fee_htlc_tx', 'static_remotekey'],
+] as const
+
+/** Long enough for closes to be cheap to simulate. */
+const SHORT_DELAY = 144
+
+/** A ring of channels, and one across, so that there is more than one way to everybody. */
+export function ways(nodes: number): readonly (readonly [Name, Name])[] {
+  const names = NAMES.slice(0, nodes)
+  const ring = names.slice(1).map((name, i) => [names[i] as Name, name] as const)
+  if (nodes < 4) return ring
+  return [...ring, [names[nodes - 1] as Name, names[0] as Name], [names[1] as Name, names[3] as Name]]
+}
+
+const beginnings = new Map<string, World>()
+
+function beginning(formats: readonly string[], nodes: number): World {
+  const key = `${formats.join()} ${nodes}`
+  const known = beginnings.get(key)
+  if (known !== undefined) return known
+  const world = new World({ nodes, forwards: true, formats, toSelfDelay: SHORT_DELAY, graph: createGraph() })
+  const edges = ways(nodes)
+  reach(world, [
+    ...NAMES.slice(0, nodes).map((name) => hasCoins(name, 700_000, 700_000, 300_000)),
+    ...edges.flatMap(([a, b]) => [connected(a, b), opened(a, b, 500_000, 200_000_000)]),
+  ])
+  world.settle()
+  world.notes.delete('goal')
+  drawMap(world)
+  beginnings.set(key, world)
+  return world
+}
+
+/** Everybody knows every channel, as gossip would have it. */
+function drawMap(world: World): void {
+  const graph = world.graph as Graph
+  for (const node of world.nodes) {
+    for (const channel of Object.values(world.stateOf(node).channels)) {
+      const scid = channel.funding.shortChannelId
+      if (scid === undefined || channel.role !== 'opener') continue
+      const [one, two] = [node.id, channel.peer].sort()
+      const slot = graph.addChannel({
+        scid,
+        nodeId1: fromHex(one as string),
+        nodeId2: fromHex(two as string),
+        capacitySat: Number(channel.funding.sat),
+        witnessProgram: new Uint8Array(32),
+        flags: CHANNEL.signed | CHANNEL.proven | CHANNEL.unspent,
+      })
+      for (const side of [0, 1]) {
+        graph.setPolicy(2 * slot + side, {
+          timestamp: 1,
+          disabled: false,
+          ...DEFAULT_FORWARD_POLICY,
+          htlcMinimumMsat: 1,
+          htlcMaximumMsat: Number(channel.funding.sat) * 990,
+        })
+      }
+    }
+  }
+}
+
+export function runNetwork(options: NetworkOptions): RunOutcome {
+  const random = seeded(options.seed)
+  const force = options.force ?? false
+  const nodes = options.nodes ?? 5
+  const world = beginning(random.pick(FORMATS), nodes).fork(options.seed)
+  world.checkStoreEvery = 7
+  let problem: string | undefined
+  let crashes = 0
+  try {
+    const chance = options.crashes ?? random.pick([0.01, 0.03, 0.08])
+    world.crashAt = () => {
+      if (!random.bool(chance)) return undefined
+      crashes++
+      return random.pick(['before', 'after'])
+    }
+    live(world, random, options.steps ?? 300, force)
+    rest(world)
+    if (force) untilResolved(world)
+    world.checkStores()
+    for (const node of world.nodes) world.checkMoney(node)
+    problem = networkProblem(world, force)
+  } catch (error) {
+    problem = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  }
+  return {
+    seed: options.seed,
+    ...(problem === undefined ? {} : { problem }),
+    trace: world.trace,
+    counts: { ...countsOf(world), crashes },
+  }
+}
+
+function live(world: World, random: Random, steps: number, force: boolean): void {
+  const weights: readonly (readonly [number, () => void])[] = [
+    [60, () => takeTurn(world, random)],
+    [3, () => tick(world, random)],
+    [1, () => mine(world, random)],
+    [0.7, () => cut(world, random)],
+    [5, () => connect(world, random)],
+    [4, () => boot(world, random)],
+    [6, () => pay(world, random)],
+    [force ? 0.5 : 0, () => forceClose(world, random)],
+  ]
+  const total = weights.reduce((n, [w]) => n + w, 0)
+  for (let i = 0; i < steps; i++) {
+    let at = random.next() * total
+    weights.find(([w]) => (at -= w) < 0)?.[1]()
+  }
+}
+
+/** Somebody pays somebody else, mostly through others. */
+function pay(world: World, random: Random): void {
+  const [payer, payee] = [random.pick(world.nodes), random.pick(world.nodes)]
+  if (payer === payee || payer.state === undefined || payee.state === undefined) return
+  const amount = random.pick([1, 40_000, 353_000, 2_000_000, 20_000_000, 90_000_000 + random.int(60_000_000)])
+  const invoice: Command = {
+    type: 'addInvoice',
+    amountMsat: msat(amount),
+    description: '',
+    expirySeconds: 86_400,
+  }
+  const id = world.commandId(payee, invoice)
+  takeTurn(world, random, { node: payee, input: { type: 'command', id, command: invoice } })
+  const reply = world.replyOf(payee, id, invoice)
+  const bolt11 =
+    reply?.type === 'invoice' ? entry(payee.state?.invoices, reply.paymentHash)?.bolt11 : undefined
+  if (bolt11 === undefined || payer.state === undefined) return
+  const command: Command = {
+    type: 'sendPayment',
+    invoice: bolt11,
+    timeoutSeconds: random.pick([10, 60, 3_600]),
+  }
+  const sendId = world.commandId(payer, command)
+  takeTurn(world, random, { node: payer, input: { type: 'command', id: sendId, command } })
+  world.replyOf(payer, sendId, command)
+}
+
+/** Most often of a channel that carries something for others. */
+function forceClose(world: World, random: Random): void {
+  const node = random.pick(world.nodes)
+  if (node.state === undefined) return
+  const open = Object.values(node.state.channels).filter(
+    (c) => c.failure === undefined && c.closing === undefined,
+  )
+  // A network without channels is none.
+  if (open.length < 2) return
+  const busy = open.filter((c) => viewAt(c, c.localTip.indexes).htlcs.length > 0)
+  const channel = random.pick(busy.length > 0 ? busy : open)
+  const command: Command = { type: 'closeChannel', channelId: channel.id, force: true }
+  const id = world.commandId(node, command)
+  takeTurn(world, random, { node, input: { type: 'command', id, command } })
+}
+
+/** At rest: nothing is on its way, payments and invoices agree, and fees paid are fees earned. */
+export function networkProblem(world: World, force: boolean): string | undefined {
+  let paidFees = 0n
+  let earned = 0n
+  for (const node of world.nodes) {
+    const state = world.stateOf(node)
+    const circuits = Object.values(state.circuits)
+    if (circuits.length > 0)
+      return `${node.name}: circuit ${circuits[0]?.key.slice(0, 8)}/${circuits[0]?.incomingId} is left, ${circuits[0]?.state}`
+    if (state.forwards.lostMsat > 0n) return `${node.name} lost ${state.forwards.lostMsat} msat by forwarding`
+    earned += state.forwards.feeMsat
+    for (const channel of Object.values(state.channels)) {
+      if (state.closes[channel.id] !== undefined) continue
+      if (channel.failure !== undefined) return `${node.name}: a channel failed: ${channel.failure.reason}`
+      const left = viewAt(channel, channel.localTip.indexes).htlcs.length + channel.outbox.length
+      if (left > 0) return `${node.name}: ${left} HTLCs or proposals hang in ${channel.id.slice(0, 8)}`
+    }
+    for (const payment of entries(state.payments)) {
+      const problem = paymentProblem(world, node, payment.paymentHash, force)
+      if (problem !== undefined) return problem
+      if (payment.state === 'succeeded') paidFees += payment.feeMsat
+    }
+    const open = Object.values(state.closes).filter((close) => !close.told.includes('done'))
+    if (open.length > 0) return `${node.name}: a close is not done`
+  }
+  // On chain an HTLC too small for an output goes to miners, whoever knows its preimage.
+  if (!force && paidFees !== earned)
+    return `payers paid ${paidFees} msat in fees, forwarders earned ${earned}`
+  return force ? undefined : chainProblem(world)
+}
+
+function paymentProblem(world: World, payer: SimNode, hash: string, force: boolean): string | undefined {
+  const payment = entry(world.stateOf(payer).payments, hash)
+  if (payment === undefined) return undefined
+  const name = `${payer.name}: payment ${hash.slice(0, 8)}`
+  if (payment.state === 'pending' || payment.attempts.some((a) => a.state === 'pending'))
+    return `${name} is pending`
+  const payee = world.byId(payment.destination)
+  const invoice = entry(world.stateOf(payee).invoices, hash)
+  if (payment.state === 'succeeded') {
+    if (invoice?.state !== 'paid') return `${name} is done, the invoice ${invoice?.state}`
+    if (!force && invoice.receivedMsat !== payment.amountMsat)
+      return `${name}: ${payment.amountMsat} sent, ${invoice.receivedMsat} received`
+  } else if (invoice?.state === 'paid' && !force) return `${name} failed, and ${payee.name} was paid`
+  return undefined
+}
+
+function countsOf(world: World): Record<string, number> {
+  const counts: Record<string, number> = { writes: world.writes, messages: world.delivered }
+  const add = (name: string, n = 1): void => {
+    if (n > 0) counts[name] = (counts[name] ?? 0) + n
+  }
+  for (const node of world.nodes) {
+    const { state } = node
+    if (state === undefined) continue
+    add('forwards', state.forwards.count)
+    for (const payment of entries(state.payments)) {
+      add(`payments ${payment.state}`)
+      add('attempts', payment.attempts.length)
+      if (payment.state === 'succeeded')
+        add(`paid over ${payment.attempts.find((a) => a.state === 'succeeded')?.hops.length ?? 0} hops`)
+    }
+    for (const close of Object.values(state.closes))
+      if (close.close !== undefined) add(`close:${close.close.kind}`)
+  }
+  return counts
+}
