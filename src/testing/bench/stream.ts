@@ -21,12 +21,14 @@ import { multiplyPublic, publicKey } from '../../engine/crypto/curve.ts'
  * onion, HTLC, preimage and place in both commitments, and where it is said an invoice; ours write durably before they answer.
  */
 
-const RTTS_MS = [0, 70] as const
+export const RTTS_MS = [0, 70] as const
+/** Payments one at a time, as a part of its own beside the runs. */
+export const ONE = 'one'
 const SINGLES = 15
 const WARM_UP = 150
 const SLOTS = 483
 
-interface Setup {
+export interface Setup {
   readonly file: string
   readonly format: string
   readonly window: number
@@ -36,7 +38,7 @@ interface Setup {
   readonly runs: readonly Run[]
 }
 
-interface Run {
+export interface Run {
   readonly name: string
   readonly amountMsat: bigint
   readonly count: number
@@ -46,15 +48,15 @@ interface Run {
 }
 
 /** Payments a run, and the runs by name: fewer for a quick look. */
-const COUNT = Number(process.env['BENCH_PAYMENTS'] ?? 2000)
+export const COUNT = Number(process.env['BENCH_PAYMENTS'] ?? 2000)
 const RUNS = process.env['BENCH_RUNS']?.split(',')
 
-const SMALL: readonly Run[] = [
+export const SMALL: readonly Run[] = [
   { name: '1sat', amountMsat: 1_000n, count: COUNT, bothWays: false },
   { name: '1satBothWays', amountMsat: 1_000n, count: COUNT, bothWays: true },
   { name: '1satInvoices', amountMsat: 1_000n, count: COUNT, bothWays: false, invoices: true },
 ]
-const LARGE: readonly Run[] = [
+export const LARGE: readonly Run[] = [
   { name: '10ksat', amountMsat: 10_000_000n, count: COUNT, bothWays: false },
   { name: '10ksatBothWays', amountMsat: 10_000_000n, count: COUNT, bothWays: true },
 ]
@@ -145,14 +147,14 @@ async function streamed(pair: Pair, run: Omit<Run, 'name'>, maxInFlight: number)
   return { wallMs: performance.now() - begin, latenciesMs: paid.flatMap((p) => p.latenciesMs) }
 }
 
-async function measure(pair: Pair, setup: Setup, prefix: string, run: Run): Promise<Figures> {
+async function measure(pair: Pair, setup: Setup, rttMs: number, run: Run): Promise<Figures> {
   const profile = (name?: string) =>
     Promise.all(pair.ends.map((end) => end.ask({ do: 'profile', ...(name === undefined ? {} : { name }) })))
   await profile()
   const before = await usageOf(pair)
   const { wallMs, latenciesMs } = await streamed(pair, run, setup.inFlight(run.amountMsat))
   const after = await usageOf(pair)
-  await profile(`${prefix}.${run.name}`)
+  await profile(`rtt${rttMs}.${run.name}`)
   const states = await Promise.all(
     pair.ends.map((end) => end.ask<{ openerMsat: bigint } | undefined>({ do: 'settled' })),
   )
@@ -164,39 +166,51 @@ async function measure(pair: Pair, setup: Setup, prefix: string, run: Run): Prom
       { amountMsat: (run.amountMsat * BigInt(run.count)) / 20n, count: 20, bothWays: false },
       20,
     )
-  const name = `${prefix}.${run.name}`
   const cpu = [0, 1].map((i) => ((after[i]?.cpuMs ?? 0) - (before[i]?.cpuMs ?? 0)) / run.count)
   return {
-    [`${name}.seconds`]: round(wallMs / 1000),
-    [`${name}.perSecond`]: round((run.count * 1000) / wallMs),
-    [`${name}.p50Ms`]: round(percentile(latenciesMs, 0.5)),
-    [`${name}.p99Ms`]: round(percentile(latenciesMs, 0.99)),
-    [`${name}.cpuMsPayer`]: round(cpu[0] ?? Number.NaN),
-    [`${name}.cpuMsPayee`]: round(cpu[1] ?? Number.NaN),
-    [`${name}.rssMb`]: Math.max(...after.map((u) => u.rssMb)),
+    seconds: round(wallMs / 1000),
+    perSecond: round((run.count * 1000) / wallMs),
+    p50Ms: round(percentile(latenciesMs, 0.5)),
+    p99Ms: round(percentile(latenciesMs, 0.99)),
+    cpuMsPayer: round(cpu[0] ?? Number.NaN),
+    cpuMsPayee: round(cpu[1] ?? Number.NaN),
+    rssMb: Math.max(...after.map((u) => u.rssMb)),
   }
 }
 
 const usageOf = (pair: Pair): Promise<readonly Usage[]> =>
   Promise.all(pair.ends.map((end) => end.ask<Usage>({ do: 'usage' })))
 
-/** One payment at a time: the median from the call to the preimage, and the CPU of both sides together. */
-async function single(pair: Pair, prefix: string): Promise<Figures> {
+/**
+ * One payment at a time: the median from the call to the preimage, and the CPU of both sides together. Each begins when nothing of the one
+ * before is left in the channel: what is measured is a payment, not how two follow each other.
+ */
+async function single(pair: Pair): Promise<Figures> {
   const times: number[] = []
   const before = await usageOf(pair)
   for (let i = 0; i < SINGLES; i++) {
     const paid = await streamed(pair, { amountMsat: 1_000n, count: 1, bothWays: false }, 1)
     times.push(paid.latenciesMs[0] ?? Number.NaN)
+    for (const end of pair.ends) await end.ask({ do: 'settled' })
   }
   const after = await usageOf(pair)
   const cpu = after.reduce((sum, u, i) => sum + u.cpuMs - (before[i]?.cpuMs ?? 0), 0)
   return {
-    [`${prefix}.onePaymentMs`]: round(percentile(times, 0.5)),
-    [`${prefix}.onePaymentCpuMs`]: round(cpu / SINGLES),
+    onePaymentMs: round(percentile(times, 0.5)),
+    onePaymentCpuMs: round(cpu / SINGLES),
   }
 }
 
-async function benchStream(name: string, setup: Setup): Promise<Figures> {
+/** What is to be measured of a setup, and who takes the figures of each part as soon as they are there. */
+export interface Plan {
+  /** Whether a part is wanted: a run by its name, or `ONE`. Asked right before it. */
+  wants(rttMs: number, part: string): boolean
+  took(rttMs: number, part: string, figures: Figures): void
+}
+
+/** Starts a pair of nodes, warms it up, and measures what the plan wants; how fast the machine is comes with it. */
+export async function measureStreams(name: string, setup: Setup, plan: Plan): Promise<Figures> {
+  const parts = [ONE, ...setup.runs.map((run) => run.name)]
   const stage = await createStage()
   try {
     const pair = await startPair(stage, name, setup)
@@ -204,17 +218,16 @@ async function benchStream(name: string, setup: Setup): Promise<Figures> {
       // What runs for the first time is compiled meanwhile.
       await streamed(pair, { amountMsat: 1_000n, count: WARM_UP, bothWays: true }, WARM_UP)
       // How fast this machine is just now: 0.12 ms on a quiet one. With others at work all figures below are that much too high.
-      const figures: Record<string, number> = { curveMultiplicationMs: curveSpeed() }
+      const figures = { curveMultiplicationMs: curveSpeed() }
       for (const [i, rttMs] of RTTS_MS.entries()) {
+        if (!parts.some((part) => plan.wants(rttMs, part))) continue
         const { nodeId } = pair.info[1]
         const proxy = pair.proxies[i] as DelayProxy
         await pair.ends[0].ask({ do: 'connect', nodeId, port: proxy.port })
         for (const end of pair.ends) await end.ask({ do: 'usable' })
-        const prefix = `rtt${rttMs}`
-        Object.assign(figures, await single(pair, prefix))
+        if (plan.wants(rttMs, ONE)) plan.took(rttMs, ONE, await single(pair))
         for (const run of setup.runs)
-          if (RUNS === undefined || RUNS.includes(run.name))
-            Object.assign(figures, await measure(pair, setup, prefix, run))
+          if (plan.wants(rttMs, run.name)) plan.took(rttMs, run.name, await measure(pair, setup, rttMs, run))
       }
       return figures
     } finally {
@@ -225,12 +238,24 @@ async function benchStream(name: string, setup: Setup): Promise<Figures> {
   }
 }
 
+async function benchStream(name: string, setup: Setup): Promise<Figures> {
+  const figures: Record<string, number> = {}
+  const speed = await measureStreams(name, setup, {
+    wants: (_, part) => part === ONE || RUNS === undefined || RUNS.includes(part),
+    took(rttMs, part, measured) {
+      const prefix = part === ONE ? `rtt${rttMs}` : `rtt${rttMs}.${part}`
+      for (const [key, value] of Object.entries(measured)) figures[`${prefix}.${key}`] = value
+    },
+  })
+  return { ...speed, ...figures }
+}
+
 function curveSpeed(): number {
   const point = publicKey(new Uint8Array(32).fill(3))
   return millisecondsOf(() => multiplyPublic(point, new Uint8Array(32).fill(5)), 200)
 }
 
-const ours = (format: string, window: number, runs: readonly Run[]): Setup => ({
+export const ours = (format: string, window: number, runs: readonly Run[]): Setup => ({
   file: './stream-node.ts',
   format,
   window,
@@ -239,11 +264,11 @@ const ours = (format: string, window: number, runs: readonly Run[]): Setup => ({
   runs,
 })
 
-const LDK: Setup = {
+export const LDK: Setup = {
   file: './stream-ldk.ts',
   format: 'static_remotekey',
   window: 1,
-  channelSat: 16_000_000n,
+  channelSat: 60_000_000n,
   inFlight: () => SLOTS,
   runs: SMALL,
 }
