@@ -1,0 +1,149 @@
+import { describe, expect, test } from 'vitest'
+import { ApiError } from '../contract/errors.ts'
+import type { CommandResult } from '../engine/node/commands.ts'
+import type { NodeState } from '../engine/node/state.ts'
+import type { LoopStatus } from './loop.ts'
+import { createPaymentGate, paymentCommand } from './send-payment.ts'
+
+/** A node with a number of slots, and something on its way while `busy`. */
+function fakeNode(slots: number) {
+  const listeners = new Set<(status: LoopStatus<NodeState>) => void>()
+  const timers = new Set<() => void>()
+  const channel = (busy: boolean) => ({
+    base: { htlcs: busy ? [1] : [] },
+    logs: { opener: { entries: [] }, accepter: { entries: [] } },
+    outbox: [],
+  })
+  const node = {
+    slots,
+    now: 0,
+    asked: [] as string[],
+    phase: 'running' as LoopStatus<NodeState>['phase'],
+    channels: { a: channel(true) } as unknown as NodeState['channels'],
+    status: () => ({ phase: node.phase, state: { channels: node.channels } as NodeState }),
+    busy(busy: boolean) {
+      node.channels = { a: channel(busy) } as unknown as NodeState['channels']
+    },
+    turn() {
+      for (const listener of listeners) listener(node.status())
+    },
+    wait() {
+      for (const task of [...timers]) {
+        timers.delete(task)
+        task()
+      }
+    },
+    watchers: () => listeners.size + timers.size,
+    gate: createPaymentGate({
+      loop: {
+        command(command): Promise<CommandResult> {
+          if (command.type !== 'sendPayment') throw new Error('another command')
+          node.asked.push(command.invoice)
+          if (command.invoice === 'bad') return Promise.reject(new ApiError({ code: 'noRoute', message: '' }))
+          if (node.slots === 0) return Promise.reject(new ApiError({ code: 'tooManyHtlcs', message: '' }))
+          node.slots--
+          return Promise.resolve({ type: 'payment', paymentHash: command.invoice })
+        },
+        subscribe: () => () => {},
+        onState(listener) {
+          listeners.add(listener)
+          return () => void listeners.delete(listener)
+        },
+        status: () => node.status(),
+      },
+      now: () => node.now,
+      after(_, task) {
+        timers.add(task)
+        return () => void timers.delete(task)
+      },
+    }),
+  }
+  return node
+}
+
+const settle = async () => {
+  for (let i = 0; i < 20; i++) await Promise.resolve()
+}
+const SIGNAL = new AbortController().signal
+
+const begin = (node: ReturnType<typeof fakeNode>, invoice: string, signal = SIGNAL) =>
+  node.gate.begin(paymentCommand({ invoice, timeoutSeconds: 10 }), signal).then(
+    () => 'begun',
+    (e: unknown) => (e instanceof ApiError ? e.code : 'defect'),
+  )
+
+describe('a single payment', () => {
+  test('begins at once where there is room, and what is wrong with it is said at once', async () => {
+    const node = fakeNode(1)
+    expect(await begin(node, 'a')).toBe('begun')
+    expect(await begin(node, 'bad')).toBe('noRoute')
+    expect(node.watchers()).toBe(0)
+  })
+
+  test('waits for room and takes it in the order of coming, as channels move', async () => {
+    const node = fakeNode(0)
+    const done: string[] = []
+    const all = ['a', 'b', 'c'].map((name) => begin(node, name).then((how) => done.push(`${name} ${how}`)))
+    await settle()
+    // A turn that moved nothing in a channel is no reason to ask again.
+    node.turn()
+    await settle()
+    expect(node.asked).toEqual(['a', 'b', 'c'])
+    node.slots = 2
+    node.busy(true)
+    node.turn()
+    await settle()
+    expect(done).toEqual(['a begun', 'b begun'])
+    // Where only time can tell, time does.
+    node.slots = 1
+    node.wait()
+    await Promise.all(all)
+    expect(done).toEqual(['a begun', 'b begun', 'c begun'])
+    expect(node.watchers()).toBe(0)
+  })
+
+  test('is refused after its own time, when nothing is on its way that could make room, and when the node stops', async () => {
+    const node = fakeNode(0)
+    const late = begin(node, 'late')
+    await settle()
+    node.now = 10_000
+    node.wait()
+    expect(await late).toBe('tooManyHtlcs')
+    node.busy(false)
+    expect(await begin(node, 'never')).toBe('tooManyHtlcs')
+    node.busy(true)
+    const waiting = begin(node, 'waiting')
+    await settle()
+    node.phase = 'frozen'
+    node.turn()
+    expect(await waiting).toBe('tooManyHtlcs')
+    expect(node.watchers()).toBe(0)
+  })
+
+  test('is not begun any more once nobody waits for it', async () => {
+    const node = fakeNode(0)
+    const controller = new AbortController()
+    const waiting = begin(node, 'a', controller.signal)
+    await settle()
+    controller.abort()
+    node.slots = 1
+    node.wait()
+    expect(await waiting).toBe('cancelled')
+    expect(node.asked).toEqual(['a'])
+  })
+
+  test('many that wait are tried a few at a time', async () => {
+    const node = fakeNode(0)
+    for (let i = 0; i < 100; i++) void begin(node, `p${i}`)
+    await settle()
+    node.asked.length = 0
+    node.wait()
+    await settle()
+    expect(node.asked.length).toBeLessThanOrEqual(16)
+    expect(node.asked[0]).toBe('p0')
+    node.asked.length = 0
+    node.wait()
+    await settle()
+    expect(node.asked[0]).toBe('p16')
+  })
+})
