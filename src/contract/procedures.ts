@@ -8,6 +8,7 @@ import {
   channelId,
   coin,
   errorData,
+  forwards,
   hash32,
   invoice,
   isoTime,
@@ -154,6 +155,10 @@ export const procedures = {
       servers: v.optional(v.pipe(v.array(text(300)), v.minLength(1), v.maxLength(8))),
       gateway: v.optional(text(300)),
       storagePersisted: v.optional(v.boolean()),
+      /** Whether payments of others are passed on; a wallet does so only when its user allows it. */
+      forwarding: v.optional(v.boolean()),
+      /** Whether each of them waits for `decideForward`, at most two minutes. */
+      interceptForwards: v.optional(v.boolean()),
     }),
     nothing,
   ),
@@ -168,6 +173,8 @@ export const procedures = {
       amountSat: amount,
       pushMsat: v.optional(amount),
       feeSatPerVb: v.optional(satPerVb),
+      /** Told to the whole network, so that others can pay through it. Absent: only the peer knows of it. */
+      announce: v.optional(v.boolean()),
     }),
     v.variant('status', [
       v.object({ status: v.literal('connecting') }),
@@ -228,7 +235,15 @@ export const procedures = {
       v.object({ ...toNode, maxFeeMsat: v.optional(amount), timeoutSeconds }),
     ]),
     v.variant('status', [
-      v.object({ status: v.literal('attempting'), attempt: v.number(), channelId, amountMsat: amount }),
+      v.object({
+        status: v.literal('attempting'),
+        attempt: v.number(),
+        channelId,
+        amountMsat: amount,
+        /** Where it goes through others: what that costs, and their node ids to the recipient. */
+        feeMsat: v.optional(amount),
+        hops: v.optional(v.array(nodeId)),
+      }),
       v.object({ status: v.literal('attemptFailed'), attempt: v.number(), channelId, error: errorData }),
       v.object({ status: v.literal('succeeded'), preimage: hash32, amountMsat: amount, feeMsat: amount }),
       v.object({ status: v.literal('failed'), error: errorData }),
@@ -264,6 +279,9 @@ export const procedures = {
     ]),
   ),
   listPayments: call(nothing, v.array(payment)),
+  listForwards: call(nothing, forwards),
+  /** Lets a held payment go on, or fails it. */
+  decideForward: call(v.object({ key: text(100), forward: v.boolean() }), nothing),
 
   estimateFee: call(
     v.object({ targetBlocks: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1008))) }),

@@ -125,8 +125,39 @@ export const payment = v.object({
   preimage: v.optional(hash32),
   error: v.optional(errorData),
   attempts: v.number(),
+  /** The ways of the parts that arrived or are on their way, else of the last one tried: node ids from our peer to the recipient. */
+  routes: v.array(
+    v.object({
+      attempt: v.number(),
+      hops: v.array(nodeId),
+      amountMsat: amount,
+      feeMsat: amount,
+      state: v.picklist(['pending', 'succeeded', 'failed']),
+      error: v.optional(errorData),
+    }),
+  ),
   createdAt: isoTime,
   settledAt: v.optional(isoTime),
+})
+
+/** Payments of others that this node passes on. */
+export const forwards = v.object({
+  count: v.number(),
+  amountMsat: amount,
+  feeMsat: amount,
+  /** On their way. `held`: they wait for `decideForward`. */
+  underWay: v.array(
+    v.object({
+      key: v.string(),
+      state: v.picklist(['held', 'offered', 'settling', 'failing']),
+      incomingChannel: v.string(),
+      outgoingChannel: v.optional(v.string()),
+      paymentHash: hash32,
+      amountMsat: amount,
+      feeMsat: amount,
+      outgoingExpiry: v.number(),
+    }),
+  ),
 })
 
 export const transaction = v.object({
@@ -367,6 +398,8 @@ export const appState = v.object({
     servers: v.array(v.string()),
     wordsConfirmed: v.boolean(),
     storagePersisted: v.boolean(),
+    /** Whether payments of others are passed on. */
+    forwarding: v.boolean(),
   }),
 })
 

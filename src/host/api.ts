@@ -16,6 +16,7 @@ import { formatPeerAddress, parsePeerAddress } from './peer-address.ts'
 import {
   projectChannel,
   projectCoins,
+  projectForwards,
   projectInvoice,
   projectPayment,
   projectPeers,
@@ -225,6 +226,11 @@ export function createHandlers(host: HostControl): Handlers {
           value: String(input.storagePersisted),
         })
       }
+      for (const name of ['forwarding', 'interceptForwards'] as const) {
+        const wish = input[name]
+        if (wish !== undefined)
+          await node().loop.command({ type: 'setPreference', name, value: wish ? 'on' : 'off' })
+      }
       return {}
     },
 
@@ -312,6 +318,12 @@ export function createHandlers(host: HostControl): Handlers {
       entries(state().payments)
         .map(projectPayment)
         .sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1)),
+
+    listForwards: async () => projectForwards(state()),
+    decideForward: async ({ key, forward }) => {
+      await node().loop.command({ type: 'decideForward', key, forward })
+      return {}
+    },
 
     estimateFee: async (input) => ({
       satPerVb: Math.round(feerateFor(state(), node().setup, input.targetBlocks ?? 6) / 2.5) / 100,
@@ -493,6 +505,7 @@ export function createHandlers(host: HostControl): Handlers {
       amountSat: string
       pushMsat?: string | undefined
       feeSatPerVb?: number | undefined
+      announce?: boolean | undefined
     },
     signal: AbortSignal,
   ): AsyncGenerator<Output<'openChannel'>> {
@@ -506,6 +519,7 @@ export function createHandlers(host: HostControl): Handlers {
       amountSat: sat(BigInt(input.amountSat)),
       pushMsat: readMsat(input.pushMsat ?? '0'),
       ...(input.feeSatPerVb === undefined ? {} : { feeratePerKw: perKw(input.feeSatPerVb) }),
+      ...(input.announce === true ? { announce: true } : {}),
     })
     const { openingId } = expectResult(result, 'opening')
     yield { status: 'negotiating' }
@@ -612,6 +626,8 @@ export function createHandlers(host: HostControl): Handlers {
             attempt: event.attempt,
             channelId: event.channelId,
             amountMsat: String(event.amountMsat),
+            ...(event.feeMsat === undefined ? {} : { feeMsat: String(event.feeMsat) }),
+            ...(event.hops === undefined ? {} : { hops: [...event.hops] }),
           }
           break
         case 'paymentAttemptFailed':

@@ -18,6 +18,7 @@ import { FUNDING_TIMEOUT_BLOCKS, isNeverFunded } from '../engine/channel/step.ts
 import type { Channel } from '../engine/channel/types.ts'
 import { otherRole } from '../engine/commitment/types.ts'
 import { moneyMap, sumOf } from '../engine/node/money.ts'
+import { isForwarding } from '../engine/node/forward-policy.ts'
 import { feerateFor, heightOf, type NodeSetup, type NodeState } from '../engine/node/state.ts'
 import type { ServerState } from '../engine/chain/types.ts'
 import { closingOutputs } from '../engine/onchain/project.ts'
@@ -204,8 +205,41 @@ export function projectPayment(record: PaymentRecord) {
     ...(record.preimage === undefined ? {} : { preimage: hex(record.preimage) }),
     ...(record.error === undefined ? {} : { error: record.error }),
     attempts: record.attempts.length,
+    routes: projectRoutes(record),
     createdAt: iso(record.createdAt),
     ...(record.endedAt === undefined ? {} : { settledAt: iso(record.endedAt) }),
+  }
+}
+
+/** Parts that arrived or are on their way; with none, the last one tried. */
+function projectRoutes({ attempts }: PaymentRecord) {
+  const good = attempts.filter((a) => a.state !== 'failed')
+  return (good.length > 0 ? good : attempts.slice(-1)).map((a) => ({
+    attempt: a.n,
+    hops: [...a.hops],
+    amountMsat: String(a.amountMsat),
+    feeMsat: String(a.route?.feeMsat ?? 0n),
+    state: a.state,
+    ...(a.error === undefined ? {} : { error: a.error }),
+  }))
+}
+
+/** What this node passes on for others. */
+export function projectForwards({ forwards, circuits }: NodeState) {
+  return {
+    count: forwards.count,
+    amountMsat: String(forwards.amountMsat),
+    feeMsat: String(forwards.feeMsat),
+    underWay: Object.values(circuits).map((circuit) => ({
+      key: circuit.key,
+      state: circuit.state,
+      incomingChannel: circuit.incomingChannel,
+      ...(circuit.outgoingChannel === undefined ? {} : { outgoingChannel: circuit.outgoingChannel }),
+      paymentHash: hex(circuit.paymentHash),
+      amountMsat: String(circuit.outgoingMsat),
+      feeMsat: String(circuit.incomingMsat - circuit.outgoingMsat),
+      outgoingExpiry: circuit.outgoingExpiry,
+    })),
   }
 }
 
@@ -552,6 +586,7 @@ export function projectState(state: NodeState, setup: NodeSetup, around: Around)
       servers: state.chain.servers.map((server) => server.url),
       wordsConfirmed: state.preferences.wordsConfirmed === 'true',
       storagePersisted: state.preferences.storagePersisted === 'true',
+      forwarding: isForwarding(state, setup),
     },
   }
 }
@@ -592,6 +627,7 @@ export function emptyState(
       servers: [...around.servers],
       wordsConfirmed: false,
       storagePersisted: false,
+      forwarding: false,
     },
   }
 }

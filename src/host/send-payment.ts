@@ -26,12 +26,16 @@ type PaymentCommand = Extract<Command, { type: 'sendPayment' | 'sendSpontaneous'
 /** The command for a request of the API. */
 export function paymentCommand(request: Input<'sendPayment'> | Item<'sendPayments'>): PaymentCommand {
   const timeoutSeconds = request.timeoutSeconds ?? DEFAULT_TIMEOUT_SECONDS
+  const limit =
+    'maxFeeMsat' in request && request.maxFeeMsat !== undefined
+      ? { maxFeeMsat: readMsat(request.maxFeeMsat) }
+      : {}
   if ('invoice' in request) {
     const amount = request.amountMsat === undefined ? {} : { amountMsat: readMsat(request.amountMsat) }
-    return { type: 'sendPayment', invoice: request.invoice, ...amount, timeoutSeconds }
+    return { type: 'sendPayment', invoice: request.invoice, ...amount, ...limit, timeoutSeconds }
   }
   const { destination, amountMsat } = request
-  return { type: 'sendSpontaneous', destination, amountMsat: readMsat(amountMsat), timeoutSeconds }
+  return { type: 'sendSpontaneous', destination, amountMsat: readMsat(amountMsat), ...limit, timeoutSeconds }
 }
 
 /** Whether a refusal says no more than that too much is on its way: what is on its way will end. */

@@ -213,6 +213,7 @@ export function fakePayment(line: Activity): Payment {
     ...(line.state === 'done' ? { preimage: fakeHash(900), settledAt: line.time } : {}),
     ...(line.error === undefined ? {} : { error: line.error }),
     attempts: 1,
+    routes: [],
     createdAt: line.time,
   }
 }
@@ -351,6 +352,7 @@ export function fakeState(): AppState {
       servers: [INFO.esplora, 'https://chain.example/api'],
       wordsConfirmed: false,
       storagePersisted: false,
+      forwarding: false,
     },
   }
 }

@@ -12,6 +12,8 @@ export type Command =
       readonly pushMsat: Msat
       /** sat per 1000 weight for the funding transaction; absent: the normal rate. */
       readonly feeratePerKw?: number
+      /** To be announced to the network. */
+      readonly announce?: boolean
     }
   /** Gives an opening up that has not been signed yet. */
   | { readonly type: 'cancelOpening'; readonly openingId: string }
@@ -31,6 +33,8 @@ export type Command =
       readonly type: 'sendPayment'
       readonly invoice: string
       readonly amountMsat?: Msat
+      /** The most that routing may cost; absent: one per cent, and ten sat at least. */
+      readonly maxFeeMsat?: Msat
       readonly timeoutSeconds: number
     }
   /** Pays a node that did not ask (keysend). */
@@ -39,8 +43,11 @@ export type Command =
       /** 66 hex digits */
       readonly destination: string
       readonly amountMsat: Msat
+      readonly maxFeeMsat?: Msat
       readonly timeoutSeconds: number
     }
+  /** A held forward goes on, or is failed. */
+  | { readonly type: 'decideForward'; readonly key: string; readonly forward: boolean }
   | { readonly type: 'newAddress' }
   | {
       readonly type: 'sendCoins'
@@ -102,6 +109,8 @@ export type NodeEvent =
       readonly attempt: number
       readonly channelId: string
       readonly amountMsat: Msat
+      readonly feeMsat?: Msat
+      readonly hops?: readonly string[]
     }
   | {
       readonly type: 'paymentAttemptFailed'

@@ -5,8 +5,10 @@ import { channelInput } from './channels.ts'
 import type { ApiFailure, Command, CommandResult } from './commands.ts'
 import { isNeverFunded } from '../channel/step.ts'
 import { beginOpening, cancelOpening } from './openings.ts'
+import { decideHeld } from './forwards.ts'
 import { addInvoice, pay, paySpontaneous } from './payments.ts'
 import { dismissPeer, wantPeer } from './peers.ts'
+import { sendUpdates } from './updates.ts'
 import { feerateFor, type Turn } from './state.ts'
 import { bump, freshAddress, rescanWallet, sendCoins } from './wallet.ts'
 
@@ -33,12 +35,16 @@ export function dispatch(turn: Turn, command: Command): Result<CommandResult, Ap
       return added.ok ? ok({ type: 'invoice', paymentHash: added.value }) : added
     }
     case 'sendPayment': {
-      const paid = pay(turn, command.invoice, command.amountMsat, command.timeoutSeconds)
+      const paid = pay(turn, command)
       return paid.ok ? ok({ type: 'payment', paymentHash: paid.value }) : paid
     }
     case 'sendSpontaneous': {
-      const paid = paySpontaneous(turn, command.destination, command.amountMsat, command.timeoutSeconds)
+      const paid = paySpontaneous(turn, command)
       return paid.ok ? ok({ type: 'payment', paymentHash: paid.value }) : paid
+    }
+    case 'decideForward': {
+      const decided = decideHeld(turn, command.key, command.forward)
+      return decided.ok ? ok({ type: 'done' }) : decided
     }
     case 'newAddress':
       return ok({ type: 'address', address: freshAddress(turn) })
@@ -75,6 +81,8 @@ export function dispatch(turn: Turn, command: Command): Result<CommandResult, Ap
         ...turn.state,
         preferences: { ...turn.state.preferences, [command.name]: command.value },
       }
+      // Peers learn our terms the moment that there are any.
+      if (command.name === 'forwarding') sendUpdates(turn)
       return ok({ type: 'done' })
   }
 }

@@ -23,7 +23,7 @@ import type { ChannelCandidate } from '../payment/types.ts'
 import { learn } from '../router/history.ts'
 import { candidateState, problemNow } from './channel-state.ts'
 import { channelInput } from './channels.ts'
-import type { ApiFailure } from './commands.ts'
+import type { ApiFailure, Command } from './commands.ts'
 import { findRoutes } from './routes.ts'
 import { routeHints } from './updates.ts'
 import { emit, heightOf, type NodeState, putInvoice, putPayment, type Turn } from './state.ts'
@@ -96,11 +96,9 @@ function take(turn: Turn, result: PaymentTurn): void {
 /** Starts a payment; the answer is its hash or why not. */
 export function pay(
   turn: Turn,
-  invoice: string,
-  amountMsat: Msat | undefined,
-  timeoutSeconds: number,
-  maxFeeMsat?: Msat,
+  command: Extract<Command, { type: 'sendPayment' }>,
 ): Result<string, ApiFailure> {
+  const { invoice, amountMsat, timeoutSeconds, maxFeeMsat } = command
   const started = startPayment(invoice, amountMsat, {
     ...payContext(turn),
     network: turn.setup.network,
@@ -117,10 +115,9 @@ export function pay(
 /** Starts a payment to a node that did not ask for it; the answer is its hash or why not. */
 export function paySpontaneous(
   turn: Turn,
-  destination: string,
-  amountMsat: Msat,
-  timeoutSeconds: number,
+  command: Extract<Command, { type: 'sendSpontaneous' }>,
 ): Result<string, ApiFailure> {
+  const { destination, amountMsat, timeoutSeconds, maxFeeMsat } = command
   const ctx = payContext(turn)
   const started = startSpontaneous(destination, amountMsat, {
     now: ctx.now,
@@ -130,6 +127,7 @@ export function paySpontaneous(
     findRoutes: (wanted) => findRoutes(turn, wanted),
     ourNodeId: turn.setup.nodeId,
     timeoutSeconds,
+    ...(maxFeeMsat === undefined ? {} : { maxFeeMsat }),
   })
   if (!started.ok) return err(started.error)
   take(turn, started.value)

@@ -36,6 +36,16 @@ export function sendUpdate(turn: Turn, channelId: string): void {
   if (channel === undefined || !isForwarding(turn.state, turn.setup)) return
   const shortChannelId = channel.funding.shortChannelId ?? channel.remoteAlias
   if (shortChannelId === undefined) return
+  sendTo(turn, channel.peer, ourUpdate(turn, channel, shortChannelId, false))
+}
+
+/** Our terms for a channel, signed: for its other end alone, or for everybody once it is announced. */
+export function ourUpdate(
+  turn: Turn,
+  channel: Channel,
+  shortChannelId: bigint,
+  everybody: boolean,
+): ChannelUpdate {
   const policy = forwardPolicyOf(turn.setup)
   const least = channel.remote.htlcMinimumMsat
   const unsigned: ChannelUpdate = {
@@ -44,8 +54,8 @@ export function sendUpdate(turn: Turn, channelId: string): void {
     chainHash: NETWORKS[turn.setup.network].chainHash,
     shortChannelId,
     timestamp: Math.floor(turn.now / 1000),
-    // must_be_one, dont_forward (BOLT 7: the channel has not been announced).
-    messageFlags: 0b11,
+    // must_be_one; dont_forward while the channel has not been announced (BOLT 7).
+    messageFlags: everybody ? 0b01 : 0b11,
     channelFlags: directionOf(turn.setup.nodeId, channel.peer),
     cltvExpiryDelta: policy.cltvExpiryDelta,
     htlcMinimumMsat: least > policy.htlcMinimumMsat ? least : policy.htlcMinimumMsat,
@@ -53,10 +63,15 @@ export function sendUpdate(turn: Turn, channelId: string): void {
     feeProportionalMillionths: policy.feeProportionalMillionths,
     htlcMaximumMsat: htlcMaximumOf(channel),
   }
-  sendTo(turn, channel.peer, {
-    ...unsigned,
-    signature: signEcdsa(updateDigest(unsigned), turn.setup.nodeSecret),
-  })
+  return { ...unsigned, signature: signEcdsa(updateDigest(unsigned), turn.setup.nodeSecret) }
+}
+
+/** The same for all channels, where the user has just allowed forwarding. */
+export function sendUpdates(turn: Turn): void {
+  for (const channel of Object.values(turn.state.channels)) {
+    if (candidateState(channel, turn.state.closes[channel.id] !== undefined) === 'usable')
+      sendUpdate(turn, channel.id)
+  }
 }
 
 /** The channel of ours with this peer that an id names: the real one, our alias, or the peer's. */

@@ -63,6 +63,7 @@ export function startSpontaneous(
         minFinalCltvExpiryDelta: MIN_FINAL_CLTV_EXPIRY_DELTA,
         expiresAt: deadline,
       },
+      ...(ctx.maxFeeMsat === undefined ? {} : { maxFeeMsat: ctx.maxFeeMsat }),
       attempts: [],
       firstOfRun: 1,
       nextAttempt: 1,

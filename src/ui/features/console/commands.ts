@@ -141,6 +141,8 @@ export const COMMANDS: readonly Command[] = [
     [{ name: 'backup', field: 'backup', kind: 'text' }],
   ),
   command('updatesettings', 'updateSettings', 'Change settings; takes JSON', []),
+  command('listforwards', 'listForwards', 'Payments of others that this node passes on'),
+  command('decideforward', 'decideForward', 'Lets a held payment of others go on, or fails it; takes JSON', []),
   command('events', 'subscribeEvents', 'What happens, as it happens (stream)'),
   command('exportlogs', 'exportLogs', 'The logs, redacted'),
 ]
