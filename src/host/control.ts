@@ -1,6 +1,7 @@
 import type { AppState } from '../contract/schemas.ts'
 import type { NetworkName } from '../engine/bitcoin/network.ts'
 import type { NodeSetup, NodeState } from '../engine/node/state.ts'
+import type { GossipHost } from './gossip.ts'
 import type { Log } from './log.ts'
 import type { Loop } from './loop.ts'
 import type { Peers } from './peers.ts'
@@ -20,6 +21,7 @@ export interface Running {
   readonly loop: Loop<NodeState>
   readonly peers: Peers
   readonly setup: NodeSetup
+  readonly gossip: GossipHost
 }
 
 /** What the handlers need of the host. */

@@ -1,6 +1,6 @@
 import { ApiError, type ApiErrorData, ERROR_CODES, type ErrorCode } from '../contract/errors.ts'
 import type { ApiFailure, Command, CommandResult, NodeEvent } from '../engine/node/commands.ts'
-import type { NodeEffect, NodeInput, RecordWrite, Store } from '../engine/node/ports.ts'
+import type { NodeEffect, NodeInput, Publication, RecordWrite, Store } from '../engine/node/ports.ts'
 import type { Clock, EsploraPort, MachineInput, PeersPort } from './ports.ts'
 
 /** A turn hands the engine this at least so often, whatever else happens. */
@@ -40,6 +40,8 @@ export interface LoopPorts<S> {
   readonly entropy: () => Uint8Array
   /** For the log: what froze the node, or what a listener threw. */
   readonly onDefect?: (error: unknown) => void
+  /** Hears what this node tells the network; without it nothing is told. */
+  readonly publish?: (item: Publication) => void
 }
 
 /** The node as its listeners see it. `state` is the last one that is on disk, also when frozen. */
@@ -189,6 +191,8 @@ export function createLoop<S>(initial: S, ports: LoopPorts<S>): Loop<S> {
         return
       case 'readRecord':
         return readRecord(effect.key)
+      case 'publish':
+        return ports.publish?.(effect.item)
       case 'wakeAt':
         wakeAt = effect.ms
         return setTimer()

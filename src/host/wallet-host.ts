@@ -18,6 +18,7 @@ import { newWords, parseWords, seedFromWords, type WordsError } from '../engine/
 import { createHandlers } from './api.ts'
 import type { Defaults, HostControl, Running } from './control.ts'
 import { EXIT_SAVED, exitCopy, exitNote } from './exit-file.ts'
+import { createGossipHost, type GossipHost, storedGraph } from './gossip.ts'
 import { createLog } from './log.ts'
 import { createLoop, type Loop } from './loop.ts'
 import { arrival, copyOf, handOut, openMove, takeBack } from './move.ts'
@@ -48,6 +49,14 @@ export interface HostPorts {
   readonly policy?: Partial<ChannelPolicy>
   readonly formats?: readonly string[]
   readonly acceptChannels?: boolean
+  /** Whether payments of others are passed on unless the user says otherwise. */
+  readonly forwards?: boolean
+  /** Channels of others kept as they came, for peers that ask: 0 for a wallet. */
+  readonly gossipShelf?: number
+  /** How often others' gossip is passed on; BOLT 7 has 60 s. */
+  readonly gossipFlushMs?: number
+  /** The name under which this node announces itself. */
+  readonly alias?: string
   /** Cheaper passwords, for tests alone. */
   readonly passwordCost?: ScryptCost
 }
@@ -150,13 +159,16 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
       policy: { ...DEFAULT_POLICY, ...ports.policy },
       formats: ports.formats ?? FORMATS.map(({ name }) => name),
       acceptChannels: ports.acceptChannels ?? true,
+      forwards: ports.forwards ?? false,
       servers: from.servers,
       fallbackFeeratePerKw: from.network === 'regtest' ? 1000 : 2500,
+      ...(ports.alias === undefined ? {} : { alias: ports.alias }),
     }
   }
 
   function begin(from: Seed, records: ReadonlyMap<string, Uint8Array>): void {
-    const setup = setupOf(from)
+    const { graph, nextBlock } = storedGraph(records, new DataView(ports.entropy().buffer).getInt32(0))
+    const setup = { ...setupOf(from), graph }
     const loaded = loadNode(records, setup)
     if (!loaded.ok) {
       broken = { code: 'storageFailed', message: `The stored wallet cannot be read: ${loaded.error}` }
@@ -167,6 +179,8 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
       resting = { setup, lease: loaded.value.lease }
       return
     }
+    const onDefect = (error: unknown) =>
+      log.add('error', error instanceof Error ? `${error.message}\n${error.stack ?? ''}` : String(error))
     const loop: Loop<NodeState> = createLoop(loaded.value, {
       turn: (state, inputs, context) => turn(state, setup, inputs, context),
       store: vault.store,
@@ -181,8 +195,8 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
       esplora: ports.esplora,
       clock: ports.clock,
       entropy: ports.entropy,
-      onDefect: (error) =>
-        log.add('error', error instanceof Error ? `${error.message}\n${error.stack ?? ''}` : String(error)),
+      onDefect,
+      publish: (item) => gossip.publish(item),
     })
     const peers = createPeers({
       dial: ports.dialer(() => seed?.gateway ?? ports.defaults.gateway),
@@ -190,9 +204,26 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
       localSecret: setup.nodeSecret,
       localNodeId: setup.nodeId,
       entropy: ports.entropy,
-      emit: (input) => loop.push(input),
+      emit(input) {
+        if (gossip.intercept(input)) peers.consumed([input])
+        else loop.push(input)
+      },
     })
-    running = { loop, peers, setup }
+    const gossip: GossipHost = createGossipHost({
+      setup,
+      clock: ports.clock,
+      store: vault.store,
+      nextBlock,
+      shelf: ports.gossipShelf ?? 0,
+      ...(ports.gossipFlushMs === undefined ? {} : { flushMs: ports.gossipFlushMs }),
+      state: () => loop.status().state,
+      frozen: () => loop.status().phase === 'frozen',
+      send: (connection, messages) => peers.send(connection, messages),
+      hangUp: (connection, reason) => peers.hangUp(connection, reason),
+      onDefect,
+    })
+    loop.subscribe((event) => gossip.event(event))
+    running = { loop, peers, setup, gossip }
     loop.onState(changed)
     loop.subscribe((event) =>
       log.add(
@@ -235,6 +266,7 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
   /** Stops the node and forgets what it knew; the records stay. */
   async function sleep(): Promise<void> {
     await running?.loop.stop()
+    await running?.gossip.stop()
     running = undefined
     resting = undefined
     seed = undefined
@@ -500,6 +532,7 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
     running: () => running,
     async stop() {
       await running?.loop.stop()
+      await running?.gossip.stop()
       await ports.store.close()
     },
   }

@@ -56,6 +56,8 @@ export interface Opening {
   readonly localAlias: bigint
   readonly signer: SignerState
   readonly startedAt: number
+  /** The channel is to be announced to the network (`announce_channel` of channel_flags). */
+  readonly announce?: true
   /** Set by the opener once the wallet has built it; broadcast only after `funding_signed`. */
   readonly funding?: Funding
   readonly remoteCommitment?: RemoteCommitment
@@ -84,6 +86,9 @@ type Outcome = Result<OpeningTransition, Fault>
 const fail = (code: string, text: string): Result<never, Fault> => err({ code, action: 'fail_channel', text })
 const send = (message: Message): OpeningEffect => ({ type: 'send', message })
 
+/** Bit 0 of channel_flags (BOLT 2 §open_channel): the opener wishes the channel to be announced. */
+const ANNOUNCE_CHANNEL = 1
+
 export interface OpenRequest {
   readonly peer: string
   readonly salt: Uint8Array
@@ -91,6 +96,7 @@ export interface OpenRequest {
   readonly fundingSat: Sat
   readonly pushMsat: Msat
   readonly shutdownScript: Uint8Array
+  readonly announce?: boolean
 }
 
 function localParty(
@@ -164,6 +170,7 @@ export function startOpening(request: OpenRequest, ctx: OpeningContext): Result<
     localAlias: newAlias(ctx),
     signer: INITIAL_SIGNER_STATE,
     startedAt: ctx.now,
+    ...(request.announce === true ? { announce: true } : {}),
   }
   const message: OpenChannel = {
     type: 'open_channel',
@@ -172,7 +179,7 @@ export function startOpening(request: OpenRequest, ctx: OpeningContext): Result<
     fundingSatoshis: fundingSat,
     pushMsat,
     feeratePerKw: ctx.feeratePerKw,
-    channelFlags: 0,
+    channelFlags: request.announce === true ? ANNOUNCE_CHANNEL : 0,
     ...commonFields(local, ctx),
     channelType: encodeFeatures(format.channelTypeBits),
     ...(format.lcpTlvs ? { lcpParameters: lcpParameters(ctx, local, temporaryId, 'opener') } : {}),
@@ -342,6 +349,7 @@ export function acceptOpening(
     localAlias: newAlias(ctx),
     signer: INITIAL_SIGNER_STATE,
     startedAt: ctx.now,
+    ...((message.channelFlags & ANNOUNCE_CHANNEL) === 0 ? {} : { announce: true }),
   }
   return ok({
     opening,
@@ -545,6 +553,7 @@ function createChannel(
     readySent: false,
     readyReceived: false,
     localAlias: opening.localAlias,
+    ...(opening.announce === true ? { announce: true } : {}),
     link: 'online',
   }
   const effects: OpeningEffect[] = [{ type: 'courtRecord', number: 0, value: ours.record }]

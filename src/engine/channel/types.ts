@@ -202,6 +202,8 @@ export interface Channel {
   readonly readyReceived: boolean
   /** Alias that we told the peer (BOLT 2 §channel_ready), and the one it told us. */
   readonly localAlias?: bigint
+  /** The opener wished it to be announced (BOLT 2 §open_channel, `announce_channel`). */
+  readonly announce?: true
   readonly remoteAlias?: bigint
   readonly closing?: Closing
   readonly failure?: Failure

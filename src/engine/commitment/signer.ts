@@ -11,11 +11,13 @@ import {
 } from '../bitcoin/tx.ts'
 import type { Tx } from '../bitcoin/types.ts'
 import { publicKey, signEcdsa, verifyEcdsa } from '../crypto/curve.ts'
-import { sha256 } from '../crypto/hash.ts'
+import { hash256, sha256 } from '../crypto/hash.ts'
 import { derivePrivateKey, perCommitmentPoint } from '../revocation/keys.ts'
 import { revocationPrivateKey } from '../revocation/penalty-key.ts'
 import { type ProofContext, proveKey } from '../revocation/proofs.ts'
 import { commitmentSecret, MAX_COMMITMENT_NUMBER } from '../revocation/secrets.ts'
+import { encodeMessage } from '../wire/encode.ts'
+import type { ChannelAnnouncement } from '../wire/messages.ts'
 import type { BuiltClosing } from './closing.ts'
 import { type ChannelSecrets, channelPublicKeys } from './secrets.ts'
 import { type SweepOutput, sweepScriptCode, sweepWitness } from './sweeps.ts'
@@ -91,6 +93,11 @@ export interface ChannelSigner {
   secretIfRevoked(state: SignerState, number: bigint): Uint8Array | undefined
   /** Whether the peer holds our secret of `number`, revoked as far as we know or not: then we may have lost state. */
   proveSecret(number: bigint, secret: Uint8Array): boolean
+  /**
+   * Signs a channel_announcement that names our funding key, 64 bytes: of what it says, not of a digest from outside, so that nothing
+   * that spends can be passed off as one (BOLT 7 §announcement_signatures).
+   */
+  signAnnouncement(announcement: ChannelAnnouncement): Result<Uint8Array, SignerRefusal>
   /** Signs a closing transaction, 64 bytes. */
   signClosing(closing: BuiltClosing): Result<Uint8Array, SignerRefusal>
   /**
@@ -230,6 +237,14 @@ export function createChannelSigner(
 
     proveSecret: (number, secret) =>
       number >= 0n && number <= MAX_COMMITMENT_NUMBER && equalSecret(secret, secretOf(number)),
+
+    signAnnouncement(announcement) {
+      const own = publicKeys().fundingPubkey
+      if (!equalBytes(announcement.bitcoinKey1, own) && !equalBytes(announcement.bitcoinKey2, own))
+        return err('not_ours')
+      // Type and four signatures come before what is signed.
+      return ok(signEcdsa(hash256(encodeMessage(announcement).subarray(2 + 4 * 64)), secrets.funding))
+    },
 
     signClosing(closing) {
       const sequence = closing.tx.inputs[0]?.sequence

@@ -16,6 +16,7 @@ import { decodeRecord, encodeRecord } from '../records/codec.ts'
 import { emptyHistory } from '../router/history.ts'
 import type { History } from '../router/types.ts'
 import { circuitGone, circuitRecord, loadSwitch, totalsRecord } from '../switch/records.ts'
+import { resumeAnnouncements, tickAnnouncements } from './announce.ts'
 import { shareBackup, storeWaiting } from './backup.ts'
 import { broadcast, chainInput, watchChannel, watchWallet } from './chain.ts'
 import { closeWrites, courtRecordRead, eraseForgotten, loadCloses, resumeCloses } from './closes.ts'
@@ -28,7 +29,7 @@ import { peerConnected, peerGone, peerMessage, redialPeers, tickPeers } from './
 import type { NodeEffect, NodeInput, RecordWrite } from './ports.ts'
 import { comeToRest, drain } from './route.ts'
 import { tickUnfunded } from './channels.ts'
-import type { NodeSetup, NodeState, PeerPolicy, Turn } from './state.ts'
+import type { NodeSetup, NodeState, PeerPolicy, RemoteHalf, Turn } from './state.ts'
 
 /** The node: one deterministic loop. A turn takes all inputs that have arrived and answers once (house laws 1 to 3). */
 
@@ -50,6 +51,7 @@ const POLICY_VERSION = 1
 const HISTORY_VERSION = 1
 const HISTORY_KEY = 'routes/history'
 const PEER_VERSION = 1
+const ANNOUNCED_VERSION = 1
 const STORAGE_VERSION = 1
 
 /** The state that records hold; a new wallet's when there are none. Nothing is asked of the world yet: `start` does. */
@@ -76,6 +78,8 @@ export function loadNode(
   if (!payments.ok) return payments
   const peerPolicies = loadKind<PeerPolicy>(records, 'policy/', POLICY_VERSION)
   if (!peerPolicies.ok) return peerPolicies
+  const announced = loadKind<RemoteHalf>(records, 'announced/', ANNOUNCED_VERSION)
+  if (!announced.ok) return announced
   const forwarding = loadSwitch(records)
   if (!forwarding.ok) return forwarding
   const preferences = loadKind<string>(records, 'preference/', PREFERENCE_VERSION)
@@ -96,6 +100,7 @@ export function loadNode(
     ...forwarding.value,
     routeHistory: loadHistory(records),
     peerPolicies: peerPolicies.value,
+    announced: announced.value,
     peerAddresses: peerAddresses.value,
     preferences: preferences.value,
     peerStorage: peerStorage.value,
@@ -111,6 +116,8 @@ export function loadNode(
     copies: {},
     sharedBackups: {},
     fundingDepths: {},
+    halvesSent: {},
+    termsTold: {},
     spontaneous: Object.values(invoices.value).filter((invoice) => invoice.spontaneous === true).length,
   })
 }
@@ -197,6 +204,12 @@ function writesBetween(
     writes.push({
       key: `policy/${id}`,
       value: after === undefined ? null : encodeRecord(POLICY_VERSION, after),
+    })
+  })
+  diff(prev?.announced, next.announced, (id, _before, after) => {
+    writes.push({
+      key: `announced/${id}`,
+      value: after === undefined ? null : encodeRecord(ANNOUNCED_VERSION, after),
     })
   })
   diff(prev?.peerAddresses, next.peerAddresses, (id, _before, after) => {
@@ -297,6 +310,7 @@ function start(turn: Turn): void {
   resumeCloses(turn)
   resumePayments(turn)
   resumeForwards(turn)
+  resumeAnnouncements(turn)
   tickPayments(turn)
   chainInput(turn, { type: 'start' })
 }
@@ -380,6 +394,7 @@ function handle(current: Turn, input: NodeInput): void {
       tickOpenings(current)
       tickPayments(current)
       tickForwards(current)
+      tickAnnouncements(current)
       tickUnfunded(current)
       eraseForgotten(current)
       storeWaiting(current)

@@ -82,6 +82,8 @@ export interface OpenCommand {
   readonly amountSat: Sat
   readonly pushMsat: Msat
   readonly feeratePerKw?: number
+  /** To be announced to the network. */
+  readonly announce?: boolean
 }
 
 /** Starts an opening of ours; the answer is its id or why not. */
@@ -113,6 +115,7 @@ export function beginOpening(
       fundingSat: command.amountSat,
       pushMsat: command.pushMsat,
       shutdownScript,
+      announce: command.announce ?? false,
     },
     openingContext(turn, command.nodeId, salt, formatName),
   )

@@ -6,6 +6,7 @@ import { decodeMessage } from '../wire/decode.ts'
 import { checkFeatures, combinedFeatures } from '../wire/features.ts'
 import type { Init, Message, WireErrorMessage } from '../wire/messages.ts'
 import { plainText, printableText } from '../wire/text.ts'
+import { receiveHalf } from './announce.ts'
 import { claimAt, copyReturned, keepsCopies, returnStored, storeForPeer } from './backup.ts'
 import { channelInput } from './channels.ts'
 import { isHalted } from './lease.ts'
@@ -255,6 +256,10 @@ function route(turn: Turn, nodeId: string, message: Message): void {
     case 'channel_reestablish':
       greetAfterCopy(turn, nodeId)
       return toChannel(turn, nodeId, message.channelId, message)
+    case 'announcement_signatures': {
+      const channel = turn.state.channels[toHex(message.channelId)]
+      return channel === undefined ? undefined : receiveHalf(turn, nodeId, channel, message)
+    }
     case 'channel_update':
       return peerUpdate(turn, nodeId, message)
     case 'query_channel_range':

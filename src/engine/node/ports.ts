@@ -1,4 +1,5 @@
 import type { EsploraRequest, EsploraResult } from '../chain/esplora.ts'
+import type { ChannelAnnouncement, ChannelUpdate, NodeAnnouncement } from '../wire/messages.ts'
 import type { ApiFailure, Command, CommandResult, NodeEvent } from './commands.ts'
 
 /**
@@ -29,6 +30,14 @@ export type NodeInput =
   | { readonly type: 'record'; readonly key: string; readonly value: Uint8Array | null }
   | { readonly type: 'command'; readonly id: number; readonly command: Command }
 
+/** What we tell the network of ourselves, signed (BOLT 7). */
+export type Publication =
+  | { readonly kind: 'channel'; readonly message: ChannelAnnouncement; readonly capacitySat: bigint }
+  | { readonly kind: 'update'; readonly message: ChannelUpdate }
+  | { readonly kind: 'node'; readonly message: NodeAnnouncement }
+  /** The channel has ended, at this height. */
+  | { readonly kind: 'closed'; readonly shortChannelId: bigint; readonly height: number }
+
 /** What is to be done once the turn's records are written, in order. */
 export type NodeEffect =
   /** Lightning messages for one connection; a turn's messages to it come together, to be sent as one frame. */
@@ -46,6 +55,8 @@ export type NodeEffect =
   | { readonly type: 'esploraCancel'; readonly id: number }
   /** One record that is not loaded at the start is needed: answered by `record`. */
   | { readonly type: 'readRecord'; readonly key: string }
+  /** Something of ours for the network to hear of (`host/gossip.ts`). */
+  | { readonly type: 'publish'; readonly item: Publication }
   /** Send a `tick` at this time (ms since 1970); replaces an earlier wish. */
   | { readonly type: 'wakeAt'; readonly ms: number }
   | {

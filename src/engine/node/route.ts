@@ -6,6 +6,7 @@ import { isNeverFunded } from '../channel/step.ts'
 import type { Channel, ChannelEvent } from '../channel/types.ts'
 import { plainText } from '../wire/text.ts'
 import { noteForgotten } from './backup.ts'
+import { considerAnnouncing } from './announce.ts'
 import { broadcast, unwatch, watchChannel } from './chain.ts'
 import { channelInput, flushChannels } from './channels.ts'
 import {
@@ -67,7 +68,8 @@ function hear(turn: Turn, news: Pending): void {
     case 'publish':
       return beginClose(turn, news.channelId, news.tx)
     case 'usable':
-      return sendUpdate(turn, news.channelId)
+      sendUpdate(turn, news.channelId)
+      return considerAnnouncing(turn, news.channelId)
     case 'forward':
       return forwardAsked(turn, news.ask, news.onion)
     case 'preimage':
@@ -199,6 +201,7 @@ function fundingEvent(turn: Turn, id: string, event: WatchEvent): void {
     turn.state = { ...turn.state, fundingDepths: { ...turn.state.fundingDepths, [id]: event.depth } }
     emit(turn, { type: 'channelChanged', channelId: id })
     turn.dirty.add(id)
+    considerAnnouncing(turn, id)
   } else if (event.type === 'confirmed') {
     const { height, index, depth } = event
     if (!paysChannel(event.tx, channel)) {

@@ -42,6 +42,8 @@ export interface NodeSetup {
   readonly servers: readonly string[]
   /** Feerate for commitments and transactions while servers have no estimate, sat per 1000 weight. */
   readonly fallbackFeeratePerKw: number
+  /** The name under which this node announces itself: at most 32 bytes of UTF-8. */
+  readonly alias?: string
   /** The network as gossip tells it, kept by the host beside the node: a turn reads it and never writes to it. */
   readonly graph?: Graph
 }
@@ -104,6 +106,8 @@ export interface NodeState {
   readonly routeHistory: History
   /** What peers ask for forwarding to us, by channel id (their `channel_update`). */
   readonly peerPolicies: Readonly<Record<string, PeerPolicy>>
+  /** The other ends' halves of announcements, by channel id. */
+  readonly announced: Readonly<Record<string, RemoteHalf>>
   /** Where peers with channels were last reached, by node id. */
   readonly peerAddresses: Readonly<Record<string, string>>
   readonly preferences: Readonly<Record<string, string>>
@@ -138,8 +142,19 @@ export interface NodeState {
   readonly syncedAt?: number
   /** Confirmations of funding transactions, by channel id. */
   readonly fundingDepths: Readonly<Record<string, number>>
+  /** On which connection our half of an announcement went out, and when (s since 1970) our terms were last told, by channel id. */
+  readonly halvesSent: Readonly<Record<string, ConnectionId>>
+  readonly termsTold: Readonly<Record<string, number>>
   /** How many of `invoices` are payments that came without one. */
   readonly spontaneous: number
+}
+
+/** The other end's half of a channel_announcement, checked. Stored: the whole can be put together again at any time. */
+export interface RemoteHalf {
+  readonly shortChannelId: bigint
+  /** 64 bytes each */
+  readonly nodeSignature: Uint8Array
+  readonly bitcoinSignature: Uint8Array
 }
 
 /** One turn under way: the state is replaced, never changed in place; effects and records gather until the end. */

@@ -218,6 +218,7 @@ export class World {
         if (LOUD.has(effect.event.type)) this.log(`${node.name}: ${JSON.stringify(effect.event, plain)}`)
         return
       case 'wakeAt':
+      case 'publish':
         return
       default:
         effect satisfies never

@@ -1,0 +1,267 @@
+import type { NodeEvent } from '../engine/node/commands.ts'
+import type { ConnectionId, NodeInput, Publication, RecordWrite, Store } from '../engine/node/ports.ts'
+import { heightOf, type NodeSetup, type NodeState } from '../engine/node/state.ts'
+import { decodeRecord, encodeRecord } from '../engine/records/codec.ts'
+import { Gossip, type GossipStatus, isGossip } from '../engine/router/gossip.ts'
+import { CHANNEL, createGraph, type Graph } from '../engine/router/graph.ts'
+import { GRAPH_PREFIX, isDirty, loadGraph, takeWrites } from '../engine/router/graph-records.ts'
+import type { Clock } from './ports.ts'
+
+/**
+ * Gossip beside the node: its messages are taken off before they reach the loop, worked in slices between turns, and written apart. A
+ * payment never waits for gossip, and whatever goes wrong here, the node goes on without it.
+ */
+
+/** One slice: about as long as a frame of a screen, then everybody else has a turn. */
+const SLICE_MS = 12
+const MESSAGES_AT_ONCE = 8
+const TICK_MS = 5_000
+/** Chunks of one write, 36 KB each: channels' writes queue behind it. */
+const CHUNKS_A_WRITE = 8
+const WRITE_EVERY_MS = 20_000
+/** Messages kept of a connection whose init has not been read yet. */
+const MAX_EARLY = 50
+const SYNC_KEY = 'graph/sync'
+const SYNC_VERSION = 1
+
+export interface GossipHostOptions {
+  readonly setup: NodeSetup & { readonly graph: Graph }
+  readonly clock: Clock
+  readonly store: Pick<Store, 'commit'>
+  /** First block that an earlier run had not asked for. */
+  readonly nextBlock: number
+  /** Channels of others kept as they came, for peers that ask. */
+  readonly shelf: number
+  readonly flushMs?: number
+  readonly state: () => NodeState
+  /** Whether the node has frozen: then nothing is written or sent here either. */
+  readonly frozen: () => boolean
+  readonly send: (connection: ConnectionId, messages: readonly Uint8Array[]) => void
+  readonly hangUp: (connection: ConnectionId, reason: string) => void
+  readonly onDefect: (error: unknown) => void
+}
+
+/** What the graph page shows. */
+export interface GraphSummary {
+  readonly nodes: number
+  readonly channels: number
+  /** Of `channels`: signatures checked by us, funding output proven, seen unspent. */
+  readonly signed: number
+  readonly proven: number
+  readonly unspent: number
+  readonly capacitySat: bigint
+  /** s since 1970 of the newest update, 0: none. */
+  readonly newest: number
+  readonly memoryBytes: number
+  readonly gossip: GossipStatus
+}
+
+export interface GossipHost {
+  /** True when the input was gossip and is taken care of. */
+  intercept(input: NodeInput): boolean
+  publish(item: Publication): void
+  event(event: NodeEvent): void
+  summary(): GraphSummary
+  /** Writes what is left. */
+  stop(): Promise<void>
+}
+
+/** The graph that records hold. */
+export function storedGraph(
+  records: ReadonlyMap<string, Uint8Array>,
+  seed: number,
+): { readonly graph: Graph; readonly nextBlock: number } {
+  const chunks = [...records].filter(([key]) => key.startsWith(GRAPH_PREFIX))
+  if (chunks.length === 0) return { graph: createGraph(seed), nextBlock: 0 }
+  const sync = records.get(SYNC_KEY)
+  const decoded = sync === undefined ? undefined : decodeRecord(sync)
+  const value = decoded?.ok === true ? decoded.value.value : 0
+  return { graph: loadGraph(chunks, seed), nextBlock: typeof value === 'number' ? value : 0 }
+}
+
+export function createGossipHost(options: GossipHostOptions): GossipHost {
+  const { clock, setup } = options
+  const gossip = new Gossip(setup.graph, {
+    network: setup.network,
+    nodeId: setup.nodeId,
+    shelf: options.shelf,
+    nextBlock: options.nextBlock,
+    ...(options.flushMs === undefined ? {} : { flushMs: options.flushMs }),
+  })
+  const waiting = new Map<ConnectionId, Uint8Array[]>()
+  let stopped = false
+  let scheduled = false
+  let writtenAt = clock.now()
+  let writing: Promise<void> | undefined
+  let writtenBlock = options.nextBlock
+  let cancelTick = clock.after(TICK_MS, tick)
+
+  /** Nothing here may stop the node. */
+  function guarded(task: () => void): void {
+    if (stopped || options.frozen()) return
+    try {
+      task()
+      perform()
+    } catch (error) {
+      stopped = true
+      options.onDefect(error)
+    }
+  }
+
+  function perform(): void {
+    const { peers } = options.state()
+    const frames = new Map<ConnectionId, Uint8Array[]>()
+    for (const effect of gossip.take()) {
+      const peer = peers[effect.nodeId]
+      if (peer === undefined) continue
+      if (effect.type === 'hangUp') options.hangUp(peer.connection, effect.reason)
+      else frames.set(peer.connection, [...(frames.get(peer.connection) ?? []), effect.bytes])
+    }
+    for (const [connection, messages] of frames) options.send(connection, messages)
+  }
+
+  function schedule(): void {
+    if (scheduled || stopped) return
+    scheduled = true
+    clock.after(0, () => {
+      scheduled = false
+      guarded(() => {
+        const began = clock.now()
+        let more = true
+        while (more && clock.now() - began < SLICE_MS) more = gossip.work(MESSAGES_AT_ONCE, clock.now())
+        if (more) schedule()
+      })
+    })
+  }
+
+  /** What comes right behind a peer's init, in the same frame, waits until the node has read the init. */
+  function early({ connection, bytes }: { connection: ConnectionId; bytes: Uint8Array }): boolean {
+    const list = waiting.get(connection) ?? []
+    waiting.set(connection, list)
+    if (list.length < MAX_EARLY) list.push(bytes)
+    return true
+  }
+
+  function tick(): void {
+    guarded(() => {
+      for (const connection of waiting.keys())
+        if (options.state().connections[connection] === undefined) waiting.delete(connection)
+      cancelTick = clock.after(TICK_MS, tick)
+      const state = options.state()
+      gossip.tick(clock.now(), state.syncedAt === undefined ? 0 : heightOf(state))
+      if (clock.now() - writtenAt >= WRITE_EVERY_MS) void write(CHUNKS_A_WRITE)
+    })
+  }
+
+  function write(chunks: number): Promise<void> {
+    if (writing !== undefined) return writing
+    if (options.frozen()) return Promise.resolve()
+    writtenAt = clock.now()
+    const { nextBlock } = gossip.status()
+    const writes: RecordWrite[] = takeWrites(setup.graph, chunks).map(({ key, value }) => ({
+      key,
+      value: value ?? null,
+    }))
+    // Only with all that was learnt on the way there: a restart must not skip what was not written.
+    if (nextBlock !== writtenBlock && !isDirty(setup.graph)) {
+      writtenBlock = nextBlock
+      writes.push({ key: SYNC_KEY, value: encodeRecord(SYNC_VERSION, nextBlock) })
+    }
+    if (writes.length === 0) return Promise.resolve()
+    writing = options.store
+      .commit(writes)
+      .catch((error: unknown) => {
+        // The graph can be asked for again; a store that fails stops the node by itself.
+        options.onDefect(error)
+      })
+      .finally(() => {
+        writing = undefined
+      })
+    return writing
+  }
+
+  return {
+    intercept(input) {
+      if (input.type !== 'peerMessage' || !isGossip(input.bytes)) return false
+      const nodeId = options.state().connections[input.connection]
+      const peer = nodeId === undefined ? undefined : options.state().peers[nodeId]
+      if (nodeId === undefined || peer === undefined || peer.phase !== 'ready') return early(input)
+      // Terms of channels between us and the peer are the node's business too.
+      if (isUpdateOfOurs(input.bytes, options.state(), nodeId)) {
+        guarded(() => gossip.receive(nodeId, input.bytes))
+        schedule()
+        return false
+      }
+      guarded(() => gossip.receive(nodeId, input.bytes))
+      schedule()
+      return true
+    },
+    publish(item) {
+      guarded(() => {
+        if (item.kind === 'channel') gossip.publishChannel(item.message, Number(item.capacitySat))
+        else if (item.kind === 'update') gossip.publishUpdate(item.message)
+        else if (item.kind === 'node') gossip.publishNode(item.message)
+        else gossip.ownClosed(item.shortChannelId, item.height)
+      })
+    },
+    event(event) {
+      if (event.type === 'peerReady') {
+        const features = options.state().peers[event.nodeId]?.features ?? new Uint8Array(0)
+        const { connection } = options.state().peers[event.nodeId] ?? {}
+        guarded(() => {
+          gossip.connected(event.nodeId, features, clock.now())
+          if (connection === undefined) return
+          for (const bytes of waiting.get(connection) ?? []) gossip.receive(event.nodeId, bytes)
+          waiting.delete(connection)
+          schedule()
+        })
+      } else if (event.type === 'peerLost') guarded(() => gossip.disconnected(event.nodeId))
+    },
+    summary: () => summaryOf(setup.graph, gossip.status()),
+    async stop() {
+      stopped = true
+      cancelTick()
+      await writing
+      while (isDirty(setup.graph) && !options.frozen()) await write(64)
+    },
+  }
+}
+
+/** A channel_update whose channel is one with this very peer: the id is at a fixed place (BOLT 7 §channel_update). */
+function isUpdateOfOurs(bytes: Uint8Array, state: NodeState, nodeId: string): boolean {
+  if (bytes[1] !== 2 || bytes.length < 2 + 64 + 32 + 8) return false
+  const scid = new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(2 + 64 + 32)
+  return Object.values(state.channels).some(
+    (c) =>
+      c.peer === nodeId &&
+      (c.funding.shortChannelId === scid || c.localAlias === scid || c.remoteAlias === scid),
+  )
+}
+
+function summaryOf(graph: Graph, gossip: GossipStatus): GraphSummary {
+  let signed = 0
+  let proven = 0
+  let unspent = 0
+  let capacity = 0
+  let newest = 0
+  for (let c = 0; c < graph.channelSlots; c++) {
+    const flags = graph.channelFlags[c] as number
+    if ((flags & CHANNEL.used) === 0) continue
+    if ((flags & CHANNEL.signed) !== 0) signed++
+    if ((flags & CHANNEL.proven) !== 0) proven++
+    if ((flags & CHANNEL.unspent) !== 0) unspent++
+    capacity += graph.capacity[c] as number
+    newest = Math.max(newest, graph.policyTime[2 * c] as number, graph.policyTime[2 * c + 1] as number)
+  }
+  return {
+    nodes: graph.nodeCount,
+    channels: graph.channelCount,
+    signed,
+    proven,
+    unspent,
+    capacitySat: BigInt(capacity),
+    newest,
+    memoryBytes: graph.bytes(),
+    gossip,
+  }
+}
