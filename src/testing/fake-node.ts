@@ -20,7 +20,16 @@ import {
 } from './fake-data.ts'
 
 /** What the demo begins with. */
-export type Scene = 'running' | 'welcome' | 'empty' | 'following' | 'frozen' | 'starting' | 'locked'
+export type Scene =
+  | 'running'
+  | 'welcome'
+  | 'empty'
+  | 'following'
+  | 'frozen'
+  | 'starting'
+  | 'locked'
+  | 'moved'
+  | 'elsewhere'
 
 const fail = (code: ErrorCode, data: Record<string, string | number> = {}): ApiError =>
   new ApiError({ code, message: code, data })
@@ -41,6 +50,10 @@ function firstState(scene: Scene): AppState {
   if (scene === 'following') return { ...state, phase: 'following' }
   if (scene === 'frozen')
     return { ...state, phase: 'frozen', error: { code: 'storageFailed', message: 'QuotaExceededError' } }
+  if (scene === 'moved' || scene === 'elsewhere') {
+    const how = scene === 'moved' ? 'handedOut' : 'elsewhere'
+    return { ...emptyState(), phase: 'moved', moved: { how, epoch: 1, at: state.activity[0]?.time ?? '' } }
+  }
   if (scene === 'locked') {
     const { nodeId: _, ...rest } = emptyState()
     return {
@@ -448,6 +461,25 @@ export function fakeNode(scene: Scene = 'running', pace = 600): Handlers {
         data: '00',
         channels: state.backup.channels,
       })
+    },
+    exportMove() {
+      set({
+        phase: 'moved',
+        moved: { how: 'handedOut', epoch: 0, at: new Date().toISOString() },
+      })
+      return Promise.resolve({ name: 'demo.wallet', file: new Uint8Array(100), epoch: 0 })
+    },
+    exportCopy: () => Promise.resolve({ name: 'demo.wallet', file: new Uint8Array(100) }),
+    exportExitFile() {
+      set({ backup: { ...state.backup, exit: { savedAt: new Date().toISOString(), holds: 'all' } } })
+      return Promise.resolve({ name: 'demo.html', file: new Uint8Array(100) })
+    },
+    importMove: () => {
+      throw new ApiError({ code: 'wrongPassword', message: 'This is not the password of the file.' })
+    },
+    takeBackWallet() {
+      set({ phase: 'running' })
+      return Promise.resolve({})
     },
     recoverChannels({ backup }) {
       if (backup !== undefined) throw fail('backupUnreadable')

@@ -31,6 +31,8 @@ export const VIEWS: readonly View[] = [
     },
   },
   { name: 'locked', scene: 'locked', hash: '/' },
+  { name: 'moved', scene: 'moved', hash: '/' },
+  { name: 'elsewhere', scene: 'elsewhere', hash: '/' },
   {
     name: 'locked-wrong',
     scene: 'locked',

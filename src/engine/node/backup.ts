@@ -35,9 +35,13 @@ const STORE_GAP_MS = 15_000
 
 /** Channels worth a copy: all that may still have money of ours on the chain. Newest first. */
 export function channelsToKeep(state: NodeState): readonly Channel[] {
-  return Object.values(state.channels)
-    .filter((channel) => !isNeverFunded(channel))
-    .sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? -1 : 1))
+  return (
+    Object.values(state.channels)
+      // A hundred blocks after the last output nothing of a channel is left to be found (BOLT 5).
+      .filter(({ id }) => state.closes[id]?.told.includes('forget') !== true)
+      .filter((channel) => !isNeverFunded(channel))
+      .sort((a, b) => b.createdAt - a.createdAt || (a.id < b.id ? -1 : 1))
+  )
 }
 
 /** Tells one content of the backup from another; not secret. */

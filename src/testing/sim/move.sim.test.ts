@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { unwrap } from '../../engine/base/result.ts'
+import { entry } from '../../engine/base/table.ts'
+import { msat } from '../../engine/base/units.ts'
 import { utf8 } from '../../engine/base/bytes.ts'
 import { entropyFrom } from '../../engine/crypto/entropy.ts'
 import { sha256 } from '../../engine/crypto/hash.ts'
@@ -213,6 +215,34 @@ describe('while the peer has not been met', () => {
     }
     const [close] = Object.values(world.stateOf(world.node('ada')).closes)
     expect(close?.close?.kind).toBe('remote')
+  })
+
+  test('a payment under way expires, and nothing is broadcast before the peer is there', () => {
+    const world = beginning('lcp')
+    const [ada, ben] = [world.node('ada'), world.node('ben')]
+    const invoice = world.command(ben, {
+      type: 'addInvoice',
+      description: '',
+      expirySeconds: 3600,
+      amountMsat: msat(7_000_000),
+    })
+    if (invoice?.type !== 'invoice') throw new Error('an invoice')
+    const bolt11 = entry(world.stateOf(ben).invoices, invoice.paymentHash)?.bolt11 ?? ''
+    // Signed for, and on its way: it is in the state that moves.
+    world.command(ada, { type: 'sendPayment', invoice: bolt11, timeoutSeconds: 60 })
+    const file = handOut(world)
+    world.crash(ben)
+    runFrom(world, imported(file), false)
+    world.boot(ada)
+    expect(channelIn(world).remotePending).toHaveLength(1)
+    world.mine(1000)
+    rest(world)
+    expectSilence(world)
+    expect(channelIn(world).unproven).toBe(true)
+    world.settle()
+    // Now that the peer has shown that this is the newest state, what has expired is enforced.
+    expect(channelIn(world).unproven).toBeUndefined()
+    expect(channelIn(world).failure?.code ?? 'paid').toMatch(/^(htlcTimedOut|paid)$/)
   })
 
   test('blocks go by, and nothing is broadcast', () => {

@@ -1,6 +1,9 @@
 import { describe, expect, test } from 'vitest'
+import { msat, sat } from '../../engine/base/units.ts'
+import { encodeRecord } from '../../engine/records/codec.ts'
 import { balanceOf } from '../../engine/wallet/ledger.ts'
-import { connected, type Goal, hasCoins, opened, paid, reach } from './scenario.ts'
+import { closed, connected, type Goal, hasCoins, opened, paid, reach } from './scenario.ts'
+import { encodeMessage } from '../../engine/wire/encode.ts'
 import type { Name } from './node.ts'
 import { World } from './world.ts'
 
@@ -132,4 +135,113 @@ test('what peers are sent has one size, and nothing in it can be read', () => {
   const text = Buffer.from(blob ?? []).toString('latin1')
   expect(text).not.toContain('lcp')
   expect(text).not.toContain(world.node('ben').id)
+})
+
+describe('what peers keep for each other', () => {
+  const nodes = (world: World) => [world.node('ada'), world.node('ben')] as const
+
+  /** What is written on Ben's disk of Ada's. */
+  const kept = (world: World) => world.node('ben').store.get(`storage/${world.node('ada').id}`)
+
+  test('however often a peer asks, little is written; the newest is what it gets back, and it lasts', () => {
+    const world = beginning('lcp', false)
+    const [ada, ben] = nodes(world)
+    world.pass(60_000)
+    world.settle()
+    const connection = world.stateOf(ben).peers[ada.id]?.connection ?? ''
+    const blob = (n: number) => new Uint8Array(65_531).fill(n)
+    const before = world.writes
+    const send = (n: number) => {
+      const bytes = encodeMessage({ type: 'peer_storage', blob: blob(n) })
+      world.turn(ben, [{ type: 'peerMessage', connection, bytes }])
+    }
+    for (let n = 1; n <= 200; n++) send(n % 256)
+    expect(world.writes - before).toBe(1)
+    const first = kept(world)
+    // Given back before it is written.
+    expect(world.stateOf(ben).storing[ada.id]?.waiting).toEqual(blob(200))
+    world.pass(20_000)
+    expect(kept(world)).not.toEqual(first)
+    expect(world.stateOf(ben).peerStorage[ada.id]).toEqual(blob(200))
+    // What is there already is not written again.
+    const settled = world.writes
+    world.pass(60_000)
+    for (let n = 0; n < 10; n++) send(200)
+    expect(world.stateOf(ben).storing[ada.id]?.waiting).toBeUndefined()
+    expect(world.writes).toBe(settled)
+  })
+
+  test('a peer that holds the newest copy is known to, and is not sent it again', () => {
+    const world = beginning('lcp', true)
+    const [ada, ben] = nodes(world)
+    expect(world.stateOf(ada).copies[ben.id]).toMatchObject({ returned: false })
+    world.crash(ada)
+    world.trace.length = 0
+    world.boot(ada)
+    world.settle()
+    expect(world.stateOf(ada).copies[ben.id]).toMatchObject({
+      returned: true,
+      content: world.stateOf(ada).sharedBackups[ben.id],
+    })
+    expect(world.trace.filter((line) => line === 'ada → ben: peer_storage')).toEqual([])
+  })
+
+  test('an older copy is known as such, and replaced; so it is after an opening and after the end of a close', () => {
+    const world = beginning('lcp', false)
+    const [ada, ben] = nodes(world)
+    const old = world.stateOf(ben).peerStorage[ada.id]
+    go(world, [closed('ada')])
+    world.settle()
+    const during = world.stateOf(ada).copies[ben.id]?.content
+    for (const blocks of [1, 110, 1]) {
+      world.mine(blocks)
+      world.settle()
+    }
+    // Irrevocably over: nothing is kept for it any more.
+    expect(world.stateOf(ada).copies[ben.id]?.content).toBe(during)
+    go(world, [hasCoins('ada', 1), connected('ada', 'ben'), opened('ada', 'ben', 200_000)])
+    world.settle()
+    const after = world.stateOf(ada).copies[ben.id]?.content ?? ''
+    expect(after).not.toBe(during)
+    expect(after.split(',')).toHaveLength(1)
+    const newest = world.stateOf(ben).peerStorage[ada.id]
+    expect(newest).not.toEqual(old)
+
+    // The peer comes back with the copy of long ago.
+    world.crash(ben)
+    ben.commit([{ key: `storage/${ada.id}`, value: encodeRecord(1, old) }])
+    world.boot(ben)
+    world.drain()
+    for (const node of [ada, ben]) for (const id of node.keep) world.connect(node, world.byId(id))
+    world.drain()
+    expect(world.stateOf(ada).copies[ben.id]).toMatchObject({ returned: true, content: during })
+    expect(world.stateOf(ada).foundBackup).toBeUndefined()
+    world.pass(5_000)
+    world.drain()
+    expect(world.stateOf(ada).copies[ben.id]).toMatchObject({ returned: false, content: after })
+  })
+})
+
+test('a copy with a channel that was never funded, and is forgotten, brings no news', () => {
+  const world = new World({ formats: ['lcp'] })
+  const [ada, ben] = [world.node('ada'), world.node('ben')]
+  go(world, [hasCoins('ben', 600_000), connected('ben', 'ada')])
+  world.chain.holdBack = true
+  world.command(ben, { type: 'openChannel', nodeId: ada.id, amountSat: sat(500_000), pushMsat: msat(0) })
+  world.settle()
+  const [id = ''] = Object.keys(world.stateOf(ada).channels)
+  const copy = world.stateOf(ada).copies[ben.id]
+  expect(copy?.content).toContain(id)
+  for (const blocks of [2010, 20]) {
+    world.mine(blocks)
+    world.settle()
+  }
+  world.pass(60_000)
+  world.settle()
+  expect(Object.keys(world.stateOf(ada).channels)).toEqual([])
+  world.crash(ada)
+  world.boot(ada)
+  world.settle()
+  expect(world.stateOf(ada).copies[ben.id]).toMatchObject({ returned: true, content: copy?.content })
+  expect(world.stateOf(ada).foundBackup).toBeUndefined()
 })

@@ -24,6 +24,7 @@ const load = {
   past: () => import('../screens/Past.tsx'),
 }
 const Unlock = lazy(() => import('../screens/Unlock.tsx'))
+const Moved = lazy(() => import('../screens/Moved.tsx'))
 const Send = lazy(load.send)
 const Receive = lazy(load.receive)
 const Channels = lazy(load.channels)
@@ -118,6 +119,15 @@ function Phase(): ReactNode {
       <Shell navigation={false}>
         <Suspense fallback={null}>
           <Unlock />
+        </Suspense>
+      </Shell>
+    )
+  }
+  if (phase === 'moved') {
+    return (
+      <Shell navigation={false}>
+        <Suspense fallback={null}>
+          <Moved />
         </Suspense>
       </Shell>
     )

@@ -1,14 +1,18 @@
 import { wordlist } from '@scure/bip39/wordlists/english.js'
 import { type ReactNode, useState } from 'react'
 import { noteDurability } from '../state/durability.ts'
+import { type FileKind, keepChosenBackup, kindOf } from '../state/files.ts'
 import { useAction } from '../state/hooks.ts'
 import { client, type NetworkName } from '../state/session.ts'
 import { t } from '../text/en.ts'
+import { moveText } from '../text/move.ts'
 import { splitWords, wordProblems } from '../text/recovery.ts'
 import { Button } from '../widgets/Button.tsx'
+import { Choice } from '../widgets/Choice.tsx'
 import { TextArea, TextField } from '../widgets/Field.tsx'
 import { Trouble } from '../widgets/Trouble.tsx'
 import { Waiting } from '../widgets/Waiting.tsx'
+import { ChosenFile, MovedForm } from './MovedForm.tsx'
 
 interface RestoreFormProps {
   readonly settings: { readonly network: NetworkName; readonly servers: string[]; readonly gateway?: string }
@@ -16,14 +20,38 @@ interface RestoreFormProps {
   readonly onCancel: () => void
 }
 
+/** What a person may have of a wallet: its words, with or without a backup of channels, or the file of a moved one. */
+export default function RestoreForm(props: RestoreFormProps): ReactNode {
+  const [from, setFrom] = useState<'words' | 'file'>('words')
+  return (
+    <>
+      <Choice
+        label={moveText.from}
+        value={from}
+        onChoose={setFrom}
+        options={[
+          { value: 'words', label: moveText.fromWords },
+          { value: 'file', label: moveText.fromFile },
+        ]}
+      />
+      {from === 'words' ? <WordsForm {...props} /> : <MovedForm onCancel={props.onCancel} />}
+    </>
+  )
+}
+
 /** Recovery words in, each checked against the list while it is typed. */
-export default function RestoreForm({ settings, choice, onCancel }: RestoreFormProps): ReactNode {
+function WordsForm({ settings, choice, onCancel }: RestoreFormProps): ReactNode {
   const [text, setText] = useState('')
   const [passphrase, setPassphrase] = useState('')
+  const [backup, setBackup] = useState<{ readonly file: File; readonly kind: FileKind }>()
+  const unfit = backup !== undefined && backup.kind !== 'backup'
   const words = splitWords(text)
   const problems = wordProblems(text, wordlist)
   const countFits = words.length === 12 || words.length === 24
   const restore = useAction(async () => {
+    // Settings brings its channels back, and says what came of it.
+    keepChosenBackup(backup?.file)
+    if (backup !== undefined) location.hash = '#/settings'
     await client().restoreWallet({
       ...settings,
       words: words.join(' '),
@@ -82,6 +110,14 @@ export default function RestoreForm({ settings, choice, onCancel }: RestoreFormP
         value={passphrase}
         onText={setPassphrase}
       />
+      <ChosenFile
+        label={moveText.copyFile}
+        about={moveText.copyAbout}
+        choose={moveText.copyChoose}
+        name={backup?.file.name}
+        problem={unfit ? moveText.wrongKind[backup.kind === 'wallet' ? 'wallet' : 'other'] : undefined}
+        onFile={async (file) => setBackup({ file, kind: await kindOf(file) })}
+      />
       {choice}
       <Trouble error={restore.error} />
       {restore.pending ? <Waiting what={t.welcome.restoring} /> : null}
@@ -89,7 +125,11 @@ export default function RestoreForm({ settings, choice, onCancel }: RestoreFormP
         <Button onClick={onCancel} disabled={restore.pending}>
           {t.app.cancel}
         </Button>
-        <Button look="primary" type="submit" disabled={!countFits || problems.length > 0 || restore.pending}>
+        <Button
+          look="primary"
+          type="submit"
+          disabled={!countFits || problems.length > 0 || unfit || restore.pending}
+        >
           {t.app.continue}
         </Button>
       </div>

@@ -1,6 +1,7 @@
 import type { ReactNode } from 'react'
 import { Erase } from '../features/settings/Erase.tsx'
 import { ChannelBackup } from '../features/settings/ChannelBackup.tsx'
+import { Move } from '../features/settings/Move.tsx'
 import { Lock } from '../features/settings/Lock.tsx'
 import { About, Logs, Look } from '../features/settings/Rest.tsx'
 import { Servers } from '../features/settings/Servers.tsx'
@@ -19,6 +20,7 @@ export default function Settings(): ReactNode {
             <Words />
             <ChannelBackup />
             <Lock />
+            <Move />
             <Servers />
           </>
         }

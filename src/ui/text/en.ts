@@ -103,7 +103,7 @@ export const t = {
     wordsBad: (n: number, bad: number) => `${n} words, ${bad} of them not known.`,
     wordsGood: (n: number) => `${n} words, all of them known.`,
     channelsNote:
-      'The words bring back your coins on chain. Channels come back afterwards, in Settings, from a backup file or from the copy that a peer keeps.',
+      'The words bring back your coins on chain. Channels come back from a backup file, here or later in Settings, or from the copy that a peer keeps.',
   },
 
   home: {
@@ -610,10 +610,6 @@ export const t = {
     notSaved: 'No file saved yet.',
     savedFresh: (when: string) => `Saved ${when}, with every channel of today in it.`,
     savedStale: (when: string) => `Saved ${when}. Channels have opened or closed since: save it again.`,
-    copies: (peers: number) =>
-      peers === 0
-        ? 'No connected peer keeps a copy at the moment.'
-        : `${plural(peers, 'connected peer has', 'connected peers have')} been given the newest copy to keep.`,
     save: 'Save backup file',
     recover: 'Bring back channels from a file',
     file: 'Backup file',

@@ -1,8 +1,10 @@
-import { type ReactNode, useRef, useState } from 'react'
+import { type ReactNode, useEffect, useRef, useState } from 'react'
+import { saveFile, takeChosenBackup } from '../../state/files.ts'
 import { useAction } from '../../state/hooks.ts'
 import { useNames } from '../../state/names.ts'
 import { client, useNode } from '../../state/session.ts'
 import { t } from '../../text/en.ts'
+import { moveText } from '../../text/move.ts'
 import { formatExact } from '../../text/times.ts'
 import { Button } from '../../widgets/Button.tsx'
 import { Section } from '../../widgets/Screen.tsx'
@@ -25,13 +27,7 @@ export function ChannelBackup(): ReactNode {
   const picker = useRef<HTMLInputElement>(null)
   const save = useAction(async () => {
     const { name, data } = await client().exportBackup()
-    const url = URL.createObjectURL(new Blob([fromHex(data)], { type: 'application/octet-stream' }))
-    const link = document.createElement('a')
-    link.href = url
-    link.download = name
-    link.click()
-    // The download has its own reference by the next task.
-    setTimeout(() => URL.revokeObjectURL(url), 0)
+    saveFile(name, fromHex(data))
   })
   const recover = useAction(async (file: File | undefined) => {
     setRecovered(undefined)
@@ -41,7 +37,13 @@ export function ChannelBackup(): ReactNode {
         : { backup: file.size > MAX_FILE_BYTES ? '' : toHex(new Uint8Array(await file.arrayBuffer())) }
     setRecovered((await client().recoverChannels(from)).channels)
   })
-  const { channels, exportedAt, exportedCurrent, peerCopies, found } = backup
+  // Chosen where the words were typed: the wallet is there now, and its channels are asked for.
+  const { run } = recover
+  useEffect(() => {
+    const chosen = takeChosenBackup()
+    if (chosen !== undefined) void run(chosen)
+  }, [run])
+  const { channels, exportedAt, exportedCurrent, copies, found } = backup
   return (
     <Section title={t.channelBackup.title}>
       <p className="quiet">{t.channelBackup.about}</p>
@@ -67,7 +69,9 @@ export function ChannelBackup(): ReactNode {
                 ? t.channelBackup.savedFresh(formatExact(exportedAt))
                 : t.channelBackup.savedStale(formatExact(exportedAt))}
           </li>
-          <li>{t.channelBackup.copies(peerCopies)}</li>
+          {copies.map(({ nodeId, holds }) => (
+            <li key={nodeId}>{moveText.holds[holds](names.of(nodeId))}</li>
+          ))}
         </ul>
       )}
       <div className="buttons buttons-column">
