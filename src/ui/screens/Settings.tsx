@@ -1,5 +1,6 @@
 import type { ReactNode } from 'react'
 import { Erase } from '../features/settings/Erase.tsx'
+import { ExitFile } from '../features/settings/ExitFile.tsx'
 import { ChannelBackup } from '../features/settings/ChannelBackup.tsx'
 import { Move } from '../features/settings/Move.tsx'
 import { Lock } from '../features/settings/Lock.tsx'
@@ -19,6 +20,7 @@ export default function Settings(): ReactNode {
           <>
             <Words />
             <ChannelBackup />
+            <ExitFile />
             <Lock />
             <Move />
             <Servers />
