@@ -1,5 +1,6 @@
 import { entry } from '../../engine/base/table.ts'
 import { msat, sat } from '../../engine/base/units.ts'
+import type { Channel } from '../../engine/channel/types.ts'
 import { type Headless, startHeadless, untilState } from '../../playground/peer.ts'
 import type { NodeOrder, Paid, Payees, Started } from './stream-child.ts'
 import { serveOrders } from './stream-obey.ts'
@@ -55,7 +56,8 @@ async function obey(order: NodeOrder): Promise<unknown> {
       throw new Error('the channel was not opened')
     }
     case 'usable':
-      return untilState(started().client, (s) => s.channels.some((c) => c.status === 'open' && c.connected))
+      // A channel that is being reestablished counts as connected, and takes no payment yet.
+      return untilHolds(() => Object.values(running().loop.status().state.channels).some(isUsable))
     case 'invoices':
       return invoices(order.count, order.amountMsat)
     case 'pay':
@@ -112,25 +114,31 @@ async function pay(what: Payees, maxInFlight: number): Promise<Paid> {
   return { wallMs: performance.now() - begin, latenciesMs }
 }
 
+const isUsable = ({ link, readySent, readyReceived }: Channel): boolean =>
+  link === 'online' && readySent && readyReceived
+
 /** Both tails hold both whole logs and no HTLC lives; then what each commitment says. */
 function settled(): Promise<{ openerMsat: bigint; local: number; remote: number }> {
-  const { loop } = running()
-  const now = () => {
-    const [c] = Object.values(loop.status().state.channels)
+  return untilHolds(() => {
+    const [c] = Object.values(running().loop.status().state.channels)
     if (c === undefined || c.remotePending.length + c.outbox.length + c.base.htlcs.length > 0)
       return undefined
     if (c.logs.opener.entries.length + c.logs.accepter.entries.length > 0) return undefined
     return { openerMsat: c.base.openerMsat, local: c.localTip.number, remote: c.remoteTail.number }
-  }
+  })
+}
+
+/** Resolves with what `look` finds, now or after a turn. */
+function untilHolds<T>(look: () => T | undefined | false): Promise<T> {
   return new Promise((resolve) => {
-    const look = () => {
-      const found = now()
-      if (found === undefined) return
+    const again = () => {
+      const found = look()
+      if (found === undefined || found === false) return
       leave()
       resolve(found)
     }
-    const leave = loop.onState(look)
-    look()
+    const leave = running().loop.onState(again)
+    again()
   })
 }
 
