@@ -28,7 +28,11 @@ export type Command =
       readonly amountMsat?: Msat
       readonly description: string
       readonly expirySeconds: number
+      /** A payment of it waits until `decideInvoice`. */
+      readonly hold?: boolean
     }
+  /** Takes a held payment; or cancels an invoice, and whatever waits for it. */
+  | { readonly type: 'decideInvoice'; readonly paymentHash: string; readonly take: boolean }
   | {
       readonly type: 'sendPayment'
       readonly invoice: string

@@ -6,7 +6,7 @@ import type { ApiFailure, Command, CommandResult } from './commands.ts'
 import { isNeverFunded } from '../channel/step.ts'
 import { beginOpening, cancelOpening } from './openings.ts'
 import { decideHeld } from './forwards.ts'
-import { addInvoice, pay, paySpontaneous } from './payments.ts'
+import { addInvoice, decideInvoice, pay, paySpontaneous } from './payments.ts'
 import { dismissPeer, wantPeer } from './peers.ts'
 import { sendUpdates } from './updates.ts'
 import { feerateFor, type Turn } from './state.ts'
@@ -41,6 +41,10 @@ export function dispatch(turn: Turn, command: Command): Result<CommandResult, Ap
     case 'sendSpontaneous': {
       const paid = paySpontaneous(turn, command)
       return paid.ok ? ok({ type: 'payment', paymentHash: paid.value }) : paid
+    }
+    case 'decideInvoice': {
+      const decided = decideInvoice(turn, command.paymentHash, command.take)
+      return decided.ok ? ok({ type: 'done' }) : decided
     }
     case 'decideForward': {
       const decided = decideHeld(turn, command.key, command.forward)

@@ -24,7 +24,7 @@ import { dispatch } from './dispatch.ts'
 import { isHalted, leaseWrite, loadLease, newDevice } from './lease.ts'
 import { tickOpenings } from './openings.ts'
 import { resumeForwards, tickForwards } from './forwards.ts'
-import { resumePayments, tickPayments } from './payments.ts'
+import { resumePayments, tickParts, tickPayments } from './payments.ts'
 import { peerConnected, peerGone, peerMessage, redialPeers, tickPeers } from './peers.ts'
 import type { NodeEffect, NodeInput, RecordWrite } from './ports.ts'
 import { comeToRest, drain } from './route.ts'
@@ -118,6 +118,9 @@ export function loadNode(
     fundingDepths: {},
     halvesSent: {},
     termsTold: {},
+    waitingInvoices: Object.fromEntries(
+      Object.values(invoices.value).flatMap((i) => (i.waiting === undefined ? [] : [[i.paymentHash, true]])),
+    ),
     spontaneous: Object.values(invoices.value).filter((invoice) => invoice.spontaneous === true).length,
   })
 }
@@ -312,6 +315,7 @@ function start(turn: Turn): void {
   resumeForwards(turn)
   resumeAnnouncements(turn)
   tickPayments(turn)
+  tickParts(turn)
   chainInput(turn, { type: 'start' })
 }
 
@@ -393,6 +397,7 @@ function handle(current: Turn, input: NodeInput): void {
       tickPeers(current)
       tickOpenings(current)
       tickPayments(current)
+      tickParts(current)
       tickForwards(current)
       tickAnnouncements(current)
       tickUnfunded(current)

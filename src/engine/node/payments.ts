@@ -5,8 +5,9 @@ import { type Msat, toMsat } from '../base/units.ts'
 import { spendableMsat } from '../channel/limits.ts'
 import { balanceOf, cautiousTally } from '../channel/log.ts'
 import type { AddUpdate, RemoveUpdate } from '../channel/types.ts'
-import { htlcSettled as invoiceSettled, receiveHtlc } from '../payment/incoming.ts'
-import { createInvoice } from '../payment/invoice-record.ts'
+import { htlcSettled as invoiceSettled, receiveHtlc, type ReceiveOutcome } from '../payment/incoming.ts'
+import { cancelInvoice, createInvoice, type NewInvoice } from '../payment/invoice-record.ts'
+import { failParts, isComplete, partsTick, refused, takeParts } from '../payment/parts.ts'
 import {
   type HtlcPlace,
   onFulfilled,
@@ -211,9 +212,41 @@ export function htlcReceived(turn: Turn, channelId: string, add: AddUpdate): voi
     return
   }
   if (outcome.invoice !== undefined) putInvoice(turn, outcome.invoice)
-  for (const { channelId: id, removal } of outcome.removals) {
-    channelInput(turn, id, { type: 'propose', proposal: removal })
+  answer(turn, outcome.removals)
+}
+
+/** Proposes what becomes of received HTLCs; where a channel is at court already, its machine claims with the preimage. */
+function answer(turn: Turn, removals: ReceiveOutcome['removals']): void {
+  for (const { channelId, removal } of removals) {
+    channelInput(turn, channelId, { type: 'propose', proposal: removal })
+    if (removal.type === 'fulfill' && turn.state.closes[channelId] !== undefined)
+      turn.pending.push({ kind: 'preimage', channelId, preimage: removal.preimage })
   }
+}
+
+/** Payments of which parts are missing, or which are held, have their time. */
+export function tickParts(turn: Turn): void {
+  for (const hash of Object.keys(turn.state.waitingInvoices)) {
+    const record = entry(turn.state.invoices, hash)
+    const outcome = record && partsTick(record, { now: turn.now, height: heightOf(turn.state) })
+    if (outcome === undefined) continue
+    putInvoice(turn, outcome.invoice)
+    answer(turn, outcome.removals)
+  }
+}
+
+/** The user takes a held payment, or cancels an invoice with whatever waits for it. */
+export function decideInvoice(turn: Turn, paymentHash: string, take: boolean): Result<void, ApiFailure> {
+  const record = entry(turn.state.invoices, paymentHash)
+  if (record === undefined) return err({ code: 'invoiceUnknown', message: 'There is no such invoice.' })
+  if (record.state !== 'open')
+    return err({ code: 'invoiceUnknown', message: `The invoice is ${record.state} already.` })
+  if (take && !isComplete(record))
+    return err({ code: 'invoiceUnknown', message: 'No payment waits for this invoice.' })
+  const outcome = take ? takeParts(record, turn.now) : failParts(record, refused(heightOf(turn.state)))
+  putInvoice(turn, take ? outcome.invoice : (cancelInvoice(outcome.invoice) ?? outcome.invoice))
+  answer(turn, outcome.removals)
+  return ok(undefined)
 }
 
 /** Our removal of a received HTLC is locked in: what it paid counts. */
@@ -235,10 +268,7 @@ export function htlcSettled(
 }
 
 /** A new invoice of ours; the answer is its hash. */
-export function addInvoice(
-  turn: Turn,
-  invoice: { readonly amountMsat?: Msat; readonly description: string; readonly expirySeconds: number },
-): Result<string, ApiFailure> {
+export function addInvoice(turn: Turn, invoice: NewInvoice): Result<string, ApiFailure> {
   const created = createInvoice(invoice, {
     now: turn.now,
     network: turn.setup.network,

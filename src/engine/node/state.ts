@@ -145,6 +145,8 @@ export interface NodeState {
   /** On which connection our half of an announcement went out, and when (s since 1970) our terms were last told, by channel id. */
   readonly halvesSent: Readonly<Record<string, ConnectionId>>
   readonly termsTold: Readonly<Record<string, number>>
+  /** Those of `invoices` of which parts wait. */
+  readonly waitingInvoices: Readonly<Record<string, true>>
   /** How many of `invoices` are payments that came without one. */
   readonly spontaneous: number
 }
@@ -225,6 +227,14 @@ export function putPayment(turn: Turn, record: PaymentRecord): void {
 export function putInvoice(turn: Turn, record: InvoiceRecord): void {
   turn.changed.invoices.add(record.paymentHash)
   const invoices = withEntry(turn.state.invoices, record.paymentHash, record, turn.copied)
+  if (record.waiting !== undefined || turn.state.waitingInvoices[record.paymentHash] === true) {
+    const others = omit(turn.state.waitingInvoices, record.paymentHash)
+    const waits = record.waiting !== undefined && record.waiting.length > 0
+    turn.state = {
+      ...turn.state,
+      waitingInvoices: waits ? { ...others, [record.paymentHash]: true } : others,
+    }
+  }
   if (invoices === turn.state.invoices) return
   const more = record.spontaneous === true && invoices.size > turn.state.invoices.size
   turn.state = { ...turn.state, invoices, spontaneous: turn.state.spontaneous + (more ? 1 : 0) }

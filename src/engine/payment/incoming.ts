@@ -13,6 +13,7 @@ import {
   MIN_SPONTANEOUS_MSAT,
   spontaneousRecord,
 } from './spontaneous.ts'
+import { isWaiting, MAX_PARTS, withPart } from './parts.ts'
 import type { HtlcRemoval, IncomingHtlc } from './types.ts'
 
 export interface ReceiveContext {
@@ -77,6 +78,7 @@ export function receiveHtlc(
   // The preimage may be out already: nothing that came later (a restart, expiry, blocks) takes the answer back.
   if (invoice !== undefined && indexOfHtlc(invoice, htlc.channelId, htlc.id) >= 0)
     return fulfil(htlc, invoice.preimage)
+  if (invoice !== undefined && isWaiting(invoice, htlc.channelId, htlc.id)) return { removals: [] }
 
   // BOLT 4 §Failure Messages: MUST return invalid_onion_blinding if path_key is set. No blinded path of ours exists.
   if (htlc.pathKey !== undefined) return malformed(htlc, 'invalid_onion_blinding', 'blinded')
@@ -122,7 +124,7 @@ export function receiveHtlc(
       }
       const refusal = judge(htlc, asked.value, invoice, ctx)
       if (refusal !== undefined) return refuse(refusal, messageFor(refusal, htlc, ctx))
-      return accept(htlc, invoice as InvoiceRecord, ctx)
+      return accept(htlc, invoice as InvoiceRecord, ctx, { asked: asked.value, sharedSecret })
     }
   }
 }
@@ -149,8 +151,11 @@ function judge(
   if (invoice.state === 'cancelled') return 'cancelled'
   // BOLT 11 §Payer / Payee Requirements: SHOULD NOT accept a payment after the expiry.
   if (ctx.now >= invoice.expiresAt) return 'expired'
-  // BOLT 4 §Basic Multi-Part Payments: without basic_mpp MUST fail unless total_msat is exactly amt_to_forward.
-  if (totalMsat !== amtToForward) return 'multiPart'
+  // BOLT 4 §Basic Multi-Part Payments: total_msat is the same in all parts of a set, and no less than any of them.
+  if (totalMsat < amtToForward) return 'multiPart'
+  const others = invoice.waiting?.[0]
+  if (others !== undefined && others.totalMsat !== totalMsat) return 'multiPart'
+  if ((invoice.waiting?.length ?? 0) >= MAX_PARTS) return 'multiPart'
   // BOLT 4: "amount paid" is total_msat. MUST fail below the amount expected, SHOULD above twice as much.
   const expected: bigint = invoice.amountMsat ?? 1n
   if (totalMsat < expected) return 'amountTooLow'
@@ -199,8 +204,28 @@ function messageFor(refusal: Refusal, htlc: IncomingHtlc, ctx: ReceiveContext): 
   }
 }
 
-function accept(htlc: IncomingHtlc, invoice: InvoiceRecord, ctx: ReceiveContext): ReceiveOutcome {
-  const { channelId, id, amountMsat } = htlc
+function accept(
+  htlc: IncomingHtlc,
+  invoice: InvoiceRecord,
+  ctx: ReceiveContext,
+  part?: {
+    readonly asked: Extract<HopInstruction, { kind: 'receive' }>
+    readonly sharedSecret: Uint8Array
+  },
+): ReceiveOutcome {
+  const { channelId, id, amountMsat, cltvExpiry } = htlc
+  if (
+    part !== undefined &&
+    (invoice.waiting !== undefined || invoice.hold === true || amountMsat < part.asked.totalMsat)
+  ) {
+    const { totalMsat } = part.asked
+    const { sharedSecret } = part
+    return withPart(
+      invoice,
+      { channelId, id, amountMsat, totalMsat, cltvExpiry, sharedSecret, since: ctx.now },
+      ctx.now,
+    )
+  }
   return {
     ...fulfil(htlc, invoice.preimage),
     invoice: {

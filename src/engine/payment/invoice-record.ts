@@ -36,6 +36,20 @@ export interface ReceivedHtlc {
   readonly settled: boolean
 }
 
+/** A part of a payment that waits for the others, or for the user's word: nothing has been given for it. */
+export interface WaitingPart {
+  readonly channelId: string
+  readonly id: bigint
+  readonly amountMsat: Msat
+  /** `total_msat` of its onion: the same in all parts. */
+  readonly totalMsat: Msat
+  readonly cltvExpiry: number
+  /** 32 bytes: what it is failed with. */
+  readonly sharedSecret: Uint8Array
+  /** ms since 1970 */
+  readonly since: number
+}
+
 /** An invoice of ours, or a payment that came without one. Plain data; changed only by the functions of this room. */
 export interface InvoiceRecord {
   /** 64 hex digits */
@@ -60,6 +74,10 @@ export interface InvoiceRecord {
   readonly state: 'open' | 'paid' | 'cancelled'
   /** The HTLCs that paid it: each of them, seen again, is settled again. Empty until paid. */
   readonly htlcs: readonly ReceivedHtlc[]
+  /** Parts of a payment that is not complete. */
+  readonly waiting?: readonly WaitingPart[]
+  /** A payment waits, complete, until the user takes it or cancels. */
+  readonly hold?: true
   /** What the HTLCs carry together; final once `settledAt` is there. */
   readonly receivedMsat?: Msat
   /** ms since 1970 */
@@ -78,6 +96,8 @@ export interface NewInvoice {
   /** At most 639 bytes of UTF-8; may be empty. */
   readonly description: string
   readonly expirySeconds: number
+  /** The payment waits for the user's word. */
+  readonly hold?: boolean
 }
 
 export interface InvoiceContext {
@@ -132,8 +152,8 @@ export function createInvoice(
       minFinalCltvExpiryDelta: MIN_FINAL_CLTV_EXPIRY_DELTA,
       fallbacks: [],
       routeHints: ctx.routeHints ?? [],
-      // Required, both. basic_mpp is not offered: a payment comes as one HTLC.
-      features: [FEATURES.var_onion_optin.bit, FEATURES.payment_secret.bit],
+      // Required, both; parts are welcome.
+      features: [FEATURES.var_onion_optin.bit, FEATURES.payment_secret.bit, FEATURES.basic_mpp.bit + 1],
       unknownFields: [],
     },
     (digest) => signRecoverable(digest, ctx.nodeSecret),
@@ -151,6 +171,7 @@ export function createInvoice(
     bolt11: text.value,
     state: 'open',
     htlcs: [],
+    ...(invoice.hold === true ? { hold: true } : {}),
   })
 }
 

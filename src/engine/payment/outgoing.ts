@@ -147,7 +147,7 @@ function waysFor(record: PaymentRecord, ctx: PayContext): Result<readonly Way[],
   const without = tried.filter((a) => a.channelBlameless !== true).map((a) => a.channelId)
   const direct = chooseChannel(ctx.channels, destination, amountMsat, without)
   if (direct.ok) return ok([{ channelId: direct.value.channelId, amountMsat }])
-  if (ctx.findRoutes === undefined) return direct
+  if (ctx.findRoutes === undefined || !mayGoAround(direct.error)) return direct
   const found = ctx.findRoutes({
     destination,
     amountMsat,
@@ -166,6 +166,13 @@ function waysFor(record: PaymentRecord, ctx: PayContext): Result<readonly Way[],
   // With a channel to the recipient, what is wrong with that is what the user can do something about.
   return ctx.channels.some((c) => c.peer === destination) ? direct : found
 }
+
+/** Whether a way round, or several, can help: not where our channel is merely full for now, nor where the amount is no amount. */
+const mayGoAround = ({ code, data }: PaymentFailure): boolean =>
+  code === 'noRoute' ||
+  code === 'peerNotConnected' ||
+  code === 'channelNotOpen' ||
+  (code === 'exceedsSpendable' && data?.['reason'] !== 'inFlight')
 
 function send(record: PaymentRecord, way: Way, ctx: PayContext): Result<PaymentTurn, PaymentFailure> {
   const { paymentHash, destination, target, nextAttempt: n } = record

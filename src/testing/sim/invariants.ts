@@ -75,8 +75,9 @@ export function paymentProblem(world: World): string | undefined {
       if (payment.attempts.some((a) => a.state === 'pending'))
         return `${payer.name}: an attempt of ${hash} is pending`
       const won = payment.attempts.filter((a) => a.state === 'succeeded')
-      if (won.length !== (payment.state === 'succeeded' ? 1 : 0))
-        return `${payer.name}: ${hash} paid ${won.length} times`
+      const paid = won.reduce((sum, a) => sum + a.amountMsat, 0n)
+      if (paid !== (payment.state === 'succeeded' ? payment.amountMsat : 0n))
+        return `${payer.name}: ${hash} paid ${paid} of ${payment.amountMsat} msat in ${won.length} parts`
       // One that failed may have been paid by another node; that somebody paid it is checked from the other side below.
       if (payment.state !== 'succeeded') continue
       if (invoice.state !== 'paid')

@@ -146,7 +146,15 @@ function live(world: World, random: Random, steps: number, force: boolean): void
 function pay(world: World, random: Random): void {
   const [payer, payee] = [random.pick(world.nodes), random.pick(world.nodes)]
   if (payer === payee || payer.state === undefined || payee.state === undefined) return
-  const amount = random.pick([1, 40_000, 353_000, 2_000_000, 20_000_000, 90_000_000 + random.int(60_000_000)])
+  const amount = random.pick([
+    1,
+    40_000,
+    353_000,
+    2_000_000,
+    20_000_000,
+    90_000_000 + random.int(60_000_000),
+    210_000_000 + random.int(150_000_000),
+  ])
   const invoice: Command = {
     type: 'addInvoice',
     amountMsat: msat(amount),
@@ -244,6 +252,12 @@ function countsOf(world: World): Record<string, number> {
     for (const payment of entries(state.payments)) {
       add(`payments ${payment.state}`)
       add('attempts', payment.attempts.length)
+      if (payment.state === 'succeeded')
+        add(
+          payment.attempts.filter((a) => a.state === 'succeeded').length > 1
+            ? 'paid in parts'
+            : 'paid in one',
+        )
       if (payment.state === 'succeeded')
         add(`paid over ${payment.attempts.find((a) => a.state === 'succeeded')?.hops.length ?? 0} hops`)
     }

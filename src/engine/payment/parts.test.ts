@@ -1,0 +1,131 @@
+import { describe, expect, it } from 'vitest'
+import { fromHex } from '../base/bytes.ts'
+import { msat } from '../base/units.ts'
+import { readFailure } from '../onion/failure-packet.ts'
+import { bobsInvoice, BOB_SECRET, crafted, HEIGHT, lookup, NOW } from './fixture.ts'
+import { type ReceiveOutcome, receiveHtlc } from './incoming.ts'
+import type { InvoiceRecord } from './invoice-record.ts'
+import {
+  failParts,
+  HOLD_MARGIN_BLOCKS,
+  isComplete,
+  partsTick,
+  PARTS_TIMEOUT_MS,
+  refused,
+  takeParts,
+} from './parts.ts'
+
+const EXPIRY = HEIGHT + 144
+
+interface Part {
+  readonly channelId?: string
+  readonly id: bigint
+  readonly amount: bigint
+  readonly total?: bigint
+  readonly at?: number
+  readonly secret?: Uint8Array
+}
+
+/** An HTLC of a set for the invoice. */
+function receive(
+  invoice: InvoiceRecord,
+  { channelId = 'c1'.repeat(32), id, amount, total = 100_000n, at = NOW, secret }: Part,
+): ReceiveOutcome & { readonly sharedSecrets: readonly Uint8Array[] } {
+  const { htlc, sharedSecrets } = crafted({
+    paymentHash: fromHex(invoice.paymentHash),
+    payload: {
+      amtToForward: msat(amount),
+      outgoingCltvValue: EXPIRY,
+      paymentData: { paymentSecret: secret ?? invoice.paymentSecret, totalMsat: msat(total) },
+    },
+    amountMsat: msat(amount),
+    cltvExpiry: EXPIRY,
+  })
+  const outcome = receiveHtlc(
+    lookup(invoice),
+    { ...htlc, channelId, id },
+    { now: at, height: HEIGHT, nodeSecret: BOB_SECRET, spontaneous: 0 },
+  )
+  return { ...outcome, sharedSecrets }
+}
+
+const invoice = (hold = false): InvoiceRecord => bobsInvoice({ amountMsat: msat(100_000), hold })
+const grown = (outcome: ReceiveOutcome): InvoiceRecord => outcome.invoice as InvoiceRecord
+
+describe('a payment in parts', () => {
+  it('is taken whole when the last part is there, in every channel, and not before', () => {
+    const first = receive(invoice(), { id: 1n, amount: 60_000n })
+    expect(first.removals).toEqual([])
+    expect(grown(first).state).toBe('open')
+    const last = receive(grown(first), { channelId: 'c2'.repeat(32), id: 1n, amount: 40_000n })
+    const preimage = grown(first).preimage
+    expect(last.removals).toEqual([
+      { channelId: 'c1'.repeat(32), removal: { type: 'fulfill', id: 1n, preimage } },
+      { channelId: 'c2'.repeat(32), removal: { type: 'fulfill', id: 1n, preimage } },
+    ])
+    expect(grown(last)).toMatchObject({ state: 'paid', receivedMsat: 100_000n })
+    expect(grown(last).waiting).toBeUndefined()
+  })
+
+  it('lacks one msat: it waits', () => {
+    const first = receive(invoice(), { id: 1n, amount: 60_000n })
+    const second = receive(grown(first), { id: 2n, amount: 39_999n })
+    expect(second.removals).toEqual([])
+    expect(isComplete(grown(second))).toBe(false)
+  })
+
+  it('a part that is seen again after a restart counts once', () => {
+    const first = receive(invoice(), { id: 1n, amount: 60_000n })
+    const again = receive(grown(first), { id: 1n, amount: 60_000n })
+    expect(again.removals).toEqual([])
+    expect(again.invoice).toBeUndefined()
+  })
+
+  it('with another total, or another secret, is no part of the set', () => {
+    const first = receive(invoice(), { id: 1n, amount: 60_000n })
+    expect(receive(grown(first), { id: 2n, amount: 40_000n, total: 100_001n }).refusal).toBe('multiPart')
+    const secret = new Uint8Array(32)
+    expect(receive(grown(first), { id: 2n, amount: 40_000n, secret }).refusal).toBe('paymentSecret')
+    expect(receive(invoice(), { id: 2n, amount: 40_000n, total: 99_999n }).refusal).toBe('amountTooLow')
+    expect(receive(invoice(), { id: 2n, amount: 40_000n, total: 200_001n }).refusal).toBe('amountTooHigh')
+  })
+
+  it('is failed in every part with mpp_timeout a minute after the first one, and may come again', () => {
+    const first = receive(invoice(), { id: 1n, amount: 50_000n })
+    const second = receive(grown(first), { id: 2n, amount: 49_999n, at: NOW + 50_000 })
+    const set = grown(second)
+    expect(partsTick(set, { now: NOW + PARTS_TIMEOUT_MS - 1, height: HEIGHT })).toBeUndefined()
+    const late = partsTick(set, { now: NOW + PARTS_TIMEOUT_MS, height: HEIGHT })
+    expect(late?.removals.length).toBe(2)
+    const removal = late?.removals[0]?.removal
+    if (removal?.type !== 'fail') throw new Error('not failed')
+    const { source } = readFailure({ sharedSecrets: first.sharedSecrets, reason: removal.reason })
+    expect(source?.failure.failure.name).toBe('mpp_timeout')
+    expect(receive(late?.invoice as InvoiceRecord, { id: 5n, amount: 100_000n }).removals.length).toBe(1)
+  })
+
+  it('more than a hundred parts are no payment', () => {
+    let record = invoice()
+    for (let id = 0n; id < 100n; id++) record = grown(receive(record, { id, amount: 1n }))
+    expect(receive(record, { id: 100n, amount: 1n }).refusal).toBe('multiPart')
+  })
+})
+
+describe('a held payment', () => {
+  it('waits complete, however long, until it is taken', () => {
+    const held = grown(receive(invoice(true), { id: 1n, amount: 100_000n }))
+    expect(held.state).toBe('open')
+    expect(partsTick(held, { now: NOW + 1e9, height: HEIGHT })).toBeUndefined()
+    const taken = takeParts(held, NOW)
+    expect(taken.invoice.state).toBe('paid')
+    expect(taken.removals[0]?.removal).toEqual({ type: 'fulfill', id: 1n, preimage: held.preimage })
+  })
+
+  it('is let go before its HTLC is at risk, or when it is cancelled', () => {
+    const held = grown(receive(invoice(true), { id: 1n, amount: 100_000n }))
+    const last = EXPIRY - HOLD_MARGIN_BLOCKS
+    expect(partsTick(held, { now: NOW, height: last })).toBeUndefined()
+    expect(partsTick(held, { now: NOW, height: last + 1 })?.removals[0]?.removal.type).toBe('fail')
+    expect(failParts(held, refused(HEIGHT)).invoice.waiting).toBeUndefined()
+  })
+})

@@ -1,0 +1,148 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import type { Headless } from '../../playground/peer.ts'
+import type { LdkNode } from '../ldk/types.ts'
+import { createStage, pay, type Stage, until } from './stage.ts'
+
+/** Payments through others over private channels, on a real chain: we between two LDK nodes, and LDK between two of ours. */
+
+const FORMAT = 'anchors_zero_fee_htlc_tx'
+
+let stage: Stage
+const stops: (() => Promise<void>)[] = []
+beforeAll(async () => {
+  stage = await createStage()
+})
+afterAll(async () => {
+  for (const stop of stops) await stop()
+  await stage.close()
+})
+
+async function startOurs(): Promise<Headless> {
+  const node = await stage.startOurs(stage.folder(), FORMAT)
+  stops.push(() => node.stop())
+  await stage.fund(node, 10_000_000n)
+  return node
+}
+
+async function startLdk(): Promise<{ readonly ldk: LdkNode; readonly port: number }> {
+  const ldk = await stage.startLdk(FORMAT)
+  stops.push(() => ldk.stop())
+  return { ldk, port: await ldk.listen() }
+}
+
+/** A channel of ours with an LDK node, of 2,000,000 sat. */
+async function open(
+  ours: Headless,
+  { ldk, port }: { readonly ldk: LdkNode; readonly port: number },
+  pushMsat = '1000000000',
+) {
+  const peer = `${ldk.nodeId}@127.0.0.1:${port}`
+  for await (const update of ours.client.openChannel({ peer, amountSat: '2000000', pushMsat }))
+    if (update.status === 'pending') break
+  const isOpen = (s: { readonly channels: readonly { readonly peer: string; readonly status: string }[] }) =>
+    s.channels.some((c) => c.peer === ldk.nodeId && c.status === 'open')
+  await stage.mineUntil(ours, `open with ${ldk.nodeId.slice(0, 6)}`, isOpen)
+  await ldk.until(() => ldk.listChannels().some((c) => c.usable && c.peer === ours.nodeId), 'usable')
+}
+
+const route = async (node: Headless, paymentHash: string) =>
+  (await node.client.listPayments()).find((p) => p.paymentHash === paymentHash)?.routes.at(-1)
+
+describe('LDK – we – LDK', () => {
+  let one: Awaited<ReturnType<typeof startLdk>>
+  let two: Awaited<ReturnType<typeof startLdk>>
+  let ada: Headless
+  beforeAll(async () => {
+    ;[ada, one, two] = [await startOurs(), await startLdk(), await startLdk()]
+    await open(ada, one)
+    await open(ada, two)
+    for (const { ldk } of [one, two]) await ldk.sync()
+  }, 60_000)
+
+  test('LDK pays LDK through us by the hint that our channel_update makes possible; the fee is ours to the msat', async () => {
+    const { bolt11 } = two.ldk.createInvoice(20_000_000n, 'through switchback')
+    expect(await one.ldk.payInvoice(bolt11)).toMatchObject({ ok: true, feeMsat: 1_000n + 2_000n })
+    const back = one.ldk.createInvoice(5_000_001n, 'and back')
+    expect(await two.ldk.payInvoice(back.bolt11)).toMatchObject({ ok: true, feeMsat: 1_000n + 500n })
+    expect(await ada.client.listForwards()).toMatchObject({ count: 2, feeMsat: '4500', underWay: [] })
+  })
+
+  test('what the recipient refuses comes back to the payer through us', async () => {
+    two.ldk.setPolicy('fail')
+    const { bolt11 } = two.ldk.createInvoice(3_000_000n, 'refused')
+    expect(await one.ldk.payInvoice(bolt11)).toMatchObject({ ok: false })
+    two.ldk.setPolicy('claim')
+    expect(await ada.client.listForwards()).toMatchObject({ count: 2, underWay: [] })
+  })
+
+  test('what our channel cannot carry is failed by us, and the payer hears it', async () => {
+    const { bolt11 } = two.ldk.createInvoice(1_100_000_000n, 'more than there is')
+    expect(await one.ldk.payInvoice(bolt11)).toMatchObject({ ok: false })
+  })
+
+  test('a user who forwards nothing is no way for others; one who intercepts decides', async () => {
+    await ada.client.updateSettings({ forwarding: false })
+    const { bolt11 } = two.ldk.createInvoice(1_000_000n, 'not now')
+    expect(await one.ldk.payInvoice(bolt11)).toMatchObject({ ok: false })
+    await ada.client.updateSettings({ forwarding: true, interceptForwards: true })
+    const paying = one.ldk.payInvoice(two.ldk.createInvoice(2_000_000n, 'held').bolt11)
+    let held: string | undefined
+    while (held === undefined) {
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      held = (await ada.client.listForwards()).underWay.find((c) => c.state === 'held')?.key
+    }
+    await ada.client.decideForward({ key: held, forward: true })
+    expect(await paying).toMatchObject({ ok: true })
+    await ada.client.updateSettings({ interceptForwards: false })
+  })
+})
+
+describe('we – LDK – we', () => {
+  let lil: Awaited<ReturnType<typeof startLdk>>
+  let ada: Headless
+  let ben: Headless
+  beforeAll(async () => {
+    ;[ada, ben, lil] = [await startOurs(), await startOurs(), await startLdk()]
+    await open(ada, lil)
+    await open(ben, lil, '500000000')
+    await stage.mine(ada, 1)
+    await lil.ldk.sync()
+    await until(ben, 'the tip', (s) => s.chain.synced)
+  }, 60_000)
+
+  const invoiceOf = (node: Headless, amountMsat: string) =>
+    node.client.addInvoice({ amountMsat, description: 'over LDK' })
+
+  test('we pay each other through LDK by the hints in our invoices; the activity shows way and fee', async () => {
+    const invoice = await invoiceOf(ben, '20000000')
+    expect(await pay(ada, invoice.invoice)).toMatchObject({ ok: true })
+    const way = await route(ada, invoice.paymentHash)
+    expect(way).toMatchObject({ hops: [lil.ldk.nodeId, ben.nodeId], state: 'succeeded' })
+    expect(BigInt(way?.feeMsat ?? 0)).toBeGreaterThan(0n)
+    expect(await pay(ben, (await invoiceOf(ada, '1000')).invoice)).toMatchObject({ ok: true })
+  })
+
+  test('a failure names the hop and its code, and is found again in the list', async () => {
+    // More than LDK has in its channel with ben.
+    const large = await invoiceOf(ben, '600000000')
+    const failed = await pay(ada, large.invoice)
+    expect(failed).toMatchObject({
+      ok: false,
+      error: { code: 'paymentFailed', data: { failure: 'temporary_channel_failure', hop: 0 } },
+    })
+    expect(await route(ada, large.paymentHash)).toMatchObject({ state: 'failed' })
+    const paid = await invoiceOf(ben, '2000000')
+    expect(await pay(ada, paid.invoice)).toMatchObject({ ok: true })
+    expect(await pay(ada, paid.invoice)).toMatchObject({ ok: false, error: { code: 'alreadyPaid' } })
+  })
+
+  test('no way costs more than the limit that was given', async () => {
+    const { invoice } = await invoiceOf(ben, '20000000')
+    const refused = await (async () => {
+      for await (const update of ada.client.sendPayment({ invoice, maxFeeMsat: '1' })) return update
+      return undefined
+    })().catch((error: unknown) => error)
+    expect(refused).toMatchObject({ code: 'noRoute', data: { reason: 'feeLimit' } })
+    expect(await pay(ada, invoice)).toMatchObject({ ok: true })
+  })
+})
