@@ -72,7 +72,10 @@ async function sealed(
     stateOf(records, lease),
     password,
     { entropy, ...(cost === undefined ? {} : { cost }) },
-  )
+  ).catch((e: unknown) => {
+    if (!(e instanceof RangeError)) throw e
+    return fail('notAvailable', 'This wallet is too large for one file: its channels have too many states.')
+  })
 }
 
 /** Everything as it is, for claiming on the chain. The node may run: a store is read as of one moment. */

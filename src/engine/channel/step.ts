@@ -172,7 +172,10 @@ const errorMessage = (channel: Channel, text: string): ChannelEffect => ({
 export function failChannel(channel: Channel, wanted: Failure, ctx: ChannelContext, tell = true): Transition {
   if (channel.failure !== undefined) return { channel, effects: [] }
   // Our newest commitment may be one that another device has revoked since: the peer, who knows, closes instead.
-  const failure: Failure = channel.unproven === true ? { ...wanted, remedy: 'awaitRemote' } : wanted
+  const failure: Failure =
+    channel.unproven === true && wanted.remedy === 'broadcast'
+      ? { code: 'unproven', reason: wanted.reason, remedy: 'awaitRemote' }
+      : wanted
   let next: Channel = { ...channel, failure }
   const effects: ChannelEffect[] = []
   if (tell && channel.link !== 'offline') effects.push(errorMessage(channel, failure.reason))

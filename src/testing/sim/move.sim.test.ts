@@ -206,7 +206,7 @@ describe('while the peer has not been met', () => {
     world.mine(3)
     rest(world)
     expect(world.chain.mempool).toEqual([])
-    expect(channelIn(world).failure?.remedy).toBe('awaitRemote')
+    expect(channelIn(world).failure).toMatchObject({ code: 'unproven', remedy: 'awaitRemote' })
     world.settle()
     expect(world.chain.mempool).toHaveLength(1)
     for (const blocks of [1, 1, 6]) {

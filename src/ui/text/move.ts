@@ -14,6 +14,9 @@ export const moveText = {
     'On the other device choose “Restore a wallet”, then “Moved wallet”. Do it soon: payments under way have deadlines.',
     'The file can be opened once. Whoever has the file and the password has your money.',
   ],
+  away: (peers: string) =>
+    `Not connected now: ${peers}. Better wait: a channel can go on or be closed on the other device only once its peer has been reached there.`,
+  busy: 'A payment is under way. Better wait until it is done.',
   password: 'Password of the file',
   passwordHint:
     'At least 8 characters. It is needed once, on the other device, and has nothing to do with this wallet’s lock.',

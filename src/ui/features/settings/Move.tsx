@@ -1,7 +1,8 @@
 import { type ReactNode, useState } from 'react'
 import { saveFile } from '../../state/files.ts'
 import { useAction } from '../../state/hooks.ts'
-import { client } from '../../state/session.ts'
+import { useNames } from '../../state/names.ts'
+import { client, useNode } from '../../state/session.ts'
 import { t } from '../../text/en.ts'
 import { moveText } from '../../text/move.ts'
 import { Button } from '../../widgets/Button.tsx'
@@ -28,6 +29,11 @@ export function Move(): ReactNode {
 /** Asks for the file's password and saves it. Once the wallet has moved, its own screen stands where this was. */
 function MoveDialog({ onClose }: { readonly onClose: () => void }): ReactNode {
   const [password, setPassword] = useState<string>()
+  const live = useNode((node) => node.channels).filter(
+    ({ status }) => status === 'open' || status === 'confirming',
+  )
+  const names = useNames()
+  const away = [...new Set(live.filter(({ connected }) => !connected).map(({ peer }) => names.of(peer)))]
   const move = useAction(async () => {
     if (password === undefined) return
     const { name, file } = await client().exportMove({ password })
@@ -50,6 +56,8 @@ function MoveDialog({ onClose }: { readonly onClose: () => void }): ReactNode {
             <li key={step}>{step}</li>
           ))}
         </ol>
+        {away.length === 0 ? null : <p className="callout">{moveText.away(away.join(', '))}</p>}
+        {live.some(({ htlcs }) => htlcs > 0) ? <p className="callout">{moveText.busy}</p> : null}
         <FilePassword onPassword={setPassword} />
         {move.pending ? <Waiting what={moveText.sealing} /> : null}
         <Trouble error={move.error} />
