@@ -26,6 +26,7 @@ async function obey(order: NodeOrder): Promise<unknown> {
         // Without anchors it needs no reserve; what is measured is the same.
         anchors: false,
         maxAcceptedHtlcs: 483,
+        maxFundingSat: order.maxFundingSat,
       })
       port = await node.listen()
       return { nodeId: node.nodeId, port } satisfies Started

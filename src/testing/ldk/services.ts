@@ -88,6 +88,7 @@ export function userConfig(options: LdkOptions): UserConfig {
   config.set_channel_handshake_config(handshake)
   const limits = config.get_channel_handshake_limits()
   limits.set_force_announced_channel_preference(false)
+  if (options.maxFundingSat !== undefined) limits.set_max_funding_satoshis(options.maxFundingSat)
   config.set_channel_handshake_limits(limits)
   // Anchor channels are only accepted by hand (see the OpenChannelRequest event).
   config.set_manually_accept_inbound_channels(true)

@@ -26,6 +26,8 @@ export interface LdkOptions {
   readonly maxAcceptedHtlcs?: number
   /** Of the channel's value, how much may be in flight towards it. Default 100. */
   readonly inFlightPercent?: number
+  /** The largest channel that it accepts, satoshis. Default 16,777,215 (LDK's own). */
+  readonly maxFundingSat?: bigint
   /** Confirmations that it asks for. Default 1. */
   readonly minimumDepth?: number
   /** Accept channels that are usable before they confirm. Default false. */
@@ -131,6 +133,8 @@ export interface LdkNode {
   connect(peer: string, host: string, port: number): Promise<void>
   disconnect(peer: string): void
   peers(): readonly string[]
+  /** Size of its view of the network. */
+  graph(): { readonly channels: number; readonly nodes: number }
   /** Opens a channel; resolves with its id when the funding transaction is broadcast. */
   openChannel(peer: string, sat: bigint, pushMsat?: bigint, options?: OpenOptions): Promise<string>
   listChannels(): readonly LdkChannel[]
