@@ -70,6 +70,8 @@ export function paymentProblem(world: World): string | undefined {
       const hash = payment.paymentHash.slice(0, 8)
       const payee = world.byId(payment.destination)
       const invoice = entry(world.stateOf(payee).invoices, payment.paymentHash)
+      // Nobody was asked: one that failed left nothing behind.
+      if (invoice === undefined && payment.bolt11 === '' && payment.state === 'failed') continue
       if (invoice === undefined) return `${payee.name} has no invoice ${hash}`
       if (payment.state === 'pending') return `${payer.name}: payment ${hash} is pending`
       if (payment.attempts.some((a) => a.state === 'pending'))
