@@ -55,6 +55,8 @@ export const ERROR_CODES = [
   'channelFailed',
   'closeFailed',
   // invoices and payments
+  'invoiceUnknown',
+  'forwardUnknown',
   'invoiceMalformed',
   'invoiceWrongNetwork',
   'invoiceExpired',

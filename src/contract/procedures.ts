@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import { channelView } from './channel-view.ts'
+import { graphView, routeQuery, routesView } from './graph-view.ts'
 import {
   amount,
   appState,
@@ -166,6 +167,10 @@ export const procedures = {
   connectPeer: call(v.object({ address: peerAddress }), v.object({ nodeId })),
   disconnectPeer: call(v.object({ nodeId }), nothing),
   listPeers: call(nothing, v.array(peer)),
+  /** The network as gossip told it, and how much of it was checked. */
+  describeGraph: call(nothing, graphView),
+  /** Ways to a node, and why these. Pays nothing. */
+  queryRoutes: call(routeQuery, routesView),
 
   openChannel: stream(
     v.object({
@@ -212,9 +217,15 @@ export const procedures = {
       amountMsat: v.optional(amount),
       description: v.optional(text(639)),
       expirySeconds: v.optional(v.pipe(v.number(), v.integer(), v.minValue(60), v.maxValue(31_536_000))),
+      /** A payment of it waits, complete, for `settleInvoice` or `cancelInvoice`. */
+      hold: v.optional(v.boolean()),
     }),
     invoice,
   ),
+  /** Takes the payment that waits for a held invoice. */
+  settleInvoice: call(v.object({ paymentHash: hash32 }), nothing),
+  /** Withdraws an invoice that nobody has paid; what waits for it goes back. */
+  cancelInvoice: call(v.object({ paymentHash: hash32 }), nothing),
   /** Many invoices of the same terms, in the order of their making. */
   addInvoices: call(
     v.object({

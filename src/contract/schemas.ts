@@ -108,6 +108,8 @@ export const invoice = v.object({
   amountMsat: v.optional(amount),
   description: v.string(),
   state: v.picklist(['open', 'paid', 'expired', 'cancelled']),
+  /** Parts of a payment that wait: for the others, or `complete` for the user's word on a held invoice. */
+  waiting: v.optional(v.object({ parts: v.number(), amountMsat: amount, complete: v.boolean() })),
   createdAt: isoTime,
   expiresAt: isoTime,
   paidAt: v.optional(isoTime),

@@ -23,6 +23,7 @@ import {
   projectTransactions,
   readMsat,
 } from './project.ts'
+import { describeGraph, queryRoutes } from './graph-api.ts'
 import { projectMoney } from './project-money.ts'
 import { projectChannelView } from './channel-view.ts'
 import { createPaymentGate, type PaymentGate, paymentCommand } from './send-payment.ts'
@@ -240,6 +241,8 @@ export function createHandlers(host: HostControl): Handlers {
       return {}
     },
     listPeers: async () => projectPeers(state(), node().peers.status()),
+    describeGraph: async () => describeGraph(node()),
+    queryRoutes: async (input) => queryRoutes(node(), input, host.now()),
 
     openChannel: (input, signal) => openChannel(input, signal),
     closeChannel: (input, signal) => closeChannel(input, signal),
@@ -267,10 +270,19 @@ export function createHandlers(host: HostControl): Handlers {
         ...(input.amountMsat === undefined ? {} : { amountMsat: readMsat(input.amountMsat) }),
         description: input.description ?? '',
         expirySeconds: input.expirySeconds ?? DEFAULT_EXPIRY_SECONDS,
+        ...(input.hold === true ? { hold: true } : {}),
       })
       const record = entry(state().invoices, expectResult(result, 'invoice').paymentHash)
       if (record === undefined) throw new Error('invariant: the invoice is stored')
       return projectInvoice(record, host.now())
+    },
+    settleInvoice: async ({ paymentHash }) => {
+      await node().loop.command({ type: 'decideInvoice', paymentHash, take: true })
+      return {}
+    },
+    cancelInvoice: async ({ paymentHash }) => {
+      await node().loop.command({ type: 'decideInvoice', paymentHash, take: false })
+      return {}
     },
     addInvoices: async (input) => {
       const made: Output<'addInvoices'> = []

@@ -18,6 +18,7 @@ import { FUNDING_TIMEOUT_BLOCKS, isNeverFunded } from '../engine/channel/step.ts
 import type { Channel } from '../engine/channel/types.ts'
 import { otherRole } from '../engine/commitment/types.ts'
 import { moneyMap, sumOf } from '../engine/node/money.ts'
+import { isComplete } from '../engine/payment/parts.ts'
 import { isForwarding } from '../engine/node/forward-policy.ts'
 import { feerateFor, heightOf, type NodeSetup, type NodeState } from '../engine/node/state.ts'
 import type { ServerState } from '../engine/chain/types.ts'
@@ -184,6 +185,15 @@ export function projectInvoice(record: InvoiceRecord, now: number) {
     ...(record.amountMsat === undefined ? {} : { amountMsat: String(record.amountMsat) }),
     description: record.description,
     state: invoiceState(record, now),
+    ...(record.waiting === undefined
+      ? {}
+      : {
+          waiting: {
+            parts: record.waiting.length,
+            amountMsat: String(record.waiting.reduce((sum, part) => sum + part.amountMsat, 0n)),
+            complete: isComplete(record),
+          },
+        }),
     createdAt: iso(record.createdAt),
     expiresAt: iso(record.expiresAt),
     ...(record.paidAt === undefined ? {} : { paidAt: iso(record.paidAt) }),

@@ -217,7 +217,7 @@ export function resumeForwards(turn: Turn): void {
 export function decideHeld(turn: Turn, key: string, go: boolean): Result<void, ApiFailure> {
   const circuit = turn.state.circuits[key]
   if (circuit?.state !== 'held')
-    return err({ code: 'notFound', message: 'There is no held payment with this key.' })
+    return err({ code: 'forwardUnknown', message: 'There is no held payment with this key.' })
   take(turn, circuit, go ? resumeHeld(circuit, context(turn)) : failHeld(circuit))
   return ok(undefined)
 }

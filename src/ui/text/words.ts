@@ -244,6 +244,14 @@ const ENTRIES: Readonly<Record<ErrorCode, Entry>> = {
     todo: 'Try again when the peer is connected. If it stays away, force close.',
   },
 
+  invoiceUnknown: {
+    what: 'There is no such invoice, or no payment waits for it any more.',
+    todo: 'Look at Activity: it may have been paid or withdrawn already.',
+  },
+  forwardUnknown: {
+    what: 'This payment of others has gone on or gone back already.',
+    todo: 'There is nothing left to decide.',
+  },
   invoiceMalformed: {
     what: 'This cannot be read as something to pay.',
     todo: 'A part is probably missing or wrong. Copy it again, whole.',

@@ -56,6 +56,12 @@ export const COMMANDS: readonly Command[] = [
   command('connect', 'connectPeer', 'Connect to a peer', [{ ...peer, field: 'address' }]),
   command('disconnect', 'disconnectPeer', 'Hang up on a peer', [node]),
   command('listpeers', 'listPeers', 'Peers and their connections'),
+  command('describegraph', 'describeGraph', 'The network as gossip told it, and how much of it was checked'),
+  command('queryroutes', 'queryRoutes', 'Ways to a node, what each hop costs, and why', [
+    { name: 'dest', field: 'destination', kind: 'text', required: true },
+    { name: 'amt', field: 'amountMsat', kind: 'satToMsat', required: true },
+    { name: 'fee_limit', field: 'maxFeeMsat', kind: 'satToMsat' },
+  ]),
   command('openchannel', 'openChannel', 'Open a channel (stream)', [
     peer,
     { name: 'local_amt', field: 'amountSat', kind: 'sat', required: true },
@@ -141,8 +147,19 @@ export const COMMANDS: readonly Command[] = [
     [{ name: 'backup', field: 'backup', kind: 'text' }],
   ),
   command('updatesettings', 'updateSettings', 'Change settings; takes JSON', []),
+  command('settleinvoice', 'settleInvoice', 'Take the payment that waits for a held invoice', [
+    { name: 'hash', field: 'paymentHash', kind: 'text', required: true },
+  ]),
+  command('cancelinvoice', 'cancelInvoice', 'Withdraw an invoice that nobody has paid', [
+    { name: 'hash', field: 'paymentHash', kind: 'text', required: true },
+  ]),
   command('listforwards', 'listForwards', 'Payments of others that this node passes on'),
-  command('decideforward', 'decideForward', 'Lets a held payment of others go on, or fails it; takes JSON', []),
+  command(
+    'decideforward',
+    'decideForward',
+    'Lets a held payment of others go on, or fails it; takes JSON',
+    [],
+  ),
   command('events', 'subscribeEvents', 'What happens, as it happens (stream)'),
   command('exportlogs', 'exportLogs', 'The logs, redacted'),
 ]
