@@ -12,7 +12,8 @@ const never = new AbortController().signal
 const fits = (schema: v.GenericSchema, value: unknown) => v.safeParse(schema, value).issues?.[0]?.message
 
 test('the demo state of every scene fits the contract', async () => {
-  for (const scene of ['running', 'welcome', 'empty', 'following', 'frozen', 'starting'] satisfies Scene[]) {
+  const scenes = ['running', 'welcome', 'empty', 'following', 'frozen', 'starting', 'moved', 'elsewhere']
+  for (const scene of scenes satisfies string[] as Scene[]) {
     for await (const state of fakeNode(scene, 1).getState({}, never)) {
       expect(fits(appState, state), scene).toBeUndefined()
       break

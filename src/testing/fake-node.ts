@@ -224,6 +224,33 @@ export function fakeNode(scene: Scene = 'running', pace = 600): Handlers {
       return {}
     },
     listPeers: () => Promise.resolve(state.peers),
+    describeGraph: () =>
+      Promise.resolve({
+        nodes: 14_812,
+        channels: 49_377,
+        signed: 49_377,
+        proven: 231,
+        unspent: 188,
+        capacitySat: '2810000000',
+        newestAt: new Date(Date.now() - 90_000).toISOString(),
+        memoryBytes: 10_500_000,
+        sync: {
+          state: 'done',
+          nextBlock: state.chain.height + 1,
+          queued: 0,
+          signatures: 312_004,
+          accepted: 163_118,
+          refused: 412,
+        },
+      }),
+    queryRoutes: () =>
+      Promise.resolve({
+        routes: [],
+        reason: 'targetUnknown',
+        settledNodes: 0,
+        relaxedChannels: 0,
+        rejected: [],
+      }),
 
     async *openChannel({ peer, amountSat }) {
       yield { status: 'connecting' }
@@ -474,8 +501,9 @@ export function fakeNode(scene: Scene = 'running', pace = 600): Handlers {
       set({ backup: { ...state.backup, exit: { savedAt: new Date().toISOString(), holds: 'all' } } })
       return Promise.resolve({ name: 'demo.html', file: new Uint8Array(100) })
     },
-    importMove: () => {
-      throw new ApiError({ code: 'wrongPassword', message: 'This is not the password of the file.' })
+    importMove() {
+      set({ phase: 'running' })
+      return Promise.resolve({})
     },
     takeBackWallet() {
       set({ phase: 'running' })
