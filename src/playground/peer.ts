@@ -42,6 +42,13 @@ export interface HeadlessOptions {
   /** Formats to negotiate, best first. */
   readonly formats?: readonly string[]
   readonly minimumDepth?: number
+  /** Whether it passes payments of others on. Default true. */
+  readonly forwards?: boolean
+  /** The name under which it announces itself. */
+  readonly alias?: string
+  /** Channels of others kept as they came for peers that ask, and how often news of them is passed on. */
+  readonly gossipShelf?: number
+  readonly gossipFlushMs?: number
   /** Other terms of channels. */
   readonly policy?: Partial<ChannelPolicy>
 }
@@ -108,6 +115,10 @@ export async function startHeadless(options: HeadlessOptions): Promise<Headless>
     defaults: { network: 'regtest', servers: [options.esploraUrl], gateway: '' },
     // A day, as most nodes ask: in the playground somebody waits for it.
     policy: { minimumDepth: options.minimumDepth ?? 1, toSelfDelay: 144, ...options.policy },
+    forwards: options.forwards ?? true,
+    gossipShelf: options.gossipShelf ?? 2000,
+    gossipFlushMs: options.gossipFlushMs ?? 2000,
+    ...(options.alias === undefined ? {} : { alias: options.alias }),
     ...(options.formats === undefined ? {} : { formats: options.formats }),
   })
   const client = localClient(host)

@@ -195,13 +195,14 @@ export function fakeNode(scene: Scene = 'running', pace = 600): Handlers {
       })
       return Promise.resolve({})
     },
-    updateSettings({ servers, gateway, storagePersisted }) {
+    updateSettings({ servers, gateway, storagePersisted, forwarding }) {
       set({
         settings: {
           ...state.settings,
           ...(servers === undefined ? {} : { servers }),
           ...(gateway === undefined ? {} : { gateway }),
           ...(storagePersisted === undefined ? {} : { storagePersisted }),
+          ...(forwarding === undefined ? {} : { forwarding }),
         },
       })
       return Promise.resolve({})
@@ -405,6 +406,11 @@ export function fakeNode(scene: Scene = 'running', pace = 600): Handlers {
     },
     listPayments: () =>
       Promise.resolve(state.activity.filter((line) => line.kind === 'lightningSent').map(fakePayment)),
+
+    settleInvoice: () => Promise.reject(fail('notAvailable')),
+    cancelInvoice: () => Promise.reject(fail('notAvailable')),
+    listForwards: () => Promise.resolve({ count: 0, amountMsat: '0', feeMsat: '0', underWay: [] }),
+    decideForward: () => Promise.reject(fail('notAvailable')),
 
     estimateFee: () => Promise.resolve({ satPerVb: state.feeSatPerVb.normal }),
     walletBalance: () =>

@@ -21,6 +21,7 @@ export interface LdkParts {
   readonly spender: ldk.OutputSpender
   readonly bumper: ldk.BumpTransactionEventHandler
   readonly reserve: Reserve
+  readonly graph: ldk.NetworkGraph
   /** The last block that every piece has seen. */
   readonly from: LdkTip
   readonly kept: readonly object[]
@@ -180,6 +181,7 @@ export async function buildParts(
     bumper,
     reserve,
     from,
+    graph,
     kept: [
       fees,
       log,

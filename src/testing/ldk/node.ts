@@ -37,7 +37,7 @@ export async function createLdkNode(options: LdkOptions): Promise<LdkNode> {
   }
 
   const parts = await buildParts(options, store, emit, () => feerate)
-  const { manager, monitors, peers, onions, spender, bumper, reserve, from } = parts
+  const { manager, monitors, peers, onions, spender, bumper, reserve, graph, from } = parts
   const nodeId = hex(manager.get_our_node_id())
 
   // ---- the loop: LDK says what happened, until nothing more does ----
@@ -267,6 +267,13 @@ export async function createLdkNode(options: LdkOptions): Promise<LdkNode> {
     disconnect(peer) {
       peers.disconnect_by_node_id(unhex(peer))
       poke()
+    },
+    graph() {
+      const view = graph.read_only()
+      const size = { channels: view.list_channels().length, nodes: view.list_nodes().length }
+      // It is a lock: nothing moves until it is let go.
+      view.free()
+      return size
     },
     peers: () => peers.list_peers().map((details) => hex(details.get_counterparty_node_id())),
     openChannel(peer, sat, pushMsat = 0n, open = {}) {

@@ -1,5 +1,6 @@
 import { type ReactNode, useState } from 'react'
 import type { Peer, Server } from '../../contract/schemas.ts'
+import { GraphSection } from '../features/network/GraphSection.tsx'
 import { useAction, useNow } from '../state/hooks.ts'
 import { useNames } from '../state/names.ts'
 import { client, useNode } from '../state/session.ts'
@@ -209,6 +210,7 @@ export default function Network(): ReactNode {
           <>
             <Chain />
             <Servers />
+            <GraphSection />
           </>
         }
         second={
