@@ -90,10 +90,7 @@ test('LDK closes one channel, the copy another with a payment in it: all of it c
   const told = withFacts(exit, readFacts(lines), height)
   expect(told.uses).toEqual(['close', 'close'])
   const plan = planExit(told.exit, { script: HOME, feeratePerKw: 500, leaveOut: new Set() })
-  expect(plan.channels.map((c) => c.close?.kind).toSorted((a = '', b = '') => a.localeCompare(b))).toEqual([
-    'local',
-    'remote',
-  ])
+  expect(new Set(plan.channels.map((c) => c.close?.kind))).toEqual(new Set(['local', 'remote']))
   const outputs = plan.channels.flatMap((c) => c.outputs)
   expect(outputs.map((o) => o.kind).sort()).toEqual(['htlc', 'toLocal', 'toRemote'])
   expect(outputs.every((o) => o.fate === 'claimable')).toBe(true)
