@@ -21,6 +21,7 @@ import { shareBackup, storeWaiting } from './backup.ts'
 import { broadcast, chainInput, watchChannel, watchWallet } from './chain.ts'
 import { closeWrites, courtRecordRead, eraseForgotten, loadCloses, resumeCloses } from './closes.ts'
 import { dispatch } from './dispatch.ts'
+import { incidentWrites, loadIncidents, noteAbsence, noteIncidents, noteSeen } from './incidents.ts'
 import { isHalted, leaseWrite, loadLease, newDevice } from './lease.ts'
 import { tickOpenings } from './openings.ts'
 import { resumeForwards, tickForwards } from './forwards.ts'
@@ -84,6 +85,8 @@ export function loadNode(
   if (!forwarding.ok) return forwarding
   const preferences = loadKind<string>(records, 'preference/', PREFERENCE_VERSION)
   if (!preferences.ok) return preferences
+  const incidents = loadIncidents(records)
+  if (!incidents.ok) return incidents
   const peerAddresses = loadKind<string>(records, 'peer/', PEER_VERSION)
   if (!peerAddresses.ok) return peerAddresses
   const peerStorage = loadKind<Uint8Array>(records, 'storage/', STORAGE_VERSION)
@@ -103,6 +106,7 @@ export function loadNode(
     announced: announced.value,
     peerAddresses: peerAddresses.value,
     preferences: preferences.value,
+    incidents: incidents.value,
     peerStorage: peerStorage.value,
     lease: lease.value,
     started: false,
@@ -178,6 +182,7 @@ function writesBetween(
     writes.push(...channelWrites(before, after))
   })
   writes.push(...closeWrites(prev?.closes, next.closes))
+  writes.push(...incidentWrites(prev?.incidents, next.incidents))
   // By what changed and not by comparing: there may be many thousands, and a turn touches few of them.
   for (const hash of prev === undefined ? keys(next.invoices) : changed.invoices) {
     const record = entry(next.invoices, hash)
@@ -271,6 +276,8 @@ function openTurn(state: NodeState, setup: NodeSetup, ctx: TurnContext): Turn {
 /** Ends a turn: channels say what is due, and everything becomes writes and effects. */
 function closeTurn(turn: Turn, before: NodeState | undefined): TurnResult {
   comeToRest(turn)
+  if (before !== undefined) noteIncidents(turn, before)
+  noteSeen(turn)
   const sends: NodeEffect[] = [...turn.outbox].map(([connection, messages]) => ({
     type: 'send',
     connection,
@@ -341,6 +348,7 @@ export function turn(
 ): TurnResult {
   if (isHalted(state.lease)) return refuse(state, inputs)
   const current = openTurn(state, setup, ctx)
+  noteAbsence(current)
   if (!state.started) start(current)
   for (const input of inputs) {
     handle(current, input)

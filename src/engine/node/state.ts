@@ -19,6 +19,7 @@ import type { SeenOnions } from '../switch/replay.ts'
 import type { Circuit, ForwardAsk, ForwardPolicy, ForwardTotals } from '../switch/types.ts'
 import type { FoundBackup } from './backup-types.ts'
 import type { NodeEvent } from './commands.ts'
+import type { Away, Incident } from './incident-types.ts'
 import type { Lease } from './lease.ts'
 import type { ConnectionId, NodeEffect, RecordWrite } from './ports.ts'
 
@@ -111,6 +112,8 @@ export interface NodeState {
   /** Where peers with channels were last reached, by node id. */
   readonly peerAddresses: Readonly<Record<string, string>>
   readonly preferences: Readonly<Record<string, string>>
+  /** What went wrong, or nearly did (`incidents.ts`). */
+  readonly incidents: Readonly<Record<string, Incident>>
   /** What peers asked us to keep for them, by node id (BOLT 1 §peer_storage). */
   readonly peerStorage: Readonly<Record<string, Uint8Array>>
   /** Which device and epoch this is. */
@@ -138,6 +141,8 @@ export interface NodeState {
   /** Which content of the backup each peer was sent since the start, by node id. */
   readonly sharedBackups: Readonly<Record<string, string>>
   readonly health?: ChainHealth
+  /** The last time that the wallet was closed, or saw no server, for longer than a reload takes. */
+  readonly away?: Away
   /** ms since 1970: when servers last agreed with our tip. */
   readonly syncedAt?: number
   /** Confirmations of funding transactions, by channel id. */

@@ -36,6 +36,8 @@ export interface Gone {
    */
   readonly kind: 'closeFee' | 'anchors' | 'rounding' | 'dust' | 'claimFee' | 'lost' | 'unknownState'
   readonly amountMsat: Msat
+  /** Of what was lost: the block in which another took it. */
+  readonly atHeight?: number
 }
 
 export interface CloseMoney {
@@ -259,7 +261,9 @@ class Walk {
       taker.passedOnSat += second?.valueSat ?? 0n
     } else {
       const lostSat = own.valueSat - (second?.valueSat ?? 0n)
-      this.gone.push({ kind: 'lost', amountMsat: msat(lostSat * 1000n) })
+      const atHeight = this.tracked.get(own.key)?.spend?.confirmed?.height
+      const where = atHeight === undefined ? {} : { atHeight }
+      this.gone.push({ kind: 'lost', amountMsat: msat(lostSat * 1000n), ...where })
     }
     if (second !== undefined) this.follow(second)
   }

@@ -28,7 +28,7 @@ function stored(state: NodeState): unknown {
   const channels = Object.fromEntries(
     Object.entries(state.channels).map(([id, { link: _, ...channel }]) => [id, channel]),
   )
-  const { closes, wallet, invoices, payments, peerAddresses, preferences, peerStorage } = state
+  const { closes, wallet, invoices, payments, peerAddresses, preferences, peerStorage, incidents } = state
   const { circuits, forwards, peerPolicies, routeHistory, seenOnions } = state
   return {
     channels,
@@ -43,6 +43,7 @@ function stored(state: NodeState): unknown {
     seenOnions: Object.assign({}, ...Object.values(seenOnions)) as unknown,
     peerAddresses,
     preferences,
+    incidents,
     peerStorage,
     headers: state.chain.headers,
   }

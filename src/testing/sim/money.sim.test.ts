@@ -1,0 +1,135 @@
+import { describe, expect, test } from 'vitest'
+import { projectBalances, projectChannel } from '../../host/project.ts'
+import { msat, sat } from '../../engine/base/units.ts'
+import { viewAt } from '../../engine/channel/log.ts'
+import { moneyMap, sumOf } from '../../engine/node/money.ts'
+import type { NodeState } from '../../engine/node/state.ts'
+import { balanceOf } from '../../engine/wallet/ledger.ts'
+import { moneyProblem } from './money.ts'
+import { channelOf, connected, hasCoins, opened, paid, reach } from './scenario.ts'
+import { World } from './world.ts'
+
+/** Home, Channels and the money map say the same; and the law of money has teeth. */
+
+function beginning(format = 'anchors_zero_fee_htlc_tx'): World {
+  const world = new World({ formats: [format], toSelfDelay: 144 })
+  reach(world, [
+    hasCoins('ada', 600_000, 100_000),
+    hasCoins('ben', 100_000),
+    connected('ada', 'ben'),
+    opened('ada', 'ben', 500_000, 50_000_001),
+    paid('ada', 'ben', 100_000_777),
+  ])
+  return world
+}
+
+/** Every figure that screens show, against the map. */
+function compare(state: NodeState): void {
+  const map = moneyMap(state)
+  const balances = projectBalances(state)
+  expect(balances.spendableMsat).toBe(String(sumOf(map, 'lightning')))
+  const onHome = map.lines.filter((l) => l.group === 'now' || l.kind === 'anchorReserve')
+  expect(balances.totalMsat).toBe(String(onHome.reduce((n, l) => n + l.amountMsat, 0n)))
+  const returning = map.lines.filter((l) => l.group === 'returning')
+  expect(balances.closingSat).toBe(String(returning.reduce((n, l) => n + l.amountMsat, 0n) / 1000n))
+  for (const channel of Object.values(state.channels)) {
+    const shown = projectChannel(state, channel)
+    const own = map.lines.filter((l) => l.channelId === channel.id)
+    const at = (...kinds: string[]): bigint =>
+      own.reduce((n, l) => (kinds.includes(l.kind) ? n + l.amountMsat : n), 0n)
+    if (shown.status !== 'open') continue
+    expect(shown.spendableMsat).toBe(String(at('lightning')))
+    expect(shown.localMsat).toBe(String(at('lightning', 'channelLimit', 'channelReserve', 'commitmentFee')))
+    expect(shown.inFlightOutMsat).toBe(String(at('htlcOffered')))
+  }
+}
+
+describe('figures', () => {
+  test.each(['lcp', 'anchors_zero_fee_htlc_tx', 'static_remotekey'])(
+    '%s: Home and Channels say what the map says, at rest, with a payment under way, and through a close',
+    (format) => {
+      const world = beginning(format)
+      for (const node of world.nodes) compare(world.stateOf(node))
+      let looked = 0
+      world.onDelivered = () => {
+        const ada = channelOf(world, 'ada')
+        if (ada === undefined) return
+        // Once both tails hold it, and until its preimage is known.
+        const both = ada.remotePending.length === 0 && ada.logs.opener.entries.length === 0
+        const answered = ada.logs.accepter.entries.length > 0
+        if (!both || answered || viewAt(ada, ada.localTip.indexes).htlcs.length === 0) return
+        looked += 1
+        compare(world.stateOf(world.node('ada')))
+      }
+      world.notes.delete('goal')
+      reach(world, [paid('ada', 'ben', 50_000_001)])
+      expect(looked).toBeGreaterThan(0)
+      world.onDelivered = () => {}
+      const channel = channelOf(world, 'ada')
+      if (channel === undefined) throw new Error('no channel')
+      world.command(world.node('ben'), { type: 'closeChannel', channelId: channel.id, force: true })
+      for (const n of [1, 1, 144, 1, 6]) {
+        world.mine(n)
+        world.settle()
+        for (const node of world.nodes) compare(world.stateOf(node))
+      }
+      const costs = moneyMap(world.stateOf(world.node('ada'))).costs
+      expect(costs.map((c) => c.kind)).toContain('closeFee')
+    },
+  )
+})
+
+test('money that is counted twice, or not at all, is found: in a wallet, in a channel, in a payment', () => {
+  const world = beginning()
+  const ada = world.node('ada')
+  const state = world.stateOf(ada)
+  const push = (id: string): bigint => world.pushes.get(id) ?? 0n
+  expect(moneyProblem(state, push)).toBeUndefined()
+  const channel = channelOf(world, 'ada')
+  if (channel === undefined) throw new Error('no channel')
+  const off = (openerMsat: bigint): NodeState => ({
+    ...state,
+    channels: {
+      [channel.id]: { ...channel, base: { ...channel.base, openerMsat: msat(openerMsat) } },
+    },
+  })
+  expect(moneyProblem(off(channel.base.openerMsat + 1n), push)).toContain('(1)')
+  expect(moneyProblem(off(channel.base.openerMsat - 1n), push)).toContain('(-1)')
+  expect(moneyProblem(state, () => 0n)).toContain('(-50000001)')
+})
+
+test('a close that both signed, and then another one comes true: the first pays nobody', () => {
+  const world = beginning()
+  const [ada, ben] = [world.node('ada'), world.node('ben')]
+  const channel = channelOf(world, 'ada')
+  if (channel === undefined) throw new Error('no channel')
+  const before = new Map(ben.store)
+  world.command(ada, { type: 'closeChannel', channelId: channel.id, force: false })
+  world.chain.holdBack = true
+  for (let i = 0; i < 3; i++) {
+    world.drain()
+    world.pass(3_700_000)
+  }
+  world.drain()
+  const mutual = world.stateOf(ada).closes[channel.id]?.close
+  expect(mutual?.kind).toBe('mutual')
+  // The peer's device is set back, knows of no close, and forces one; the mutual one is forgotten by mempools.
+  world.crash(ben)
+  world.crash(ada)
+  ben.store.clear()
+  for (const [key, value] of before) ben.store.set(key, value)
+  world.chain.evict(mutual?.txid ?? '')
+  world.boot(ben)
+  world.command(ben, { type: 'closeChannel', channelId: channel.id, force: true })
+  world.drain()
+  world.chain.holdBack = false
+  world.mine()
+  expect(world.chain.spenderOf(channel.funding.outpoint)?.locktime).toBeGreaterThan(0)
+  world.settle()
+  world.mine(150)
+  world.settle()
+  const state = world.stateOf(ada)
+  expect(state.closes[channel.id]?.close?.kind).toBe('remote')
+  expect(balanceOf(state.wallet, world.chain.tip.height).untrustedSat).toBe(sat(0))
+  world.checkMoney(ada)
+})
