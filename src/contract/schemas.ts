@@ -240,6 +240,8 @@ export const notice = v.object({
     'frozen',
     'noInbound',
     'fundingStuck',
+    // Something went wrong with a channel while nobody was looking: see `incidents`.
+    'whileClosed',
     'fundingConflict',
     // The chain that the practice network runs on was started over: nothing of this wallet exists there.
     'practiceChainReset',
@@ -324,6 +326,32 @@ export const moneyCost = v.object({
   amountMsat: amount,
 })
 
+/** What went wrong with a channel, or nearly did: with the block and time at which it happened, not at which it was noticed. */
+export const incident = v.object({
+  id: v.string(),
+  kind: v.picklist([
+    'peerClosed', // on chain, by itself
+    'cheated', // the peer broadcast a state that it had revoked
+    'unknownClose', // with a state that this device does not know
+    'deadlineClose', // by us, since a payment's time had run out
+    'paymentReturned', // payments of ours that expired were taken back on chain
+    'paymentClaimed', // payments to us were claimed on chain
+    'lost', // another took it before we did
+    'neverFunded', // the funding coins were spent otherwise
+  ]),
+  channelId,
+  height: v.number(),
+  time: isoTime,
+  noticedAt: isoTime,
+  /** It happened while the wallet was closed or saw no server, and had last seen the chain then. */
+  closedSince: v.optional(isoTime),
+  amountMsat: v.optional(amount),
+  /** What the close has cost so far: fees, anchors, dust. */
+  costMsat: v.optional(amount),
+  /** Blocks that were left, when it was noticed, before a cheater would have had the money. */
+  blocksLeft: v.optional(v.number()),
+})
+
 export const phase = v.picklist([
   'noWallet',
   'locked', // a password or a passkey is needed before anything can be read
@@ -360,6 +388,8 @@ export const appState = v.object({
   channels: v.array(channel),
   peers: v.array(peer),
   activity: v.array(activity),
+  /** The newest first. */
+  incidents: v.array(incident),
   notices: v.array(notice),
   /** Copies of what brings channels back, apart from the words. */
   /** While the phase is `moved`: handed out as a file, or found to go on elsewhere. */
@@ -420,3 +450,4 @@ export type Notice = v.InferOutput<typeof notice>
 export type Balances = v.InferOutput<typeof balances>
 export type MoneyLine = v.InferOutput<typeof moneyLine>
 export type MoneyCost = v.InferOutput<typeof moneyCost>
+export type Incident = v.InferOutput<typeof incident>

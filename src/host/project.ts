@@ -37,6 +37,7 @@ import {
 import { featureName, featureBits } from '../engine/wire/features.ts'
 import { formatShortChannelId } from '../engine/wire/short-channel-id.ts'
 import type { PeerStatus } from './peers.ts'
+import { awayNotices, projectIncidents } from './project-incidents.ts'
 import { projectBackup } from './project-backup.ts'
 
 /** From the engine's state to what the API shows: pure, exact, amounts as decimal strings. */
@@ -401,7 +402,7 @@ function fundingNotices(state: NodeState, channel: Channel): Notice[] {
 
 /** What a person should know, most urgent first. */
 function projectNotices(state: NodeState, extra: readonly Notice[]): Notice[] {
-  const notices: Notice[] = [...extra]
+  const notices: Notice[] = [...extra, ...awayNotices(state)]
   const channels = Object.values(state.channels).map((channel) => ({
     status: channelStatus(channel, state.closes[channel.id]),
     receivable: receivableMsat(channel),
@@ -589,6 +590,7 @@ export function projectState(state: NodeState, setup: NodeSetup, around: Around)
       .sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1)),
     peers: projectPeers(state, around.peers),
     activity: projectActivity(state),
+    incidents: projectIncidents(state),
     notices: projectNotices(state, around.notices),
     backup: projectBackup(state),
     settings: {
@@ -630,6 +632,7 @@ export function emptyState(
     channels: [],
     peers: [],
     activity: [],
+    incidents: [],
     notices: [],
     backup: { channels: 0, exportedCurrent: false, peerCopies: 0, copies: [] },
     settings: {

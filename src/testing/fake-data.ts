@@ -4,6 +4,7 @@ import type {
   AppState,
   Channel,
   Coin,
+  Incident,
   MoneyLine,
   Payment,
   Transaction,
@@ -120,6 +121,29 @@ const CHANNELS: readonly Channel[] = [
     closeTxid: fakeHash(304),
     closingOutputs: [{ kind: 'mutualClose', amountSat: '91000', state: 'swept' }],
   }),
+]
+
+/** A peer that closed a channel while the wallet was closed, and a payment that came back there. */
+const INCIDENTS: readonly Incident[] = [
+  {
+    id: 'paymentReturned/demo',
+    kind: 'paymentReturned',
+    channelId: fakeHash(103),
+    height: HEIGHT - 40,
+    time: minutesAgo(60 * 9),
+    noticedAt: minutesAgo(12),
+    amountMsat: '4200000',
+  },
+  {
+    id: 'peerClosed/demo',
+    kind: 'peerClosed',
+    channelId: fakeHash(103),
+    height: HEIGHT - 47,
+    time: minutesAgo(60 * 10),
+    noticedAt: minutesAgo(12),
+    closedSince: minutesAgo(60 * 70),
+    costMsat: '1580250',
+  },
 ]
 
 const ACTIVITY: readonly Activity[] = [
@@ -342,6 +366,7 @@ export function fakeState(): AppState {
       },
     ],
     activity: [...ACTIVITY],
+    incidents: [...INCIDENTS],
     notices: [
       { id: 'n1', urgency: 'warning', code: 'backUpWords', message: '' },
       { id: 'n2', urgency: 'info', code: 'closingWaits', message: '', channelId: fakeHash(103) },
@@ -367,6 +392,7 @@ export function emptyState(): AppState {
     channels: [],
     peers: [],
     activity: [],
+    incidents: [],
     notices: full.notices.filter((notice) => notice.code === 'backUpWords'),
   }
 }

@@ -1,12 +1,13 @@
-import { ArrowDownLeft, ArrowLeftRight, ArrowUpRight } from 'lucide-react'
+import { ArrowDownLeft, ArrowLeftRight, ArrowUpRight, TriangleAlert } from 'lucide-react'
 import { type ReactNode, useState } from 'react'
 import { Link } from 'wouter'
-import type { Activity } from '../../contract/schemas.ts'
+import type { Activity, Incident } from '../../contract/schemas.ts'
 import { useNames } from '../state/names.ts'
 import { usePrefs } from '../state/prefs.ts'
 import { useNode } from '../state/session.ts'
 import { formatMsat } from '../text/amounts.ts'
 import { t } from '../text/en.ts'
+import { aboutIncident, incidentText } from '../text/incidents.ts'
 import { formatWhen } from '../text/times.ts'
 import { wordsFor } from '../text/words.ts'
 import { Amount } from '../widgets/Amount.tsx'
@@ -87,13 +88,52 @@ function Line({ line, hidden }: { readonly line: Activity; readonly hidden: bool
   )
 }
 
+/** What happened to a channel while the wallet was closed: at the time at which it happened. */
+function IncidentLine({
+  incident,
+  hidden,
+}: {
+  readonly incident: Incident
+  readonly hidden: boolean
+}): ReactNode {
+  const names = useNames()
+  const { channelId, kind, amountMsat } = incident
+  const peer = useNode((node) => node.channels.find((c) => c.channelId === channelId)?.peer)
+  const what = incidentText.kinds[kind]
+  return (
+    <li>
+      <Link href={`/channels/${channelId}`} className="activity-line">
+        <span className={`activity-icon ${kind === 'lost' ? 'activity-failed' : ''}`}>
+          <TriangleAlert aria-hidden="true" />
+        </span>
+        <span className="activity-what">
+          <span className="activity-title">
+            {peer === undefined ? what : t.home.withPeer(what, names.of(peer))}
+          </span>
+          <span className="activity-about activity-whole">{aboutIncident(incident)}</span>
+        </span>
+        <span className="activity-amount">
+          {amountMsat === undefined ? null : <Amount msat={amountMsat} hidden={hidden} unit={false} />}
+        </span>
+      </Link>
+    </li>
+  )
+}
+
 /** What happened, newest first. */
 export function ActivityList(): ReactNode {
   const lines = useNode((node) => node.activity)
+  const incidents = useNode((node) => node.incidents)
   const hidden = usePrefs((p) => p.hidden)
   const [filter, setFilter] = useState<Filter>('all')
   const [shown, setShown] = useState(PAGE)
   const matching = lines.filter((line) => filter === 'all' || isLightning(line) === (filter === 'lightning'))
+  const last = matching[shown - 1]?.time ?? ''
+  const closed =
+    filter === 'all' ? incidents.filter((i) => i.closedSince !== undefined && i.time >= last) : []
+  const entries: readonly (Activity | Incident)[] = [...matching.slice(0, shown), ...closed].toSorted(
+    (a, b) => (a.time < b.time ? 1 : a.time > b.time ? -1 : 0),
+  )
   if (lines.length === 0) {
     return (
       <Empty title={t.home.empty}>
@@ -115,9 +155,13 @@ export function ActivityList(): ReactNode {
       </div>
       {matching.length === 0 ? <p className="quiet">{t.home.emptyFilter}</p> : null}
       <ul className="activity" aria-label={t.home.activity}>
-        {matching.slice(0, shown).map((line) => (
-          <Line key={line.id} line={line} hidden={hidden} />
-        ))}
+        {entries.map((entry) =>
+          'channelId' in entry && 'noticedAt' in entry ? (
+            <IncidentLine key={entry.id} incident={entry} hidden={hidden} />
+          ) : (
+            <Line key={entry.id} line={entry} hidden={hidden} />
+          ),
+        )}
       </ul>
       {matching.length > shown ? (
         <button type="button" className="more" onClick={() => setShown(shown + PAGE)}>

@@ -23,6 +23,7 @@ function hrefOf(notice: Notice): string {
     case 'peerForceClosed':
     case 'closingWaits':
     case 'fundingStuck':
+    case 'whileClosed':
     case 'fundingConflict':
     case 'channelRestored':
       return notice.channelId === undefined ? '/channels' : `/channels/${notice.channelId}`

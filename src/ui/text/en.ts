@@ -169,6 +169,7 @@ export const t = {
       frozen: 'The wallet has stopped to protect your money.',
       noInbound: 'You cannot receive over Lightning yet.',
       fundingStuck: 'A channel waits long for its funding transaction.',
+      whileClosed: 'Something happened while this wallet was closed.',
       fundingConflict: 'The coins for a channel were spent elsewhere.',
       practiceChainReset: 'The practice network was started over.',
       backupFound: 'A peer has a copy of your channels.',
@@ -188,6 +189,8 @@ export const t = {
       storageNotDurable: 'Ask it to keep the wallet for good.',
       frozen: 'Nothing is sent any more. Reload the page.',
       noInbound: 'Open a channel and spend from it, or have somebody open one to you.',
+      whileClosed:
+        'What, when and what it cost stands below and with the channel. What is yours comes back by itself.',
       fundingStuck:
         'It pays less than others do. Raise its fee, or wait: it is sent again and again until it is in a block.',
       fundingConflict: 'Another copy of this wallet used them. The channel ends by itself if that is final.',
@@ -210,6 +213,7 @@ export const t = {
       frozen: 'Reload',
       noInbound: 'Go to channels',
       fundingStuck: 'Look at the channel',
+      whileClosed: 'Look at the channel',
       fundingConflict: 'Look at the channel',
       practiceChainReset: 'Go to settings',
       backupFound: 'Go to settings',

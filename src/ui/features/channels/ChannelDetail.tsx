@@ -18,6 +18,7 @@ import { BumpDialog } from '../wallet/BumpDialog.tsx'
 import { CapacityBar } from './ChannelList.tsx'
 import { CloseDialog } from './CloseDialog.tsx'
 import { ClosingOutputs } from './ClosingOutputs.tsx'
+import { Incidents } from './Incidents.tsx'
 import { isLive, partsOf, statusOf } from './figures.ts'
 
 /** How a closing that was asked for here goes on. */
@@ -106,6 +107,7 @@ export function ChannelDetail({ channel }: { readonly channel: Channel }): React
       ) : null}
       <Hurry channel={channel} />
       <Closing job={job} />
+      <Incidents channelId={channel.channelId} />
       <ClosingOutputs outputs={channel.closingOutputs} />
       <Section
         title={t.channels.figures}
