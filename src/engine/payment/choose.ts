@@ -16,11 +16,7 @@ export function chooseChannel(
   const toPeer = channels.filter((c) => c.peer === destination)
   if (toPeer.length === 0) {
     return err(
-      failure(
-        'noRoute',
-        'There is no channel with the recipient. This version pays direct peers only, no routes through others.',
-        { destination, reason: 'notAPeer' },
-      ),
+      failure('noRoute', 'There is no channel with the recipient.', { destination, reason: 'notAPeer' }),
     )
   }
   const usable = toPeer.filter((c) => c.state === 'usable' && !without.includes(c.channelId))
@@ -70,11 +66,11 @@ function whyNot(usable: readonly ChannelCandidate[], amountMsat: Msat): PaymentF
 
   const together = usable.reduce((sum, c) => sum + c.spendableMsat, 0n)
   if (usable.length > 1 && problem.code !== 'amountTooSmall' && together >= amountMsat) {
-    return failure(
-      'exceedsSpendable',
-      'No single channel with the recipient can carry this amount, and this version does not split payments.',
-      { ...figures, reason: 'split', totalSpendableMsat: `${together}` },
-    )
+    return failure('exceedsSpendable', 'No single channel with the recipient can carry this amount.', {
+      ...figures,
+      reason: 'split',
+      totalSpendableMsat: `${together}`,
+    })
   }
   switch (problem.code) {
     case 'amountTooSmall':

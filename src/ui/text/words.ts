@@ -286,9 +286,34 @@ const ENTRIES: Readonly<Record<ErrorCode, Entry>> = {
     todo: 'Wait for it: it is in your activity and ends by itself.',
   },
   payingSelf: { what: 'This invoice is your own.', todo: 'Ask somebody else to pay it.' },
-  noRoute: {
-    what: 'None of your channels leads to this recipient.',
-    todo: 'This version pays the peers that you have a channel with. Open a channel to the recipient’s node, or pay on chain.',
+  noRoute: (f) => {
+    switch (f.text('reason')) {
+      case 'feeLimit':
+        return {
+          what: 'Every way to the recipient costs more than your limit for fees.',
+          todo: 'Allow a higher fee, or pay on chain.',
+        }
+      case 'cltvLimit':
+        return {
+          what: 'Every way to the recipient could lock your money for more than two weeks.',
+          todo: 'Open a channel to a node nearer to the recipient, or pay on chain.',
+        }
+      case 'noChannel':
+        return {
+          what: 'There is no open channel to pay through.',
+          todo: 'Open a channel first, or wait until the one you have is ready.',
+        }
+      case 'noneFits':
+        return {
+          what: 'No way to the recipient can carry this amount now.',
+          todo: 'Try a smaller amount, or try again later: channels fill and empty.',
+        }
+      default:
+        return {
+          what: 'No way from your channels to this recipient is known.',
+          todo: 'Ask for an invoice with route hints, open a channel to the recipient’s node, or pay on chain.',
+        }
+    }
   },
   exceedsSpendable: (f) => {
     const most = upTo(f, 'You can send at most', 'spendableMsat').trim()
@@ -296,7 +321,7 @@ const ENTRIES: Readonly<Record<ErrorCode, Entry>> = {
       case 'split':
         return {
           what: 'No single channel can carry this much.',
-          todo: `${most} Your channels hold more together, but this version does not split payments.`.trim(),
+          todo: `${most} Your channels hold more together, but the recipient takes it in one piece only.`.trim(),
         }
       case 'reserve':
         return {
