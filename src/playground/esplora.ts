@@ -41,6 +41,12 @@ export interface Esplora {
   readonly requests: { count: number }
   /** Answers one request; `path` is what follows the API's base (`/tx/…`). */
   handle(request: IncomingMessage, response: ServerResponse, path: string): Promise<void>
+  /** The same without HTTP, and without faults that are no answer: what a server in the same process asks. */
+  answer(
+    method: string,
+    path: string,
+    body: string,
+  ): Promise<{ readonly status: number; readonly body: string }>
   /** Serves at `http://127.0.0.1:port/api` (port 0: any). */
   listen(port?: number): Promise<{ readonly url: string; close(): Promise<void> }>
 }
@@ -373,6 +379,10 @@ export function createEsplora(options: { readonly rpc: Rpc; readonly faults?: Es
     faults,
     requests,
     handle,
+    async answer(method, path, body) {
+      const { status, body: given } = method === 'POST' ? await post(path, body) : await get(path)
+      return { status, body: typeof given === 'string' ? given : Buffer.from(given).toString('hex') }
+    },
     listen(port = 0) {
       const server = createServer((request, response) => {
         void handle(request, response, (request.url ?? '/').replace(/^\/api(?=\/)/, ''))

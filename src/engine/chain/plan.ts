@@ -2,7 +2,7 @@ import type { EsploraRequest } from './esplora.ts'
 import { type Priority, ask, isAsked, ranked, readyAt, TIMEOUT_GRACE_MS } from './servers.ts'
 import { parentTooCheap, wantsShown, waitsForParents } from './broadcasts.ts'
 import { wantedBlocks } from './sync.ts'
-import { provedSpend } from './spends.ts'
+import { contradicts, provedSpend } from './spends.ts'
 import { patchServer, type Turn } from './turn.ts'
 import type { Check, OldProof, Purpose, ScriptEntry, ServerState, SpendWatch, TxEntry } from './types.ts'
 
@@ -188,9 +188,9 @@ function planSpends(p: Plan): boolean {
   let ready = true
   for (const watch of watches) {
     const answers = Object.values(watch.answers)
-    const proved = provedSpend(p.turn, watch) !== undefined
+    const proved = provedSpend(p.turn, watch)
     if (!proved && !answers.some((a) => a.at >= p.turn.state.resumedAt)) ready = false
-    if (proved) planDenials(p, watch)
+    if (proved) planDenials(p, watch, proved)
     else planSpend(p, watch, period)
   }
   return ready
@@ -212,11 +212,12 @@ function planSpend(p: Plan, watch: SpendWatch, period: number): void {
   }
 }
 
-/** A server that said unspent of what is proved spent is asked once more before it is called a liar. */
-function planDenials(p: Plan, watch: SpendWatch): void {
+/** A server that said unspent of what is proved spent, or named another spender in a block, is asked once more before it is called a liar. */
+function planDenials(p: Plan, watch: SpendWatch, proved: TxEntry): void {
   for (const server of p.helpers) {
     const answer = watch.answers[server.url]
-    if (answer?.claim !== null || server.tip?.hash !== p.turn.state.headers.tip.hash) continue
+    if (!answer || !contradicts(answer.claim, proved) || server.tip?.hash !== p.turn.state.headers.tip.hash)
+      continue
     if (isAsked(p.turn.state, (q) => q.kind === 'outspend' && q.token === watch.token, server.url)) continue
     const due = answer.at + p.turn.state.config.spendPollMs / 4
     if (due > p.turn.now) later(p, due)

@@ -1,6 +1,6 @@
 import { decodeTx } from '../bitcoin/tx.ts'
 import type { OutPoint } from '../bitcoin/types.ts'
-import { type EsploraResult, parseOutspend } from './esplora.ts'
+import { type EsploraResult, parseOutspend, type SpendClaim } from './esplora.ts'
 import { doubted, failed, isUsable, lied, served } from './servers.ts'
 import { findServer, putWatch, type Turn, without } from './turn.ts'
 import { askTipSoon, needTx } from './txs.ts'
@@ -24,7 +24,8 @@ export function onOutspend(turn: Turn, url: string, token: string, result: Esplo
   const server = findServer(turn.state, url)
   const tip = turn.state.headers.tip.hash
   const atTip = server?.tip?.hash === tip
-  const denies = claim.value === null && atTip && provedSpend(turn, watch) !== undefined
+  const proved = provedSpend(turn, watch)
+  const denies = atTip && proved !== undefined && contradicts(claim.value, proved)
   const denials = denies ? (watch.answers[url]?.denials ?? 0) + 1 : 0
   const answer: SpendAnswer = { at: turn.now, tip, claim: claim.value, atTip, denials }
   const before = watch.answers[url]
@@ -39,8 +40,16 @@ export function onOutspend(turn: Turn, url: string, token: string, result: Esplo
     if ((claim.value.height ?? 0) > turn.state.headers.tip.height) askTipSoon(turn, url)
   }
   if (denials >= MAX_DENIALS)
-    lied(turn, url, `hides a spend of ${watch.outpoint.txid}:${watch.outpoint.vout}`)
+    lied(
+      turn,
+      url,
+      `${claim.value === null ? 'hides a spend' : 'invents a spend'} of ${watch.outpoint.txid}:${watch.outpoint.vout}`,
+    )
 }
+
+/** Whether a server's word cannot stand beside a spend that is proved: that there is none, or another in a block. */
+export const contradicts = (claim: SpendClaim | null, proved: TxEntry): boolean =>
+  claim === null || (claim.height !== null && claim.txid !== proved.txid)
 
 /** The spender with a proof, if there is one. */
 export function provedSpend(turn: Turn, watch: SpendWatch): TxEntry | undefined {

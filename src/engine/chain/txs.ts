@@ -113,12 +113,12 @@ export function onProof(turn: Turn, url: string, txid: Txid, result: EsploraResu
   askTipSoon(turn, url)
 }
 
-/** Servers that said at this block, or above it, that the transaction is in none. */
+/** Servers that said at this block, or above it, that the transaction is in none, or proved something else. */
 function doubtHiders(turn: Turn, entry: TxEntry, height: number): void {
   const { headers, config } = turn.state
   for (const [url, miss] of Object.entries(entry.proofMisses)) {
-    if (miss.atTip !== true || miss.wrong > 0) continue
-    if ((heightOf(headers, miss.tip, config.maxReorg) ?? -1) >= height)
+    if (miss.wrong > 0) doubted(turn, url, `gave a proof that leads nowhere for ${entry.txid}`)
+    else if (miss.atTip === true && (heightOf(headers, miss.tip, config.maxReorg) ?? -1) >= height)
       doubted(turn, url, `hid the confirmation of ${entry.txid}`)
   }
 }

@@ -208,7 +208,7 @@ export const ATTACKS: readonly Attack[] = [
   },
   // ---- things that are not
   { name: 'invents an unconfirmed spend', shown: 'outvoted', tamper: inventSpend(false) },
-  { name: 'invents a confirmed spend', shown: 'doubt', tamper: inventSpend(true) },
+  { name: 'invents a confirmed spend', shown: 'lie', tamper: inventSpend(true) },
   {
     name: 'names a spender that does not spend it',
     shown: 'lie',
@@ -327,7 +327,7 @@ export const ATTACKS: readonly Attack[] = [
   },
   {
     name: 'a proof that is too long',
-    shown: 'doubt',
+    shown: 'pause',
     tamper: proof((p) => ({
       ...p,
       merkle: [...p.merkle, ...Array.from({ length: 20 }, () => '44'.repeat(32))],

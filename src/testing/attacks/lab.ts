@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { WebSocket } from 'ws'
 import type { Client } from '../../contract/procedures.ts'
-import type { AppState, Server } from '../../contract/schemas.ts'
+import type { AppState } from '../../contract/schemas.ts'
+import type { ServerState } from '../../engine/chain/types.ts'
 import { createWebSocketDialer, type WebSocketConstructor } from '../../host/dial-websocket.ts'
 import { createEsploraClient } from '../../host/esplora/client.ts'
 import { createTcpDialer } from '../../host/node/dial-tcp.node.ts'
@@ -56,6 +57,8 @@ const SEND = 20_000n
 /** Of the client: a server that takes longer is given up. */
 const PATIENCE_MS = 1_200
 const MAX_BYTES = 1_000_000
+/** Shorter than the shortest pause of a server that failed. */
+const LISTEN_MS = 80
 
 interface Wallet {
   readonly trial: Trial
@@ -63,8 +66,6 @@ interface Wallet {
   readonly host: WalletHost
   readonly client: Client
   sent: string
-  /** What it says about any server at any time. */
-  readonly said: Map<string, Server>
   worst: Shown | 'unnoticed'
   words: string
 }
@@ -90,6 +91,7 @@ async function startWallet(
   trial: Trial,
   urls: readonly string[],
   bad: readonly BadServer[],
+  fetchIt: typeof fetch,
 ): Promise<Wallet> {
   const webSocket = createWebSocketDialer({
     gateway: () => undefined,
@@ -97,7 +99,7 @@ async function startWallet(
   })
   const host = await createWalletHost({
     store: await createMemoryDisk().open(),
-    esplora: createEsploraClient({ fetch: globalThis.fetch, timeoutMs: PATIENCE_MS, maxBytes: MAX_BYTES }),
+    esplora: createEsploraClient({ fetch: fetchIt, timeoutMs: PATIENCE_MS, maxBytes: MAX_BYTES }),
     clock: systemClock,
     entropy: () => Uint8Array.from(randomBytes(32)),
     dialer: () => createTcpDialer(webSocket),
@@ -106,27 +108,28 @@ async function startWallet(
   })
   const client = localClient(host)
   await client.createWallet({})
-  return { trial, bad, host, client, sent: '', said: new Map(), worst: 'unnoticed', words: '' }
+  return { trial, bad, host, client, sent: '', worst: 'unnoticed', words: '' }
 }
 
-/** What is said of the bad servers, now: the gravest is kept. */
-function listen(wallet: Wallet, state: AppState): void {
+/** What the wallet says of its bad servers, now: the gravest is kept. */
+function listen(wallet: Wallet): void {
+  const chain = wallet.host.running()?.loop.status().state.chain
   const urls = new Set(wallet.bad.map((server) => server.url))
-  for (const server of state.chain.servers) {
+  for (const server of chain?.servers ?? []) {
     if (!urls.has(server.url)) continue
     const how = shownAs(server)
     if (GRAVITY[how] <= GRAVITY[wallet.worst]) continue
     wallet.worst = how
-    wallet.words = [server.lastError, server.doubt].filter((s) => s !== undefined).join('; ')
+    wallet.words = server.lastError ?? server.doubt ?? ''
   }
 }
 
-function shownAs(server: Server): Shown | 'unnoticed' {
-  if (server.state === 'lying' || (server.lies ?? 0) > 0) return 'lie'
-  if (server.doubt !== undefined) return 'doubt'
-  if (server.state === 'backingOff') return 'pause'
-  if (server.agrees === 'behind' || server.agrees === 'otherBranch') return 'behind'
-  return 'unnoticed'
+/** As the Network screen words it (`host/project.ts`). */
+function shownAs(server: ServerState): Shown | 'unnoticed' {
+  if (server.status === 'lying' || server.lies > 0) return 'lie'
+  if (server.doubt !== null) return 'doubt'
+  if (server.status === 'failing' || server.status === 'rateLimited') return 'pause'
+  return server.claimed !== null && server.status === 'behind' ? 'behind' : 'unnoticed'
 }
 
 /** Whether the attack showed itself as it should. */
@@ -157,21 +160,23 @@ export async function runTrials(
   const miner = createMiner({ rpc, key: new Uint8Array(32).fill(5) })
   await miner.ready()
   await miner.mine(4)
-  const real = await createEsplora({ rpc }).listen()
-  const proxy = await createProxy(real.url)
+  const esplora = createEsplora({ rpc })
+  const real = await esplora.listen()
+  const proxy = createProxy(esplora.answer)
   let peer: Headless | undefined
   const wallets: Wallet[] = []
+  let ears: NodeJS.Timeout | undefined
   try {
     peer = await startHeadless({ dataDir: folder, port: 0, esploraUrl: real.url })
     for (const trial of trials) {
       const bad: BadServer[] = []
       const urls = trial.seats.map((seat) => {
-        if (seat === 'good') return real.url
+        if (seat === 'good') return proxy.honest
         const server = proxy.server()
         bad.push(server)
         return server.url
       })
-      wallets.push(await startWallet(trial, urls, bad))
+      wallets.push(await startWallet(trial, urls, bad, proxy.fetch))
     }
     const everybody = async (
       what: string,
@@ -194,23 +199,28 @@ export async function runTrials(
     )
     await miner.send((await miner.build(payees)).hex)
     await miner.mine(1)
-    await everybody('coins', 20_000, (s) => BigInt(s.balances.onchainConfirmedSat) === FUNDS)
+    await everybody('coins', 30_000, (s) => BigInt(s.balances.onchainConfirmedSat) === FUNDS)
     say('channels')
     const to = `${peer.nodeId}@127.0.0.1:${peer.port}`
-    await Promise.all(
-      wallets.map(async ({ client }) => {
-        const terms = { peer: to, amountSat: String(CHANNEL), pushMsat: String(PUSH * 1000n) }
-        for await (const update of client.openChannel(terms)) if (update.status === 'pending') return
-      }),
-    )
+    // The peer negotiates only so many at once.
+    for (let i = 0; i < wallets.length; i += 6)
+      await Promise.all(
+        wallets.slice(i, i + 6).map(async ({ client }) => {
+          const terms = { peer: to, amountSat: String(CHANNEL), pushMsat: String(PUSH * 1000n) }
+          for await (const update of client.openChannel(terms)) if (update.status === 'pending') return
+        }),
+      )
     await mempoolHas(wallets.length)
     await miner.mine(1)
-    await everybody('channels', 20_000, (s) => s.channels[0]?.status === 'open')
+    const isOpen = (s: AppState): boolean => s.channels[0]?.status === 'open'
+    if ((await within(6_000, wallets, isOpen)).length > 0) await miner.mine(1)
+    await everybody('channels', 30_000, isOpen)
 
     // ---- the attack begins, and then things happen
     say('attack')
     const heightThen = await rpc.call<number>('getblockcount')
     for (const wallet of wallets) arm(wallet, heightThen)
+    ears = setInterval(() => wallets.forEach(listen), LISTEN_MS)
     const deposits = await Promise.all(
       wallets.map(async ({ client }) => ({
         script: scriptOf((await client.newAddress()).address),
@@ -226,6 +236,9 @@ export async function runTrials(
       }),
     )
     await miner.send((await miner.build(deposits)).hex)
+    // The peer leaves without a word: only the chain can tell that it closes.
+    const { nodeId } = peer
+    await Promise.all(wallets.map(({ client }) => client.disconnectPeer({ nodeId })))
     for (const channel of await peer.client.listChannels()) {
       for await (const update of peer.client.closeChannel({ channelId: channel.channelId, force: true }))
         if (update.status !== 'negotiating') break
@@ -237,28 +250,23 @@ export async function runTrials(
     const withHonest = wallets.filter(({ trial }) => trial.seats.includes('good'))
     const limit = options.limitMs ?? 12_000
     const end = Date.now() + limit
-    const truth = new Set<string>()
     const late = new Set(withHonest)
     const hurry = (): Promise<unknown> =>
       Promise.all(wallets.map((wallet) => wallet.client.refresh().catch(() => undefined)))
     for (let round = 0; Date.now() < end; round++) {
       for (const wallet of wallets) {
         const state = await now(wallet.client)
-        listen(wallet, state)
         if (late.has(wallet) && isFollowed(state, wallet)) late.delete(wallet)
       }
       // Blocks go on, so that the claims of those that have noticed confirm.
       if (round % 4 === 3 && round < 28) await miner.mine(1)
-      if (round % 8 === 7) await hurry()
+      if (round % 12 === 11) await hurry()
       if (late.size === 0 && round >= 20 && wallets.every((w) => isShown(w))) break
       await pause(250)
     }
-    for (const txid of await seen()) truth.add(txid)
-
     const verdicts: Verdict[] = []
     for (const wallet of wallets) {
       const state = await now(wallet.client)
-      listen(wallet, state)
       const honest = wallet.trial.seats.includes('good')
       const missing = honest ? await lacks(state, wallet) : []
       const believed = await falsehoods(state, wallet)
@@ -276,9 +284,9 @@ export async function runTrials(
     }
     return verdicts
   } finally {
+    clearInterval(ears)
     await Promise.all(wallets.map(({ host }) => host.stop()))
     await peer?.stop()
-    await proxy.close()
     await real.close()
     await bitcoind.stop()
     rmSync(folder, { recursive: true, force: true })
@@ -291,7 +299,7 @@ export async function runTrials(
   function arm(wallet: Wallet, heightThen: number): void {
     for (const server of wallet.bad) {
       const spoils: Spoils = {
-        real: async (path) => (await fetch(real.url + path)).text(),
+        real: async (path) => (await esplora.answer('GET', path, '')).body,
         heightThen,
         scriptOf(hash) {
           const watches = wallet.host.running()?.loop.status().state.chain.watches ?? {}
@@ -313,6 +321,12 @@ export async function runTrials(
       if ((await rpc.call<string[]>('getrawmempool')).length >= count) return
       await pause(20)
     }
+    const has = (await rpc.call<string[]>('getrawmempool')).length
+    const theirs =
+      peer === undefined
+        ? []
+        : (await now(peer.client)).channels.map((c) => [c.status, c.closedBy, c.reason].join())
+    throw new Error(`the mempool has ${has} of ${count}; the peer: ${theirs.join('; ')}`)
   }
 
   async function within(
@@ -322,8 +336,9 @@ export async function runTrials(
   ): Promise<readonly Wallet[]> {
     const end = Date.now() + ms
     let open = among
-    while (open.length > 0 && Date.now() < end) {
-      await Promise.all(open.map(({ client }) => client.refresh()))
+    for (let round = 0; open.length > 0 && Date.now() < end; round++) {
+      // Each makes a wallet ask for everything anew.
+      if (round % 8 === 0) await Promise.all(open.map(({ client }) => client.refresh()))
       const states = await Promise.all(open.map(({ client }) => now(client)))
       open = open.filter((wallet, i) => !holds(states[i] as AppState, wallet))
       if (open.length > 0) await pause(150)
