@@ -17,6 +17,7 @@ import { isRestored } from '../engine/channel/restore.ts'
 import { FUNDING_TIMEOUT_BLOCKS, isNeverFunded } from '../engine/channel/step.ts'
 import type { Channel } from '../engine/channel/types.ts'
 import { otherRole } from '../engine/commitment/types.ts'
+import { closeReason } from '../engine/node/closes.ts'
 import { moneyMap, sumOf } from '../engine/node/money.ts'
 import { isComplete } from '../engine/payment/parts.ts'
 import { isForwarding } from '../engine/node/forward-policy.ts'
@@ -83,6 +84,16 @@ const depthOf = (state: NodeState, channel: Channel): number => {
   return state.fundingDepths[channel.id] ?? 0
 }
 
+/** Why it does not go on. Where we wanted to close it and the peer's commitment came first, that is how it closed. */
+function reasonOf(
+  { failure }: Channel,
+  close: OnchainState | undefined,
+): { readonly reason?: string; readonly code?: string } {
+  const kind = close?.close?.kind
+  if (failure?.code !== 'forceClose' || kind === undefined || kind === 'local') return failure ?? {}
+  return { reason: closeReason(kind), code: `closed:${kind}` }
+}
+
 export function projectChannel(state: NodeState, channel: Channel): ApiChannel {
   const close = state.closes[channel.id]
   const view = viewAt(channel, channel.localTip.indexes)
@@ -98,7 +109,7 @@ export function projectChannel(state: NodeState, channel: Channel): ApiChannel {
   const closedBy =
     kind === undefined ? undefined : kind === 'mutual' ? 'mutual' : kind === 'local' ? 'local' : 'remote'
   const restored = isRestored(channel)
-  const { reason, code: reasonCode } = channel.failure ?? {}
+  const { reason, code: reasonCode } = reasonOf(channel, close)
   return {
     channelId: channel.id,
     peer: channel.peer,

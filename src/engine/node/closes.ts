@@ -10,6 +10,7 @@ import type { ClosingSnapshot, RevokedRecord } from '../commitment/snapshot.ts'
 import { isGenuineFundingSpend } from '../onchain/classify.ts'
 import { createOnchain, onchainStep, resumeOnchain } from '../onchain/step.ts'
 import type {
+  CloseKind,
   OnchainContext,
   OnchainEffect,
   OnchainEvent,
@@ -241,6 +242,22 @@ function offeredLost(turn: Turn, channel: Channel, htlcId: bigint, paymentHash: 
   else failOnChain(turn, channel.id, toHex(paymentHash), token)
 }
 
+/**
+ * The channel was never funded after all: no HTLC of it can come to the chain, and none is paid. Payments that went through it look for
+ * another way, and what was passed on hears that nobody pays for it.
+ */
+export function endNeverFundedHtlcs(turn: Turn, id: string): void {
+  const channel = turn.state.channels[id]
+  if (channel === undefined) return
+  const us = channel.role
+  for (const htlc of channel.base.htlcs) {
+    if (htlc.offerer === us) offeredLost(turn, channel, htlc.id, htlc.paymentHash)
+    else forwardOver(turn, id, htlc.id)
+  }
+  for (const add of channel.logs[us].entries)
+    if (add.type === 'add') offeredLost(turn, channel, add.id, add.paymentHash)
+}
+
 /** The token of an HTLC that we offered, from wherever the channel still has it. */
 function tokenOfOffered(channel: Channel, htlcId: bigint): string | undefined {
   const us = channel.role
@@ -253,6 +270,9 @@ function tokenOfOffered(channel: Channel, htlcId: bigint): string | undefined {
 /** A preimage that may be given out: the channel's machine claims what was received with its hash. */
 export const claimWith = (turn: Turn, id: string, preimage: Uint8Array): void =>
   closeInput(turn, id, { type: 'preimage', preimage })
+
+/** What is said of a close that came as it did. */
+export const closeReason = (kind: CloseKind): string => REASONS[kind]
 
 /** A mutual close that pays the wallet is shown as what it is. */
 function nameClose(turn: Turn, id: string): void {

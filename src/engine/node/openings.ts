@@ -18,7 +18,7 @@ import { channelIdOf } from '../wire/channel-id.ts'
 import { featureBits, negotiated } from '../wire/features.ts'
 import type { AcceptChannel, FundingCreated, FundingSigned, OpenChannel } from '../wire/messages.ts'
 import { plainText } from '../wire/text.ts'
-import { dropClose } from './closes.ts'
+import { dropClose, endNeverFundedHtlcs } from './closes.ts'
 import type { ApiFailure } from './commands.ts'
 import { unwatch } from './chain.ts'
 import { addChannel, channelContext, channelInput, performChannelEffects } from './channels.ts'
@@ -390,5 +390,6 @@ export function endNeverFunded(turn: Turn): void {
     unwatch(turn, `tx/${outpoint.txid}`)
     dropClose(turn, channel.id)
     channelInput(turn, channel.id, { type: 'neverFunded' })
+    endNeverFundedHtlcs(turn, channel.id)
   }
 }

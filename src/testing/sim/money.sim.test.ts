@@ -133,3 +133,24 @@ test('a close that both signed, and then another one comes true: the first pays 
   expect(balanceOf(state.wallet, world.chain.tip.height).untrustedSat).toBe(sat(0))
   world.checkMoney(ada)
 })
+
+test('both force a close, and the peer’s commitment comes first: that is what is said, not that we closed it', () => {
+  const world = beginning()
+  const channel = channelOf(world, 'ada')
+  if (channel === undefined) throw new Error('no channel')
+  for (const node of world.nodes) node.keep.clear()
+  for (const link of world.links) world.cut(link)
+  for (const name of ['ben', 'ada'] as const) {
+    world.command(world.node(name), { type: 'closeChannel', channelId: channel.id, force: true })
+    world.drain()
+  }
+  world.mine()
+  world.settle()
+  const shown = (name: 'ada' | 'ben') => {
+    const state = world.stateOf(world.node(name))
+    const own = state.channels[channel.id]
+    return own && projectChannel(state, own)
+  }
+  expect(shown('ada')).toMatchObject({ closedBy: 'remote', reasonCode: 'closed:remote' })
+  expect(shown('ben')).toMatchObject({ closedBy: 'local', reasonCode: 'forceClose' })
+})

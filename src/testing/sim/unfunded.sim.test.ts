@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { entries } from '../../engine/base/table.ts'
 import { msat, sat } from '../../engine/base/units.ts'
 import { txidOf } from '../../engine/bitcoin/tx.ts'
 import type { Tx } from '../../engine/bitcoin/types.ts'
@@ -153,4 +154,40 @@ test('peers that the user connected are dialled again after a restart, those tha
   expect(wanted).toHaveLength(32)
   expect(wanted).toContain(ben.id)
   expect(ada.keep.size).toBe(32)
+})
+
+test('its block is taken back and its coins are spent otherwise while a payment is under way: the payment ends, and may be tried again', () => {
+  const base = new World()
+  reach(base, [hasCoins('ada', 500_000), connected('ada', 'ben'), opened('ada', 'ben', 200_000)])
+  let found: World | undefined
+  base.onDelivered = () => {
+    const ada = channelOf(base, 'ada')
+    // Offered and locked in, not answered yet.
+    if (found === undefined && ada?.base.htlcs.length === 1 && ada.logs.accepter.entries.length === 0)
+      found = base.fork()
+  }
+  again(base)
+  reach(base, [paid('ada', 'ben', 50_000_000)])
+  if (found === undefined) throw new Error('the payment was never under way')
+  const world: World = found
+  const ada = world.node('ada')
+  const channel = channelOf(world, 'ada')
+  if (channel === undefined) throw new Error('no channel')
+  world.crash(world.node('ben'))
+  for (const node of world.nodes) node.keep.clear()
+  const depth = world.chain.tip.height - (channel.funding.confirmedHeight ?? 0) + 1
+  world.chain.reorg(depth, depth + 1, (tx) => txidOf(tx) === channel.funding.outpoint.txid)
+  world.chain.send(rival(world, ada, channel))
+  for (let i = 0; i < 9; i++) {
+    world.mine()
+    world.pass(20_000)
+    world.drain()
+  }
+  const ended = world.stateOf(ada)
+  expect(ended.channels[channel.id]?.failure?.code).toBe('neverFunded')
+  const payment = entries(ended.payments).find((p) => p.amountMsat === 50_000_000n)
+  expect(payment?.state).toBe('failed')
+  expect(payment?.attempts.map((a) => a.state)).toEqual(['failed'])
+  world.checkMoney(ada)
+  world.checkStores()
 })

@@ -12,6 +12,7 @@ const WORDS: Readonly<Record<string, string>> = {
   peerIsBehind: 'The peer has lost its state of the channel. It is closed on the chain with your newest one.',
   neverFunded:
     'It never came to be: the coins for it were spent by another transaction, and are not in it. Nothing is lost in the channel.',
+  'closed:mutual': 'It was closed by both sides.',
   'closed:local': 'It was closed on the chain from your side.',
   'closed:remote': 'The peer closed it on the chain.',
   'closed:remoteNext': 'The peer closed it on the chain.',
