@@ -104,6 +104,7 @@ export const peer = v.object({
 
 export const invoice = v.object({
   paymentHash: hash32,
+  /** Empty for a payment that nobody asked for (keysend). */
   invoice: v.string(),
   amountMsat: v.optional(amount),
   description: v.string(),
@@ -118,6 +119,7 @@ export const invoice = v.object({
 
 export const payment = v.object({
   paymentHash: hash32,
+  /** Empty for a payment that nobody asked for (keysend). */
   invoice: v.string(),
   destination: nodeId,
   description: v.string(),
