@@ -7,6 +7,7 @@ import { FAILURE_CODES } from '../onion/failure.ts'
 import { sha256 } from '../crypto/hash.ts'
 import {
   beginForward,
+  downstreamEnded,
   circuitResumed,
   circuitTick,
   downstreamLost,
@@ -163,8 +164,9 @@ export function forwardPreimage(
   preimage: Uint8Array,
 ): void {
   for (const circuit of Object.values(turn.state.circuits)) {
+    // What becomes of the HTLC itself is the court's affair from now on.
     if (circuit.outgoingChannel === channelId && equalBytes(circuit.paymentHash, paymentHash))
-      take(turn, circuit, preimageKnown(circuit, preimage))
+      take(turn, circuit, downstreamEnded(preimageKnown(circuit, preimage)))
   }
 }
 

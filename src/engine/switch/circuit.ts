@@ -216,10 +216,10 @@ export function preimageKnown(circuit: Circuit, preimage: Uint8Array): SwitchTur
 
 /** The removal of the outgoing HTLC is locked in: now, and not before, a failure may go upstream. */
 export function downstreamRemoved(circuit: Circuit, removal: Removal): SwitchTurn {
-  if (circuit.state !== 'offered') return still(circuit)
+  if (circuit.state !== 'offered') return downstreamEnded(still(circuit))
   switch (removal.type) {
     case 'fulfill':
-      return preimageKnown(circuit, removal.preimage)
+      return downstreamEnded(preimageKnown(circuit, removal.preimage))
     case 'fail':
       return failWith(circuit, wrapFailurePacket(circuit.sharedSecret, removal.reason), 'downstream')
     case 'malformed':
@@ -249,16 +249,30 @@ const noRoom: FailureMessage = { name: 'temporary_channel_failure', channelUpdat
 
 /** The outgoing HTLC is over on chain without a preimage, irrevocably (BOLT 5): `permanent_channel_failure` goes upstream. */
 export const downstreamLost = (circuit: Circuit): SwitchTurn =>
-  circuit.state === 'offered' ? failHere(circuit, { name: 'permanent_channel_failure' }) : still(circuit)
+  circuit.state === 'offered'
+    ? failHere(circuit, { name: 'permanent_channel_failure' })
+    : downstreamEnded(still(circuit))
+
+/** The outgoing HTLC is no more; a circuit that settles has waited for that. */
+export function downstreamEnded(turn: SwitchTurn): SwitchTurn {
+  const { circuit, effects } = turn
+  if (circuit?.state !== 'settling' || circuit.downstreamOver === true) return turn
+  return {
+    circuit: circuit.upstreamOver === true ? undefined : { ...circuit, downstreamOver: true },
+    effects,
+  }
+}
 
 /**
- * The incoming HTLC is over: our removal of it is locked in, or the chain has resolved it irrevocably. While the outgoing one still
- * lives (the upstream peer took its HTLC back on chain, after we had been away too long), the circuit stays until that ends, too.
+ * The incoming HTLC is over: our removal of it is locked in, or the chain has resolved it irrevocably. While the outgoing one still lives,
+ * the circuit stays until that ends, too: paid for already, most often, and else because the upstream peer took its HTLC back on chain
+ * after we had been away too long.
  */
-export const upstreamOver = (circuit: Circuit): SwitchTurn =>
-  circuit.state === 'offered'
-    ? still({ ...circuit, upstreamOver: true })
-    : { circuit: undefined, effects: [] }
+export function upstreamOver(circuit: Circuit): SwitchTurn {
+  const lives =
+    circuit.state === 'offered' || (circuit.state === 'settling' && circuit.downstreamOver !== true)
+  return lives ? still({ ...circuit, upstreamOver: true }) : { circuit: undefined, effects: [] }
+}
 
 /**
  * Time passed, or we have just been loaded.

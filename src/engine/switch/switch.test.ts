@@ -153,6 +153,10 @@ describe('what comes back from the next hop', () => {
     const again = downstreamRemoved(first.circuit as Circuit, { type: 'fulfill', id: 0n, preimage: PREIMAGE })
     expect(again.effects).toEqual([])
     expect(upstreamOver(again.circuit as Circuit).circuit).toBeUndefined()
+    // The other way round: what is paid for upstream waits for the end downstream.
+    const early = upstreamOver(first.circuit as Circuit).circuit as Circuit
+    expect(early.state).toBe('settling')
+    expect(downstreamRemoved(early, { type: 'fulfill', id: 0n, preimage: PREIMAGE }).circuit).toBeUndefined()
   })
 
   it('a preimage of something else is a defect', () => {

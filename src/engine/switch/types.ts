@@ -95,8 +95,10 @@ export interface Circuit {
   readonly next?: Uint8Array
   /** Once it is known. */
   readonly preimage?: Uint8Array
-  /** The incoming HTLC is over on chain while the outgoing one still lives. */
+  /** The incoming HTLC is over: our removal of it is locked in, or the chain has resolved it. */
   readonly upstreamOver?: true
+  /** So is the outgoing one. A circuit that settles lasts until both are. */
+  readonly downstreamOver?: true
   /** ms since 1970 */
   readonly since: number
 }
