@@ -6,6 +6,7 @@ import { Gossip, type GossipStatus, isGossip } from '../engine/router/gossip.ts'
 import { CHANNEL, createGraph, type Graph } from '../engine/router/graph.ts'
 import { GRAPH_PREFIX, isDirty, loadGraph, takeWrites } from '../engine/router/graph-records.ts'
 import type { Clock } from './ports.ts'
+import { createProver, type ProverOptions } from './prove.ts'
 
 /**
  * Gossip beside the node: its messages are taken off before they reach the loop, worked in slices between turns, and written apart. A
@@ -38,6 +39,8 @@ export interface GossipHostOptions {
   readonly frozen: () => boolean
   readonly send: (connection: ConnectionId, messages: readonly Uint8Array[]) => void
   readonly hangUp: (connection: ConnectionId, reason: string) => void
+  /** Asks chain servers, for proofs of funding outputs. */
+  readonly request: ProverOptions['request']
   readonly onDefect: (error: unknown) => void
 }
 
@@ -61,6 +64,8 @@ export interface GossipHost {
   intercept(input: NodeInput): boolean
   publish(item: Publication): void
   event(event: NodeEvent): void
+  /** Channels that somebody is about to rely on: they are proved first. */
+  want(scids: readonly bigint[]): void
   summary(): GraphSummary
   /** Writes what is left. */
   stop(): Promise<void>
@@ -87,6 +92,12 @@ export function createGossipHost(options: GossipHostOptions): GossipHost {
     shelf: options.shelf,
     nextBlock: options.nextBlock,
     ...(options.flushMs === undefined ? {} : { flushMs: options.flushMs }),
+  })
+  const prover = createProver({
+    graph: setup.graph,
+    state: options.state,
+    request: options.request,
+    now: () => clock.now(),
   })
   const waiting = new Map<ConnectionId, Uint8Array[]>()
   let stopped = false
@@ -149,6 +160,9 @@ export function createGossipHost(options: GossipHostOptions): GossipHost {
       cancelTick = clock.after(TICK_MS, tick)
       const state = options.state()
       gossip.tick(clock.now(), state.syncedAt === undefined ? 0 : heightOf(state))
+      prover.want([...gossip.disputed])
+      gossip.disputed.clear()
+      prover.tick()
       if (clock.now() - writtenAt >= WRITE_EVERY_MS) void write(CHUNKS_A_WRITE)
     })
   }
@@ -216,15 +230,40 @@ export function createGossipHost(options: GossipHostOptions): GossipHost {
           schedule()
         })
       } else if (event.type === 'peerLost') guarded(() => gossip.disconnected(event.nodeId))
+      else if (event.type === 'paymentAttempt' && event.hops !== undefined)
+        prover.want(channelsAlong(setup.graph, event.hops))
     },
+    want: (scids) => prover.want(scids),
     summary: () => summaryOf(setup.graph, gossip.status()),
     async stop() {
       stopped = true
+      prover.stop()
       cancelTick()
       await writing
       while (isDirty(setup.graph) && !options.frozen()) await write(64)
     },
   }
+}
+
+/** Channels between each node of a path and the next: at most three a pair. */
+function channelsAlong(graph: Graph, nodes: readonly string[]): bigint[] {
+  const scids: bigint[] = []
+  const slots = nodes.map((id) => graph.nodeOf(id))
+  slots.slice(1).forEach((to, i) => {
+    const from = slots[i] as number
+    if (from === -1 || to === -1) return
+    let found = 0
+    for (
+      let half = graph.first[from] as number;
+      half !== -1 && found < 3;
+      half = graph.next[half] as number
+    ) {
+      if (graph.ends[half ^ 1] !== to) continue
+      found++
+      scids.push(graph.scid(half >> 1))
+    }
+  })
+  return scids
 }
 
 /** A channel_update whose channel is one with this very peer: the id is at a fixed place (BOLT 7 §channel_update). */

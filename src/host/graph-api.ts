@@ -34,7 +34,7 @@ const FINAL_CLTV_DELTA = 18
 const DEFAULT_COUNT = 3
 
 export function queryRoutes(
-  { loop, setup }: Running,
+  { loop, setup, gossip }: Running,
   query: {
     readonly destination: string
     readonly amountMsat: string
@@ -66,6 +66,8 @@ export function queryRoutes(
   )
   const { report } = best.ok ? best.value : best.error
   const routes = best.ok ? [best.value.route, ...others] : []
+  // Whoever asks may be about to pay: the chain is asked about these channels.
+  gossip.want(routes.flatMap((route) => route.hops.filter((h) => h.known === 'graph').map((h) => h.scid)))
   return {
     routes: routes.map((route) => routeView(graph, route, height)),
     ...(best.ok ? {} : { reason: best.error.code }),

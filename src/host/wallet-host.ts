@@ -220,6 +220,7 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
       frozen: () => loop.status().phase === 'frozen',
       send: (connection, messages) => peers.send(connection, messages),
       hangUp: (connection, reason) => peers.hangUp(connection, reason),
+      request: (server, request, signal) => ports.esplora.request(server, request, signal),
       onDefect,
     })
     loop.subscribe((event) => gossip.event(event))
