@@ -6,6 +6,7 @@ import { Move } from '../features/settings/Move.tsx'
 import { Lock } from '../features/settings/Lock.tsx'
 import { About, Logs, Look } from '../features/settings/Rest.tsx'
 import { Servers } from '../features/settings/Servers.tsx'
+import { Forwarding } from '../features/settings/Forwarding.tsx'
 import { Storage } from '../features/settings/Storage.tsx'
 import { Words } from '../features/settings/Words.tsx'
 import { t } from '../text/en.ts'
@@ -30,6 +31,7 @@ export default function Settings(): ReactNode {
           <>
             <Look />
             <Storage />
+            <Forwarding />
             <Logs />
             <Erase />
             <About />

@@ -19,6 +19,8 @@ export interface PaymentJob {
   readonly attempts: readonly {
     readonly number: number
     readonly channelId: string
+    /** Node ids to the recipient, where it goes through others. */
+    readonly hops?: readonly string[]
     readonly error?: ErrorLike
   }[]
   /** `unknown`: the page lost sight of it while it was on its way, so it may yet go through. */
@@ -72,7 +74,14 @@ export function advancePayment(job: PaymentJob, update: PaymentUpdate, tookMs: n
       return {
         ...job,
         tookMs,
-        attempts: [...job.attempts, { number: update.attempt, channelId: update.channelId }],
+        attempts: [
+          ...job.attempts,
+          {
+            number: update.attempt,
+            channelId: update.channelId,
+            ...(update.hops === undefined ? {} : { hops: update.hops }),
+          },
+        ],
       }
     case 'attemptFailed':
       return {

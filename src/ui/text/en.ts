@@ -661,6 +661,13 @@ export const t = {
     look: 'Look',
     theme: 'Theme',
     themes: { system: 'As the device', light: 'Light', dark: 'Dark' },
+    forwarding: 'Payments of others',
+    forwardingOff: 'This wallet passes no payments of others on.',
+    forwardingOn: 'This wallet passes payments of others on between its channels, for a small fee.',
+    forwardingAbout:
+      'Who passes payments on should be online most of the day: a payment that is under way while the device sleeps can close a channel.',
+    forwardingStart: 'Pass them on',
+    forwardingStop: 'Stop passing them on',
     storage: 'Storage',
     storageDurable: 'The browser keeps this wallet for good.',
     storageBestEffort: 'The browser may delete this wallet when space is short.',

@@ -56,7 +56,8 @@ export function PaymentProgress({
   const names = useNames()
   const channels = useNode((node) => node.channels)
   if (job === undefined) return null
-  const via = (channelId: string) => {
+  const via = ({ channelId, hops }: PaymentJob['attempts'][number]) => {
+    if (hops !== undefined && hops.length > 1) return hops.slice(0, -1).map(names.of).join(', then ')
     const channel = channels.find((candidate) => candidate.channelId === channelId)
     return channel === undefined ? shorten(channelId) : names.of(channel.peer)
   }
@@ -103,7 +104,7 @@ export function PaymentProgress({
           {job.attempts.map((attempt) => (
             <li key={attempt.number} className={attempt.error === undefined ? '' : 'quiet'}>
               {attempt.error === undefined
-                ? t.send.attempting(attempt.number, via(attempt.channelId))
+                ? t.send.attempting(attempt.number, via(attempt))
                 : `${t.send.attemptFailed(attempt.number)} ${wordsFor(attempt.error).what}`}
             </li>
           ))}
