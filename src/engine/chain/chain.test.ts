@@ -58,6 +58,24 @@ describe('deep forks', () => {
     expect(d.of('reorg')).toEqual([{ type: 'reorg', forkHeight: 100 - depth, disconnected: depth }])
   })
 
+  test.each([1, 2, 7])(
+    'back after days, and the newest %i blocks that we knew are not on the chain any more',
+    (depth) => {
+      const { node, a } = setup(100)
+      const d = new Driver({ a })
+      d.run(3_000)
+      node.reorg(depth, depth + 1)
+      node.mine(61)
+      d.sleep(600_000)
+      d.run(5_000)
+      expect(d.state.headers.tip.hash).toBe(node.tip.hash)
+      expect(d.of('reorg')).toEqual([{ type: 'reorg', forkHeight: 100 - depth, disconnected: depth }])
+      // Windows asked for before the branch showed are no reason to take the server for broken.
+      expect(d.state.servers[0]?.failures).toBe(0)
+      expect(d.alarms()).toEqual([])
+    },
+  )
+
   test('a server that changes its chain while its branch is read is asked again', () => {
     const { node, a } = setup(100)
     const d = new Driver({ a })

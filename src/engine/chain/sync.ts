@@ -74,8 +74,11 @@ export function onBlocks(turn: Turn, url: string, top: number | null, result: Es
     patchServer(turn, url, { sync: { ...sync, page: blocks.value.length } })
   if (sync.branch === null) return takeRun(turn, url, run)
   const joined = joinBranch(sync.branch, run)
-  if (joined === undefined)
+  if (joined === undefined) {
+    // The answer to a window that was asked for before the branch showed: what the branch needs is asked for by itself.
+    if (top !== wantedTop(sync, sync.branch)) return
     return failed(turn, url, { kind: 'shape', message: 'its chain changed meanwhile' })
+  }
   return tryBranch(turn, url, joined)
 }
 
@@ -194,6 +197,13 @@ function replaceServer(turn: Turn, url: string): void {
   if (server.tip?.hash !== tip?.hash || server.tip?.height !== tip?.height) patchServer(turn, url, { tip })
 }
 
+/** Up to which height a branch is asked for next: its foot while that is not on our chain, then its head. */
+function wantedTop({ page, targetHeight }: HeaderSync, branch: NonNullable<HeaderSync['branch']>): number {
+  const { from, headers, rooted } = branch
+  const top = from + headers.length - 1
+  return rooted ? Math.min(top + page, targetHeight ?? top + page) : from - 1
+}
+
 /** Block requests that the syncs of all servers want next: one server leads while a long way is made up. */
 export function wantedBlocks(
   servers: readonly ServerState[],
@@ -208,9 +218,7 @@ export function wantedBlocks(
     if (sync.targetHeight === null) {
       if (leader === undefined) wanted.push({ url, top: null })
     } else if (sync.branch !== null) {
-      const { from, headers, rooted } = sync.branch
-      const top = from + headers.length - 1
-      wanted.push({ url, top: rooted ? Math.min(top + sync.page, sync.targetHeight) : from - 1 })
+      wanted.push({ url, top: wantedTop(sync, sync.branch) })
     } else {
       for (let k = 1; k <= WINDOWS; k++) {
         const top = Math.min(height + k * sync.page, sync.targetHeight)
