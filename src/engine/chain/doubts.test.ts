@@ -147,7 +147,7 @@ describe('fees are the median', () => {
     expect(medianEstimates([list([1, 900], [6, 500]), list([2, 800])])).toEqual(
       list([1, 800], [2, 800], [6, 500]),
     )
-    expect(medianEstimates([[], list([6, 500])])).toEqual(list([6, 500]))
+    expect(medianEstimates([[], list([6, 500])])).toEqual(list([6, 253]))
     expect(medianEstimates([[]])).toEqual([])
   })
 

@@ -170,7 +170,7 @@ export interface FeeEstimate {
 }
 
 /** BOLT 3's floor: 1 sat/vB with Bitcoin Core's rounding of weight. */
-const MIN_SAT_PER_KW = 253
+export const MIN_SAT_PER_KW = 253
 /** A sanity bound on what a server may make us pay: 2,000 sat/vB. */
 const MAX_SAT_PER_KW = 500_000
 

@@ -1,4 +1,10 @@
-import { type EsploraResult, type FeeEstimate, isRefusal, parseFeeEstimates } from './esplora.ts'
+import {
+  type EsploraResult,
+  type FeeEstimate,
+  isRefusal,
+  MIN_SAT_PER_KW,
+  parseFeeEstimates,
+} from './esplora.ts'
 import { failed, served } from './servers.ts'
 import { patchServer, type Turn } from './turn.ts'
 
@@ -31,9 +37,12 @@ function take(turn: Turn, url: string, result: EsploraResult): void {
   patchServer(turn, url, { fees: { at: turn.now, estimates: fees.value } })
 }
 
-/** A server's rate for a target: that of the nearest target that is no slower, else its fastest. Undefined without any. */
-const rateFor = (estimates: readonly FeeEstimate[], blocks: number): number | undefined =>
-  (estimates.findLast((e) => e.blocks <= blocks) ?? estimates[0])?.satPerKw
+/**
+ * A server's rate for a target: that of the nearest target that is no slower, else its fastest. One without any data says that the least
+ * will do: beside it another must not say alone what we pay.
+ */
+const rateFor = (estimates: readonly FeeEstimate[], blocks: number): number =>
+  (estimates.findLast((e) => e.blocks <= blocks) ?? estimates[0])?.satPerKw ?? MIN_SAT_PER_KW
 
 /**
  * The median of several servers' estimates, target by target; of an even number the lower one: what is paid too much is gone, while
@@ -42,7 +51,7 @@ const rateFor = (estimates: readonly FeeEstimate[], blocks: number): number | un
 export function medianEstimates(lists: readonly (readonly FeeEstimate[])[]): readonly FeeEstimate[] {
   const targets = [...new Set(lists.flatMap((list) => list.map((e) => e.blocks)))].sort((a, b) => a - b)
   return targets.flatMap((blocks) => {
-    const rates = lists.flatMap((list) => rateFor(list, blocks) ?? []).sort((a, b) => a - b)
+    const rates = lists.map((list) => rateFor(list, blocks)).sort((a, b) => a - b)
     const satPerKw = rates[Math.floor((rates.length - 1) / 2)]
     return satPerKw === undefined ? [] : [{ blocks, satPerKw }]
   })

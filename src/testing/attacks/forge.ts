@@ -14,6 +14,8 @@ export interface Listed {
 }
 
 const LIMIT = POW_RULES.regtest.powLimit
+/** Regtest's difficulty: what is claimed besides costs nothing. */
+const WORK = POW_RULES.regtest.powLimitBits
 
 export interface Forgery {
   /** Seconds since 1970; default: a minute after the parent. */
@@ -36,7 +38,7 @@ export function forgeBlock(parent: Listed, how: Forgery = {}): Listed {
   for (let nonce = 0; ; nonce++) {
     const header: BlockHeader = { ...base, nonce }
     const hash = hashHeader(header)
-    if (meetsTarget(hash, parent.bits, LIMIT) === (how.unworked === true)) continue
+    if (meetsTarget(hash, WORK, LIMIT) === (how.unworked === true)) continue
     return {
       id: hash,
       height: parent.height + 1,

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { parseArgs } from 'node:util'
 import { unwrap } from '../../engine/base/result.ts'
 import { COURT_PREFIX, courtKey } from '../../engine/channel/records.ts'
 import { useCurve } from '../../engine/crypto/curve.ts'
@@ -17,10 +18,12 @@ import {
 import { loadWasmCurve } from '../../host/curve-wasm.ts'
 import { openFileStore } from '../../host/node/store-file.node.ts'
 import { seeded } from '../random.ts'
+import { attacks, closes, diskOfUpdates, punishments, restoreFromWords } from './court-figures.ts'
 
 /**
- * `npm run bench:court`: how long it takes to find a revoked commitment among a million: its secret, and its record on disk; and what
- * a start costs that does not load them. `--states N` for another number.
+ * `npm run bench:court [--json]`: the figures of closes. How long it takes to find a revoked commitment among a million (`--states N`): its
+ * secret, its record on disk, and what a start costs that does not load them; closes tried and what was claimed in them; cheats and how
+ * they were punished; what an update adds on disk; how long words take to bring channels back; attacks of chain servers.
  */
 const states = Number(process.argv[process.argv.indexOf('--states') + 1]) || 1_000_000
 const LOOKUPS = 1_000
@@ -122,5 +125,41 @@ async function records() {
 }
 
 useCurve(await loadWasmCurve(randomBytes(32)))
-const figures = { states, shachain: secrets('shachain'), elkrem: secrets('elkrem'), records: await records() }
-process.stdout.write(`${JSON.stringify(figures)}\n`)
+const { values } = parseArgs({
+  options: {
+    json: { type: 'boolean', default: false },
+    states: { type: 'string' },
+    /** Lives with closes by force, lives whose old states are broadcast. */
+    lives: { type: 'string', default: '6' },
+    cheats: { type: 'string', default: '3' },
+    /** Chain servers that attack, on a real bitcoind. */
+    attacks: { type: 'boolean', default: true },
+  },
+  allowNegative: true,
+})
+const began = performance.now()
+const say = (what: string): void => {
+  if (!values.json) process.stderr.write(`${what} (${Math.round((performance.now() - began) / 1000)} s)\n`)
+}
+say('secrets and records')
+const lookups = { states, shachain: secrets('shachain'), elkrem: secrets('elkrem'), records: await records() }
+say('closes by force')
+const forced = closes(Number(values.lives))
+say('cheats')
+const justice = punishments(Number(values.cheats))
+say('a channel update on disk')
+const disk = diskOfUpdates()
+say('a lost device')
+const restore = restoreFromWords()
+say('attacks')
+const attacked = values.attacks ? await attacks() : undefined
+const figures = {
+  ...lookups,
+  closes: forced,
+  justice,
+  disk,
+  restore,
+  ...(attacked && { attacks: attacked }),
+  seconds: Math.round((performance.now() - began) / 1000),
+}
+process.stdout.write(`${JSON.stringify(figures, null, values.json ? 0 : 1)}\n`)

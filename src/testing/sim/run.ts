@@ -462,7 +462,9 @@ function countsOf(world: World): Record<string, number> {
     for (const close of Object.values(node.state?.closes ?? {})) {
       if (close.close === undefined || close.close.kind === 'mutual') continue
       add(`close:${close.close.kind}`)
-      add1('closeHtlcs', close.close.outputs.filter((o) => o.htlc !== undefined).length)
+      const htlcs = close.close.outputs.filter((o) => o.htlc !== undefined).length
+      add1('closeHtlcs', htlcs)
+      add1(`htlcs:${close.close.kind}`, htlcs)
     }
   }
   add1('reorgs', world.trace.filter((line) => line.startsWith('a branch takes')).length)
