@@ -118,7 +118,8 @@ export const t = {
 
   live: (amount: string) =>
     `Open when the copy was made. About ${amount} of it was yours then; less or more if payments were made since.`,
-  restoredLive: 'Brought back from a backup before: what was yours is known once the peer has closed it.',
+  restoredLive:
+    'The wallet had lost this channel’s state before the copy was made: what is yours of it is known once the peer has closed it.',
   liveSteps: (outpoint: string): readonly string[] => [
     'Ask the peer to close it. Whoever runs that node can do so without you: give them the node and the channel below. If your wallet still runs anywhere, close it there instead.',
     `Look in any explorer whether it is closed: whether the output ${outpoint} has been spent.`,
