@@ -13,10 +13,22 @@ const CHEAP = { n: 16, r: 1, p: 1 }
 const PASSWORD = 'correct horse'
 const never = new AbortController().signal
 
+/** A disk that takes its time, so that what happens meanwhile can be seen. */
+function slow(store: HostPorts['store']): HostPorts['store'] {
+  const pause = async () => {
+    for (let i = 0; i < 5; i++) await new Promise((resolve) => setImmediate(resolve))
+  }
+  return {
+    ...store,
+    load: (except) => pause().then(() => store.load(except)),
+    commit: (writes) => pause().then(() => store.commit(writes)),
+  }
+}
+
 async function device(disk: Disk = createMemoryDisk(), defaults: Partial<HostPorts['defaults']> = {}) {
   let dials = 0
   const host = await createWalletHost({
-    store: await disk.open(),
+    store: slow(await disk.open()),
     esplora: { request: () => new Promise(() => {}) },
     clock: fakeClock(),
     entropy: systemEntropy,
@@ -77,6 +89,24 @@ describe('handing out', () => {
     const opened = await readBackup(file, PASSWORD)
     expect(opened.ok && opened.value.header.kind).toBe('move')
     expect(nodeId).toBeDefined()
+  })
+
+  test('while it is sealed the wallet is shown as it was, and then as moved: never as none', async () => {
+    const { host } = await living()
+    const phases: string[] = []
+    let done = false
+    const watched = (async () => {
+      while (!done) {
+        const phase = await phaseOf(host)
+        if (phases.at(-1) !== phase) phases.push(phase)
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+    })()
+    await handOut(host)
+    done = true
+    await watched
+    expect(await phaseOf(host)).toBe('moved')
+    expect(phases.filter((phase) => phase !== 'moved')).toEqual(['running'])
   })
 
   test('asked again it gives the same state, whatever password seals it', async () => {

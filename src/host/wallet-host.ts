@@ -134,6 +134,8 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
   let broken: ApiErrorData | undefined
   /** A wallet that has moved away: known, and never run. */
   let resting: { readonly setup: NodeSetup; readonly lease: Lease } | undefined
+  /** What is shown while the node stands still, so that nobody takes the wallet for gone. */
+  let held: AppState | undefined
   /** Two creations at once would leave one caller with words that nothing is kept under. */
   let busy = false
   const vault = await openVault(ports.store, {
@@ -283,11 +285,16 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
 
   /** For what changes the wallet as a whole: the node stands still meanwhile, and goes on from whatever is stored then. */
   async function still<T>(task: () => Promise<T>): Promise<T> {
-    await sleep()
+    held = state()
     try {
-      return await task()
+      await sleep()
+      try {
+        return await task()
+      } finally {
+        await wake()
+      }
     } finally {
-      await wake()
+      held = undefined
     }
   }
 
@@ -306,6 +313,7 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
   if (!vault.status().locked) await wake()
 
   function state(): AppState {
+    if (held !== undefined) return held
     const vaultStatus = vault.status()
     const { locked } = vaultStatus
     const around = {
