@@ -1,5 +1,6 @@
 import { toHex } from '../base/bytes.ts'
 import { err, ok, type Result } from '../base/result.ts'
+import { entry } from '../base/table.ts'
 import { decodeTx } from '../bitcoin/tx.ts'
 import type { Tx } from '../bitcoin/types.ts'
 import type { ChainEvent } from '../chain/types.ts'
@@ -18,6 +19,7 @@ import type {
   OnchainState,
 } from '../onchain/types.ts'
 import { decodeRecord, encodeRecord } from '../records/codec.ts'
+import { circuitOfToken } from '../switch/types.ts'
 import { chainInput } from './chain.ts'
 import { channelContext, channelInput } from './channels.ts'
 import type { RecordWrite } from './ports.ts'
@@ -76,6 +78,24 @@ function ensureClose(turn: Turn, channel: Channel): void {
   )
   setClose(turn, channel.id, begun.state)
   perform(turn, channel.id, begun.effects)
+  tellPreimages(turn, channel)
+}
+
+/**
+ * Preimages that the channel knows, and those of HTLCs that we offered which it knows no more: a fulfilment is dropped with a connection
+ * (rule 9), the proof of payment stays.
+ */
+function tellPreimages(turn: Turn, channel: Channel): void {
+  const { payments, circuits } = turn.state
+  const learnt = channel.base.htlcs.flatMap(({ offerer, paymentHash, token }) => {
+    if (offerer !== channel.role) return []
+    const circuit = token === undefined ? undefined : circuitOfToken(token)
+    const known =
+      circuit === undefined ? entry(payments, toHex(paymentHash))?.preimage : circuits[circuit]?.preimage
+    return known === undefined ? [] : [known]
+  })
+  for (const preimage of [...preimagesOf(channel), ...learnt])
+    closeInput(turn, channel.id, { type: 'preimage', preimage })
 }
 
 /** Our newest commitment goes to the chain. */
@@ -151,8 +171,7 @@ export function closesTip(turn: Turn): void {
   for (const [id, close] of Object.entries(turn.state.closes)) {
     const channel = turn.state.channels[id]
     // Should a received HTLC be settled after the snapshot was taken, it is claimed all the same.
-    if (channel !== undefined && !close.told.includes('done'))
-      for (const preimage of preimagesOf(channel)) closeInput(turn, id, { type: 'preimage', preimage })
+    if (channel !== undefined && !close.told.includes('done')) tellPreimages(turn, channel)
     closeInput(turn, id, { type: 'tip', height: heightOf(turn.state) })
   }
 }
