@@ -267,7 +267,7 @@ export const ATTACKS: readonly Attack[] = [
     shown: 'lie',
     tamper: async (asked, honest, spoils) => {
       if (isTip(asked) && asked.turn % 2 === 0) return ok('ef'.repeat(32))
-      if (!/^\/blocks/.test(asked.path) || isTip(asked)) return undefined
+      if (!asked.path.startsWith('/blocks') || isTip(asked)) return undefined
       return change(
         () => true,
         (list) => (list as unknown as Listed[]).map((b) => ({ ...b, nonce: b.nonce ^ 1 })),
@@ -279,7 +279,7 @@ export const ATTACKS: readonly Attack[] = [
     shown: 'pause',
     tamper: async (asked, honest, spoils) => {
       if (isTip(asked)) return ok('ef'.repeat(32))
-      if (!/^\/blocks/.test(asked.path)) return undefined
+      if (!asked.path.startsWith('/blocks')) return undefined
       return change(
         () => true,
         (list) => (list as unknown as Listed[]).filter((_, i) => i !== 1),

@@ -162,7 +162,7 @@ export async function runTrials(
   await miner.mine(4)
   const esplora = createEsplora({ rpc })
   const real = await esplora.listen()
-  const proxy = createProxy(esplora.answer)
+  const proxy = createProxy((method, path, body) => esplora.answer(method, path, body))
   let peer: Headless | undefined
   const wallets: Wallet[] = []
   let ears: NodeJS.Timeout | undefined
