@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { projectBalances, projectChannel } from '../../host/project.ts'
+import { entries } from '../../engine/base/table.ts'
 import { msat, sat } from '../../engine/base/units.ts'
 import { viewAt } from '../../engine/channel/log.ts'
 import { moneyMap, sumOf } from '../../engine/node/money.ts'
@@ -153,4 +154,38 @@ test('both force a close, and the peer’s commitment comes first: that is what 
   }
   expect(shown('ada')).toMatchObject({ closedBy: 'remote', reasonCode: 'closed:remote' })
   expect(shown('ben')).toMatchObject({ closedBy: 'local', reasonCode: 'forceClose' })
+})
+
+test('a dust payment whose proof came just before the connection broke, and then a close by force: paid, on every page', () => {
+  const base = beginning()
+  let found: World | undefined
+  base.onDelivered = () => {
+    const { payments } = base.stateOf(base.node('ada'))
+    const proved = entries(payments).some((p) => p.amountMsat === 999n && p.preimage !== undefined)
+    // The fulfilment is in the log and no commitment has it.
+    if (proved && (channelOf(base, 'ada')?.base.htlcs.length ?? 0) > 0) found ??= base.fork()
+  }
+  base.notes.delete('goal')
+  reach(base, [paid('ada', 'ben', 999)])
+  if (found === undefined) throw new Error('the proof never came first')
+  const world: World = found
+  const [ada, ben] = [world.node('ada'), world.node('ben')]
+  const channel = channelOf(world, 'ada')
+  if (channel === undefined) throw new Error('no channel')
+  world.crash(ben)
+  // The log is cut back to what commitments hold (rule 9).
+  world.crash(ada)
+  world.boot(ada)
+  world.drain()
+  world.command(ada, { type: 'closeChannel', channelId: channel.id, force: true })
+  world.drain()
+  for (let i = 0; i < 10; i++) {
+    world.mine()
+    world.pass(20_000)
+    world.drain()
+    world.checkMoney(ada)
+  }
+  const payment = entries(world.stateOf(ada).payments).find((p) => p.amountMsat === 999n)
+  expect(payment?.state).toBe('succeeded')
+  expect(payment?.attempts.map((a) => a.state)).toEqual(['succeeded'])
 })
