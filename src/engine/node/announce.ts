@@ -80,24 +80,20 @@ export function considerAnnouncing(turn: Turn, channelId: string): void {
   if (channel === undefined) return
   const shortChannelId = announceable(turn, channel)
   if (shortChannelId === undefined) return
-  const known = turn.state.announced[channelId]
-  if (known !== undefined && known.shortChannelId !== shortChannelId) {
-    // The funding transaction is in another block now: the words that were signed are not true any more.
-    turn.state = { ...turn.state, announced: omit(turn.state.announced, channelId) }
-    return considerAnnouncing(turn, channelId)
-  }
-  // BOLT 7: again on every connection until the other end's half has come.
-  if (known === undefined) sendHalf(turn, channel, shortChannelId)
-  else announce(turn, channel)
+  // BOLT 7: again on every connection until the other end's half has come. That it has ours is not known: once a connection does no harm.
+  sendHalf(turn, channel, shortChannelId)
+  announce(turn, channel)
 }
 
 function sendHalf(turn: Turn, channel: Channel, shortChannelId: bigint): void {
   const connection = turn.state.peers[channel.peer]?.connection
   if (channel.link !== 'online' || connection === undefined) return
-  if (turn.state.halvesSent[channel.id] === connection) return
+  // By its place too: a reorganisation may have moved it, and then other words are true.
+  const sent = `${connection}/${shortChannelId}`
+  if (turn.state.halvesSent[channel.id] === sent) return
   const half = ourHalf(turn, channel, unsigned(turn, channel, shortChannelId))
   if (half === undefined) return
-  turn.state = { ...turn.state, halvesSent: { ...turn.state.halvesSent, [channel.id]: connection } }
+  turn.state = { ...turn.state, halvesSent: { ...turn.state.halvesSent, [channel.id]: sent } }
   sendTo(turn, channel.peer, {
     type: 'announcement_signatures',
     channelId: fromHex(channel.id),
@@ -116,7 +112,8 @@ export function receiveHalf(
   // A channel that was to stay between us is not announced, whatever the other end sends.
   if (channel.announce !== true || channel.peer !== nodeId) return
   const { shortChannelId, nodeSignature, bitcoinSignature } = message
-  if (channel.funding.shortChannelId !== undefined && channel.funding.shortChannelId !== shortChannelId) {
+  const deep = announceable(turn, channel)
+  if (deep !== undefined && deep !== shortChannelId) {
     sendTo(turn, nodeId, {
       type: 'warning',
       channelId: message.channelId,
@@ -144,10 +141,14 @@ export function receiveHalf(
   }
   const half: RemoteHalf = { shortChannelId, nodeSignature, bitcoinSignature }
   const before = turn.state.announced[channel.id]
+  if (before !== undefined && before.shortChannelId !== shortChannelId) {
+    retract(turn, before)
+    turn.state = { ...turn.state, termsTold: omit(turn.state.termsTold, channel.id) }
+  }
   if (before === undefined || !equalBytes(before.nodeSignature, nodeSignature))
     turn.state = { ...turn.state, announced: { ...turn.state.announced, [channel.id]: half } }
-  const ready = announceable(turn, channel)
-  if (ready !== shortChannelId) return
+  // What the peer sees deep enough before we do is kept until we do.
+  if (deep !== shortChannelId) return
   // BOLT 7: MUST respond with its own, once a connection.
   sendHalf(turn, channel, shortChannelId)
   announce(turn, channel)
@@ -181,7 +182,8 @@ function announce(turn: Turn, channel: Channel): void {
 /** Our terms for an announced channel, and our name, where they are not known or will soon be forgotten. */
 function publishTerms(turn: Turn, channel: Channel): void {
   const shortChannelId = turn.state.announced[channel.id]?.shortChannelId
-  if (shortChannelId === undefined || !isForwarding(turn.state, turn.setup)) return
+  if (shortChannelId === undefined || shortChannelId !== channel.funding.shortChannelId) return
+  if (!isForwarding(turn.state, turn.setup)) return
   const told = turn.state.termsTold[channel.id] ?? 0
   const now = Math.floor(turn.now / 1000)
   if (now - told < REFRESH_SECONDS) return
@@ -220,11 +222,16 @@ export function tickAnnouncements(turn: Turn): void {
       continue
     }
     turn.state = { ...turn.state, announced: omit(turn.state.announced, id) }
-    turn.effects.push({
-      type: 'publish',
-      item: { kind: 'closed', shortChannelId: half.shortChannelId, height: heightOf(turn.state) },
-    })
+    retract(turn, half)
   }
+}
+
+/** Nothing more is said of it; whoever knows it forgets it in time. */
+function retract(turn: Turn, { shortChannelId }: RemoteHalf): void {
+  turn.effects.push({
+    type: 'publish',
+    item: { kind: 'closed', shortChannelId, height: heightOf(turn.state) },
+  })
 }
 
 /** After a start: what was announced before is told to the gossip machine, which keeps no raw messages over a restart. */

@@ -210,6 +210,7 @@ function fundingEvent(turn: Turn, id: string, event: WatchEvent): void {
     }
     if (isNeverFunded(channel)) watchChannel(turn, channel)
     channelInput(turn, id, { type: 'fundingConfirmed', height, txIndex: index, depth })
+    considerAnnouncing(turn, id)
   } else if (event.type === 'unconfirmed') fundingUnconfirmed(turn, channel)
 }
 

@@ -147,8 +147,8 @@ export interface NodeState {
   readonly syncedAt?: number
   /** Confirmations of funding transactions, by channel id. */
   readonly fundingDepths: Readonly<Record<string, number>>
-  /** On which connection our half of an announcement went out, and when (s since 1970) our terms were last told, by channel id. */
-  readonly halvesSent: Readonly<Record<string, ConnectionId>>
+  /** `<connection>/<short channel id>` of our last half of an announcement, and when (s since 1970) our terms were last told, by channel id. */
+  readonly halvesSent: Readonly<Record<string, string>>
   readonly termsTold: Readonly<Record<string, number>>
   /** Those of `invoices` of which parts wait. */
   readonly waitingInvoices: Readonly<Record<string, true>>

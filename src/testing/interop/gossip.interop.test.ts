@@ -18,10 +18,15 @@ const graphOf = (node: Headless): Graph => {
   return graph
 }
 
-async function eventually(what: string, holds: () => boolean, ms = 40_000): Promise<void> {
+async function eventually(
+  what: string,
+  holds: () => boolean,
+  seen: () => unknown = () => '',
+  ms = 20_000,
+): Promise<void> {
   const end = Date.now() + ms
   while (!holds()) {
-    if (Date.now() > end) throw new Error(`waited in vain: ${what}`)
+    if (Date.now() > end) throw new Error(`waited in vain: ${what}; ${JSON.stringify(seen())}`)
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
 }
@@ -82,7 +87,15 @@ describe('we, LDK, we', () => {
     const graph = graphOf(ada)
     for (let c = 0; c < 2; c++) expect(graph.has(c, CHANNEL.signed)).toBe(true)
     // Terms of all four directions: ours and, through gossip, LDK's.
-    await eventually('all terms are known', () => [0, 1, 2, 3].every((e) => graph.policy(e) !== undefined))
+    await eventually(
+      'all terms are known',
+      () => [0, 1, 2, 3].every((e) => graph.policy(e) !== undefined),
+      () => ({
+        terms: [0, 1, 2, 3].map((e) => [graph.nodeId(graph.ends[e] as number).slice(0, 8), graph.policy(e)]),
+        gossip: ada.host.running()?.gossip.summary().gossip,
+        names: { ada: ada.nodeId.slice(0, 8), lil: lil.nodeId.slice(0, 8), carol: carol.nodeId.slice(0, 8) },
+      }),
+    )
     expect(graph.nodeCount).toBe(3)
   })
 

@@ -11,7 +11,7 @@ import { sha256 } from '../../engine/crypto/hash.ts'
 import { toHex } from '../../engine/base/bytes.ts'
 import type { ApiFailure, CommandResult, NodeEvent } from '../../engine/node/commands.ts'
 import { loadNode } from '../../engine/node/node.ts'
-import type { NodeInput, RecordWrite } from '../../engine/node/ports.ts'
+import type { NodeInput, Publication, RecordWrite } from '../../engine/node/ports.ts'
 import type { NodeSetup, NodeState } from '../../engine/node/state.ts'
 import type { Graph } from '../../engine/router/graph.ts'
 import { nodeKeys, walletKeys } from '../../engine/wallet/keys.ts'
@@ -89,6 +89,8 @@ export class SimNode {
   reads: string[] = []
   replies = new Map<number, Reply>()
   readonly events: NodeEvent[] = []
+  /** What it told the network. */
+  readonly published: Publication[] = []
   /** Node ids that the shell is to keep connected. */
   keep = new Set<string>()
 
@@ -123,6 +125,7 @@ export class SimNode {
       reads: [...this.reads],
       replies: new Map(this.replies),
       events: [...this.events],
+      published: [...this.published],
       keep: new Set(this.keep),
     })
   }

@@ -217,8 +217,10 @@ export class World {
         node.events.push(effect.event)
         if (LOUD.has(effect.event.type)) this.log(`${node.name}: ${JSON.stringify(effect.event, plain)}`)
         return
-      case 'wakeAt':
       case 'publish':
+        node.published.push(effect.item)
+        return
+      case 'wakeAt':
         return
       default:
         effect satisfies never
