@@ -4,6 +4,7 @@ import { viewAt } from '../../engine/channel/log.ts'
 import { EXPIRY_GRACE_BLOCKS } from '../../engine/channel/step.ts'
 import type { Channel } from '../../engine/channel/types.ts'
 import type { Incident } from '../../engine/node/incident-types.ts'
+import { awayNotices, projectIncidents } from '../../host/project-incidents.ts'
 import { channelOf, connected, hasCoins, opened, paid, reach } from './scenario.ts'
 import type { SimNode } from './node.ts'
 import { World } from './world.ts'
@@ -63,6 +64,12 @@ describe('while the wallet was closed', () => {
     expect(incident).toMatchObject({ channelId: channel.id, height, time: blockTime(world, ada, height) })
     expect(Math.abs((incident?.closedSince ?? 0) - seen)).toBeLessThan(5 * 60_000)
     expect(incident?.noticedAt).toBeGreaterThan(seen + DAY)
+    const state = world.stateOf(ada)
+    const [shown] = projectIncidents(state)
+    expect(shown).toMatchObject({ kind: 'peerClosed', time: new Date(incident?.time ?? 0).toISOString() })
+    // The opener paid for it.
+    expect(BigInt(shown?.costMsat ?? 0)).toBeGreaterThan(660_000n)
+    expect(awayNotices(state)).toMatchObject([{ code: 'whileClosed', channelId: channel.id }])
     world.checkStores()
     // Another start does not tell it anew.
     world.crash(ada)
