@@ -199,6 +199,8 @@ describe('HTLCs that nothing will be seen of', () => {
     await mineAll(w, [d], EXPIRY - 500 + 5)
     expect(closingOutputs(d.state).find((o) => o.kind === 'htlc')).toMatchObject({ state: 'unresolved' })
     expect(htlcEvents(d)).toEqual([])
+    // Over before the HTLC's end was told, its payment would be pending for ever.
+    expect(types(d.events)).not.toContain('done')
     await mineAll(w, [d], 1)
     expect(htlcEvents(d)).toEqual(['htlcFailed accepter 0'])
     expect(types(d.events)).toContain('done')

@@ -10,7 +10,12 @@ function isResolved(state: OnchainState, output: TrackedOutput, depth: number): 
   const { close, height } = state
   if (close === undefined || !isWatched(close, output)) return true
   if (output.spend !== undefined && depthOf(state, output.spend.confirmed) >= depth) return true
-  if (output.method !== undefined) return isAbandoned(state, output) && output.created !== null
+  if (output.method !== undefined) {
+    // An HTLC that nobody will claim has its end, and is told, once it has expired: its payment waits for that.
+    const { htlc } = output
+    const over = htlc === undefined || height >= htlc.cltvExpiry + depth
+    return over && isAbandoned(state, output) && output.created !== null
+  }
   if (output.kind === 'unknown' && close.secret === undefined)
     // Newer than our records: what it may hide is over when all that we know of has expired.
     return liveHtlcs(state).every((h) => height >= h.cltvExpiry + depth)
