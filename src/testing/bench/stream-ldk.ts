@@ -81,39 +81,57 @@ async function obey(order: NodeOrder): Promise<unknown> {
   }
 }
 
+/** Slots of a channel, a direction. */
+const SLOTS = 483
+
 /** How long nobody tries again once LDK has had no slot: a slot is free some time after its payment has ended. */
 const FULL_MS = 20
 
-/** One more payment than there are slots fails at once, and trying costs LDK as much as paying: one that fails holds all back. */
+/**
+ * With `maxInFlight` of all the slots, payments go in waves: one more than there are slots fails at once, and trying costs LDK as much as
+ * paying, so the next wave waits until the slots of the last one are free. With fewer, one begins as soon as another has ended.
+ */
 async function pay(what: Payees, maxInFlight: number): Promise<Paid> {
   const begin = performance.now()
   const latenciesMs: number[] = []
-  const full: { until?: Promise<void> } = {}
   const count = 'invoices' in what ? what.invoices.length : what.count
-  const send = (index: number): Promise<PaymentResult> =>
-    'invoices' in what
-      ? started().payInvoice(what.invoices[index] as string)
-      : started().keysend(what.nodeId, what.amountMsat)
-  let next = 0
   const payOne = async (index: number): Promise<void> => {
     for (let attempt = 0; attempt < 1_000; attempt++) {
-      while (full.until !== undefined) await full.until
-      const result = await send(index)
-      if (result.ok) return
-      full.until ??= new Promise<void>((resolve) => setTimeout(resolve, FULL_MS)).then(() => {
-        delete full.until
-      })
+      const result: PaymentResult =
+        'invoices' in what
+          ? await started().payInvoice(what.invoices[index] as string)
+          : await started().keysend(what.nodeId, what.amountMsat)
+      if (result.ok) {
+        latenciesMs.push(performance.now() - begin)
+        return
+      }
+      await new Promise<void>((resolve) => setTimeout(resolve, FULL_MS))
     }
     throw new Error('LDK does not pay')
   }
-  const worker = async (): Promise<void> => {
+  let next = 0
+  if (maxInFlight >= SLOTS) {
     while (next < count) {
-      await payOne(next++)
-      latenciesMs.push(performance.now() - begin)
+      const wave = Array.from({ length: Math.min(SLOTS, count - next) }, () => payOne(next++))
+      await Promise.all(wave)
+      if (next < count) await slotsFree()
     }
+  } else {
+    const worker = async (): Promise<void> => {
+      while (next < count) await payOne(next++)
+    }
+    await Promise.all(Array.from({ length: Math.min(maxInFlight, count) }, worker))
   }
-  await Promise.all(Array.from({ length: Math.min(maxInFlight, count) }, worker))
   return { wallMs: performance.now() - begin, latenciesMs }
 }
+
+const slotsFree = (): Promise<void> =>
+  started().until(
+    () =>
+      started()
+        .listChannels()
+        .every((c) => c.outboundHtlcs === 0),
+    'free slots',
+  )
 
 serveOrders(obey)

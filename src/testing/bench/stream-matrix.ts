@@ -27,11 +27,15 @@ const SECONDS = Number(process.env['BENCH_SECONDS'] ?? 500)
 
 const RUNS: readonly Run[] = [...SMALL, ...LARGE].filter((run) => run.invoices !== true)
 
-/** LDK twice: a payment costs it more the more are under way, and a batch less. The better figure of the two is the one to compare with. */
+/**
+ * LDK three times: in waves that fill its 483 slots, and with 240 and 120 payments always under way, where both sides work at the same time
+ * but batches are small. The best figure of the three is the one to compare with.
+ */
 const SUBJECTS: Readonly<Record<string, Setup>> = {
   lcp16: ours('lcp', 16, RUNS),
   bolt: ours('anchors_zero_fee_htlc_tx', 1, RUNS),
   ldk: { ...LDK, runs: RUNS },
+  ldk240: { ...LDK, runs: RUNS, inFlight: () => 240 },
   ldk120: { ...LDK, runs: RUNS, inFlight: () => 120 },
   lcp1: ours('lcp', 1, RUNS),
   lcp4: ours('lcp', 4, RUNS),
