@@ -205,13 +205,14 @@ function apiOf(node: Headless, deps: PeerDeps): PeerApi {
           channel.failure === undefined,
       }))
     },
-    async openChannel(to, amountSat, pushMsat) {
+    async openChannel(to, amountSat, pushMsat, announced) {
       await fundWallet(node, deps, amountSat)
       const peer = to.host === undefined ? to.nodeId : `${to.nodeId}@${to.host}:${to.port}`
       for await (const update of client.openChannel({
         peer,
         amountSat: String(amountSat),
         pushMsat: String(pushMsat),
+        announce: announced,
       })) {
         if (update.status === 'pending') return
       }
@@ -239,6 +240,7 @@ export const startPeer: StartPeer = async (name, deps): Promise<PlaygroundPeer> 
     dataDir: deps.dataDir,
     port: stored > 0 ? stored : deps.port,
     esploraUrl: deps.esploraUrl,
+    alias: name,
   })
   // The port is kept so that peers find the node again after a restart.
   await writeFile(`${portFile}.new`, String(node.port))

@@ -361,13 +361,13 @@ describe('on random networks', () => {
     const random = seeded(8)
     let found = 0
     let split = 0
-    for (let i = 0; i < 100; i++) {
+    for (let i = 0; i < 60; i++) {
       const source = graph.nodeId(random.int(graph.nodeSlots))
       const peers = [0, 1, 2].map(() => graph.nodeId(random.int(graph.nodeSlots)))
       const asked = request({
         source,
         target: graph.nodeId(random.int(graph.nodeSlots)),
-        amountMsat: msat(Math.floor(10 ** (3 + random.next() * 7))),
+        amountMsat: msat(Math.floor(10 ** (5 + random.next() * 5))),
         maxFeeMsat: msat(50_000_000),
         localChannels: peers.map((peer, n) => ({
           channelId: `${n}`,
@@ -398,8 +398,8 @@ describe('on random networks', () => {
       checkParts(graph, asked, parts.value.routes)
       expect(parts.value.feeMsat <= asked.maxFeeMsat).toBe(true)
     }
-    expect(found).toBeGreaterThan(40)
-    expect(split).toBeGreaterThan(5)
+    expect(found).toBeGreaterThan(25)
+    expect(split).toBeGreaterThan(3)
   })
 })
 
