@@ -32,6 +32,8 @@ export function onOutspend(turn: Turn, url: string, token: string, result: Esplo
   const changed = before?.claim && before.claim.height !== null && before.tip === tip && before.atTip && atTip
   if (changed && before.claim?.txid !== claim.value?.txid)
     doubted(turn, url, `contradicts itself about ${watch.outpoint.txid}:${watch.outpoint.vout}`)
+  if (atTip && !denies && proved !== undefined && (before?.denials ?? 0) > 0)
+    doubted(turn, url, `denied a spend of ${watch.outpoint.txid}:${watch.outpoint.vout} and then showed it`)
   // What the owner remembered gives way to what is answered.
   const others = without(watch.answers, RECALLED)
   putWatch(turn, { ...watch, answers: { ...others, [url]: answer } })

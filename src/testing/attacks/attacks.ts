@@ -197,7 +197,7 @@ export const ATTACKS: readonly Attack[] = [
   },
   {
     name: 'flips between spent and unspent',
-    shown: 'doubt',
+    shown: 'outvoted',
     tamper: async (asked) => (isOutspend(asked) && asked.turn % 2 === 0 ? ok({ spent: false }) : undefined),
   },
   {

@@ -11,6 +11,8 @@ const { values } = parseArgs({
     only: { type: 'string', default: '' },
     /** Every seat instead of two. */
     all: { type: 'boolean', default: false },
+    /** Only beside an honest server. */
+    beside: { type: 'boolean', default: false },
     /** Wallets at once. */
     batch: { type: 'string', default: '24' },
   },
@@ -31,15 +33,25 @@ const SEATS: readonly (readonly Seat[])[] = values.all
     ]
 
 const trials: Trial[] = ATTACKS.filter(({ name }) => name.includes(values.only)).flatMap((attack) =>
-  SEATS.map((seats) => ({ attack, seats })),
+  SEATS.filter((seats) => !values.beside || seats.includes('good')).map((seats) => ({ attack, seats })),
 )
 const verdicts: Verdict[] = []
 const size = Number(values.batch)
 for (let i = 0; i < trials.length; i += size) {
   const began = Date.now()
-  verdicts.push(...(await runTrials(trials.slice(i, i + size), { limitMs: 20_000 })))
-  if (!values.json)
-    console.log(`${Math.min(trials.length, i + size)} of ${trials.length}, ${Date.now() - began} ms`)
+  const found = await runTrials(trials.slice(i, i + size), { limitMs: 20_000 })
+  verdicts.push(...found)
+  if (values.json) continue
+  for (const v of found) console.log(lineOf(v))
+  console.log(`${Math.min(trials.length, i + size)} of ${trials.length}, ${Date.now() - began} ms`)
+}
+
+function lineOf(v: Verdict): string {
+  const trouble = [...v.missing.map((m) => `missing ${m}`), ...v.believed.map((b) => `believed ${b}`)].join(
+    ', ',
+  )
+  const words = v.words === '' ? '' : ` (${v.words.slice(0, 90)})`
+  return `${v.caught ? ' ' : '!'} ${v.attack} [${v.seats}]: ${v.shown}${words} ${trouble}`
 }
 
 const bad = verdicts.filter((v) => !v.caught)
@@ -54,16 +66,5 @@ const summary = {
   believedFalsehoods: verdicts.reduce((n, v) => n + v.believed.length, 0),
 }
 if (values.json) console.log(JSON.stringify({ ...summary, verdicts }))
-else {
-  for (const v of verdicts) {
-    const mark = v.caught ? ' ' : '!'
-    const trouble = [...v.missing.map((m) => `missing ${m}`), ...v.believed.map((b) => `believed ${b}`)].join(
-      ', ',
-    )
-    console.log(
-      `${mark} ${v.attack} [${v.seats}]: ${v.shown}${v.words === '' ? '' : ` (${v.words.slice(0, 90)})`} ${trouble}`,
-    )
-  }
-  console.log(summary)
-}
+else console.log(summary)
 process.exitCode = bad.length === 0 ? 0 : 1
