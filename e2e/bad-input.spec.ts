@@ -105,7 +105,7 @@ test('what cannot be paid says why', async ({ page, network }) => {
     `You can send at most ${sats(most)} sat over Lightning now.`,
   )
   await notPaid(paid, 'You have paid this invoice already.', true)
-  await notPaid(invoiceBy({}), 'None of your channels leads to this recipient.')
+  await notPaid(invoiceBy({}), 'No way from your channels to this recipient is known.')
   const own = await page.evaluate(() => globalThis.switchback?.addInvoice({ amountMsat: '1000000' }))
   await notPaid(own?.invoice ?? '', 'This invoice is your own.', true)
 

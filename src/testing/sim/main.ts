@@ -76,7 +76,14 @@ function tryNetwork(nodes: number): void {
   const first = Number(values.seed)
   while (lives < Number(values.runs) || (totals['crashes'] ?? 0) < Number(values.crashes)) {
     const seed = first + lives++
-    const outcome = runNetwork({ seed, nodes, steps: Number(values.steps), force: values.force })
+    const outcome = runNetwork({
+      seed,
+      nodes,
+      steps: Number(values.steps),
+      force: values.force,
+      // Where crashes are what is wanted, one in seven writes is one.
+      ...(Number(values.crashes) > 0 ? { crashes: 0.15 } : {}),
+    })
     for (const [name, n] of Object.entries(outcome.counts)) totals[name] = (totals[name] ?? 0) + n
     if (outcome.problem === undefined) continue
     failed.push(seed)
