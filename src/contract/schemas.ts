@@ -48,7 +48,7 @@ export const closingOutput = v.object({
   spendableAtHeight: v.optional(v.number()),
   /** Transaction that pays it to the wallet, once broadcast. */
   sweepTxid: v.optional(txid),
-  state: v.picklist(['waiting', 'sweeping', 'swept', 'notOurs', 'unresolved']),
+  state: v.picklist(['waiting', 'sweeping', 'swept', 'notOurs', 'unresolved', 'tooSmall']),
 })
 
 export const channel = v.object({

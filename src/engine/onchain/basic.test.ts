@@ -329,7 +329,7 @@ describe('fees', () => {
     const { d, ctx } = await poor(400n)
     ctx.feeratePerKw = 0
     await d.mine(6)
-    expect(of(d, 'toRemote')).toMatchObject({ state: 'unresolved' })
+    expect(of(d, 'toRemote')).toMatchObject({ state: 'tooSmall' })
     expect(d.accepted).toEqual([])
     expect(types(d.events).at(-1)).toBe('done')
   })

@@ -197,7 +197,7 @@ describe('HTLCs that nothing will be seen of', () => {
     const d = machine(w, 'accepter', w.s.snapshots.accepter)
     await w.chain.broadcast(w.s.signed('opener', 3n).tx)
     await mineAll(w, [d], EXPIRY - 500 + 5)
-    expect(closingOutputs(d.state).find((o) => o.kind === 'htlc')).toMatchObject({ state: 'unresolved' })
+    expect(closingOutputs(d.state).find((o) => o.kind === 'htlc')).toMatchObject({ state: 'tooSmall' })
     expect(htlcEvents(d)).toEqual([])
     // Over before the HTLC's end was told, its payment would be pending for ever.
     expect(types(d.events)).not.toContain('done')

@@ -9,7 +9,8 @@ export interface ClosingOutput {
   /** The first block that may hold our claim. */
   readonly spendableAtHeight?: number
   readonly sweepTxid?: string
-  readonly state: 'waiting' | 'sweeping' | 'swept' | 'notOurs' | 'unresolved'
+  /** `tooSmall`: claiming it would cost more than it brings, even on the cheapest day. */
+  readonly state: 'waiting' | 'sweeping' | 'swept' | 'notOurs' | 'unresolved' | 'tooSmall'
 }
 
 /** The outputs of a close, each sat of it once: where a second stage is in a block its output stands for the HTLC's. */
@@ -39,7 +40,7 @@ function show(state: OnchainState, o: TrackedOutput): ClosingOutput {
   const claim = state.claims.find((c) => c.claims.includes(o.key))
   if (claim !== undefined) return { ...base, sweepTxid: claim.txid, state: 'sweeping' }
   if (o.method !== undefined) {
-    if (isAbandoned(state, o)) return { ...base, state: 'unresolved' }
+    if (isAbandoned(state, o)) return { ...base, state: 'tooSmall' }
     const at = isClaimable(state, o) ? undefined : o.spendableAt
     return { ...base, ...(at !== undefined && { spendableAtHeight: at }), state: 'waiting' }
   }

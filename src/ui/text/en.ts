@@ -420,6 +420,7 @@ export const t = {
       swept: 'In the wallet',
       notOurs: 'Not yours',
       unresolved: 'Not settled yet',
+      tooSmall: 'Left behind: claiming it costs more than it brings',
     } satisfies Record<ClosingOutput['state'], string>,
     atHeight: (height: string, blocks: number, span: string) =>
       blocks <= 0
