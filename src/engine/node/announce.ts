@@ -183,8 +183,11 @@ function announce(turn: Turn, channel: Channel): void {
 function publishTerms(turn: Turn, channel: Channel): void {
   const shortChannelId = turn.state.announced[channel.id]?.shortChannelId
   if (shortChannelId === undefined || shortChannelId !== channel.funding.shortChannelId) return
-  if (!isForwarding(turn.state, turn.setup)) return
   const told = turn.state.termsTold[channel.id] ?? 0
+  if (!isForwarding(turn.state, turn.setup)) {
+    if (told > 0) withdrawTerms(turn, channel, shortChannelId)
+    return
+  }
   const now = Math.floor(turn.now / 1000)
   if (now - told < REFRESH_SECONDS) return
   turn.state = { ...turn.state, termsTold: { ...turn.state.termsTold, [channel.id]: now } }
@@ -193,6 +196,15 @@ function publishTerms(turn: Turn, channel: Channel): void {
     item: { kind: 'update', message: ourUpdate(turn, channel, shortChannelId, true) },
   })
   turn.effects.push({ type: 'publish', item: { kind: 'node', message: ourNode(turn) } })
+}
+
+/** Nothing is passed on any more: who would try is told not to (BOLT 7 §channel_update, `disable`). */
+function withdrawTerms(turn: Turn, channel: Channel, shortChannelId: bigint): void {
+  turn.state = { ...turn.state, termsTold: omit(turn.state.termsTold, channel.id) }
+  turn.effects.push({
+    type: 'publish',
+    item: { kind: 'update', message: ourUpdate(turn, channel, shortChannelId, true, true) },
+  })
 }
 
 function ourNode(turn: Turn): NodeAnnouncement {

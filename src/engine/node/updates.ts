@@ -45,6 +45,7 @@ export function ourUpdate(
   channel: Channel,
   shortChannelId: bigint,
   everybody: boolean,
+  disabled = false,
 ): ChannelUpdate {
   const policy = forwardPolicyOf(turn.setup)
   const least = channel.remote.htlcMinimumMsat
@@ -56,7 +57,7 @@ export function ourUpdate(
     timestamp: Math.floor(turn.now / 1000),
     // must_be_one; dont_forward while the channel has not been announced (BOLT 7).
     messageFlags: everybody ? 0b01 : 0b11,
-    channelFlags: directionOf(turn.setup.nodeId, channel.peer),
+    channelFlags: directionOf(turn.setup.nodeId, channel.peer) | (disabled ? 2 : 0),
     cltvExpiryDelta: policy.cltvExpiryDelta,
     htlcMinimumMsat: least > policy.htlcMinimumMsat ? least : policy.htlcMinimumMsat,
     feeBaseMsat: policy.feeBaseMsat,

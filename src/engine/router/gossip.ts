@@ -77,6 +77,9 @@ interface Peer {
   allowance: number
   allowanceAt: number
   forged: number
+  /** Channels that it may still be told of on request; fills up with time. */
+  serving: number
+  servingAt: number
   /** To be sent at the next flush. */
   outbox: Uint8Array[]
   flushedAt: number
@@ -103,6 +106,9 @@ const RESYNC_MS = 6 * 3600_000
 /** Channels looked at by one tick's pruning. */
 const PRUNE_SLICE = 5_000
 const MAX_OUTBOX = 4_000
+/** Channels told of on request: a burst, and so many a second. */
+const MAX_SERVED = 60_000
+const SERVED_PER_SECOND = 500
 
 export class Gossip {
   readonly graph: Graph
@@ -175,6 +181,8 @@ export class Gossip {
       allowance: BURST,
       allowanceAt: now,
       forged: 0,
+      serving: MAX_SERVED,
+      servingAt: now,
       outbox: [],
       flushedAt: now,
     })
@@ -325,7 +333,8 @@ export class Gossip {
         return
       case 'query_short_channel_ids': {
         const mine = equalBytes(message.chainHash, this.#chainHash)
-        if (mine) for (const raw of answerIds(this.shelf, message)) this.#send(nodeId, raw)
+        if (mine && this.#serve(peer, message.shortChannelIds.length, now))
+          for (const raw of answerIds(this.shelf, message)) this.#send(nodeId, raw)
         return this.#reply(nodeId, {
           type: 'reply_short_channel_ids_end',
           chainHash: message.chainHash,
@@ -439,6 +448,15 @@ export class Gossip {
     this.graph.setNode(slot, message.timestamp, nodeFlagsOf(message), message.alias)
     this.shelf.putNode(id, bytes, message.timestamp)
     return 'accepted'
+  }
+
+  /** Whether the peer may be answered so much: a small question has a large answer. */
+  #serve(peer: Peer, ids: number, now: number): boolean {
+    peer.serving = Math.min(MAX_SERVED, peer.serving + ((now - peer.servingAt) / 1000) * SERVED_PER_SECOND)
+    peer.servingAt = now
+    if (peer.serving < ids) return false
+    peer.serving -= ids
+    return true
   }
 
   /** Whether the peer may make us check signatures for something it was not asked for. */

@@ -118,6 +118,24 @@ describe('a channel that its opener wants announced', () => {
     expect(after.shortChannelId).not.toBe(before.shortChannelId)
   })
 
+  it('is switched off for everybody when its owner passes nothing on any more, and on again', () => {
+    const w = five.fork(6)
+    w.mine()
+    w.settle()
+    expectAnnounced(w)
+    const forwarding = (on: boolean) => {
+      const ada = w.node('ada')
+      const state = w.stateOf(ada)
+      ada.state = { ...state, preferences: { ...state.preferences, forwarding: on ? 'on' : 'off' } }
+      w.pass(5_000)
+      return terms(w, 'ada').map((update) => (update.channelFlags & 2) !== 0)
+    }
+    expect(forwarding(true)).toEqual([false])
+    expect(forwarding(false)).toEqual([false, true])
+    expect(forwarding(false)).toEqual([false, true])
+    expect(forwarding(true)).toEqual([false, true, false])
+  })
+
   it('is taken back when it closes', () => {
     const w = five.fork(5)
     w.mine()
