@@ -106,8 +106,8 @@ const CHANNELS: readonly Channel[] = [
     htlcs: 0,
     closedBy: 'local',
     closeTxid: fakeHash(303),
-    reason: 'The user closed the channel on chain.',
-    reasonCode: 'forceClose',
+    reason: 'An HTLC that we offered expired unresolved.',
+    reasonCode: 'htlcTimedOut',
     closingOutputs: [
       { kind: 'toLocal', amountSat: '78420', spendableAtHeight: HEIGHT + 97, state: 'waiting' },
       { kind: 'toRemote', amountSat: '120000', state: 'notOurs' },
@@ -123,7 +123,7 @@ const CHANNELS: readonly Channel[] = [
   }),
 ]
 
-/** A peer that closed a channel while the wallet was closed, and a payment that came back there. */
+/** A payment that ran out of time while the wallet was closed, and came back. */
 const INCIDENTS: readonly Incident[] = [
   {
     id: 'paymentReturned/demo',
@@ -135,8 +135,8 @@ const INCIDENTS: readonly Incident[] = [
     amountMsat: '4200000',
   },
   {
-    id: 'peerClosed/demo',
-    kind: 'peerClosed',
+    id: 'deadlineClose/demo',
+    kind: 'deadlineClose',
     channelId: fakeHash(103),
     height: HEIGHT - 47,
     time: minutesAgo(60 * 10),
