@@ -109,7 +109,7 @@ test('saved in the app, opened from the disk with no network: closes the channel
   await expect(exit.getByText('Line 2 brings or takes coins of this wallet.')).toBeVisible()
   await expect(exit.getByText(/^Can be claimed from block \d+, about .+\.$/)).toBeVisible()
   await expect(transactions(exit)).toHaveCount(1)
-  await look(exit, 'exit-closed')
+  await picture(exit, 'exit-closed')
   const sweep = await transactions(exit).inputValue()
   const early = await rpc.call<{ 'reject-reason': string }[]>('testmempoolaccept', [sweep])
   expect(early[0]?.['reject-reason']).toBe('non-BIP68-final')

@@ -35,7 +35,7 @@ export function openedPage(exit: Exit): readonly HTMLElement[] {
   const height = field(t.height, heightHint, { inputmode: 'numeric', value: guessed })
   const since = field(t.sinceLabel, t.sinceHint, { rows: '4', class: 'hex' })
   const uses = h('ul', { class: 'uses quiet' })
-  const results = h('div', { class: 'stack' })
+  const results = h('div', { class: 'results' })
   const leftOut = new Set<string>()
   const open = new Set<string>()
   const shown = new Map<string, HTMLElement>()

@@ -48,7 +48,7 @@ export const t = {
 
   where: 'Where the money is to go',
   address: 'Address',
-  addressHint: (network: string) => `An address of yours in any other wallet (${network}).`,
+  addressHint: (network: string) => `An address of yours in any other wallet. Network: ${network}.`,
   addressBad: 'This is no address.',
   addressOther: 'This is an address of another network.',
   feerate: 'Fee rate',
