@@ -1,7 +1,7 @@
 import { hashHeader } from '../bitcoin/header.ts'
 import { type EsploraResult, FORGED_BLOCK, parseBlocks, parseHash } from './esplora.ts'
 import { type Connected, connectHeaders, hashAt, heightOf, pruneHeaders } from './headers.ts'
-import { failed, lied, served } from './servers.ts'
+import { doubted, failed, lied, served } from './servers.ts'
 import { findServer, patchServer, type Turn } from './turn.ts'
 import type { HeaderRun, HeaderSync, ServerState } from './types.ts'
 import { retractAbove } from './txs.ts'
@@ -169,8 +169,13 @@ function joinBranch(branch: HeaderRun & { readonly rooted: boolean }, run: Heade
 function finish(turn: Turn, url: string): void {
   placeServer(turn, url)
   const sync = findServer(turn.state, url)?.sync
-  if (sync && sync.targetHeight !== null && sync.targetHeight <= turn.state.headers.tip.height)
-    patchServer(turn, url, { sync: null })
+  if (!sync || sync.targetHeight === null || sync.targetHeight > turn.state.headers.tip.height) return
+  patchServer(turn, url, { sync: null })
+  // Its newest blocks are ours, and the one that it calls its newest is not among them. Now and then one came in between.
+  const { headers, config } = turn.state
+  const claimed = findServer(turn.state, url)?.claimed ?? null
+  if (claimed !== null && heightOf(headers, claimed, config.maxReorg) === undefined)
+    doubted(turn, url, 'states a newest block that it does not show')
 }
 
 /** Makes a heavier chain ours: first what it undoes, then the reorganisation, then the new tip. */

@@ -290,13 +290,13 @@ export const ATTACKS: readonly Attack[] = [
   { name: 'says that the last blocks are gone', shown: 'behind', tamper: forged(1, 4, () => ({})) },
   {
     name: 'another network altogether',
-    shown: 'lie',
+    shown: 'doubt',
     tamper: async (asked) => {
       if (asked.path.startsWith('/block-height/')) return ok('cd'.repeat(32))
       return isTip(asked) ? ok('cd'.repeat(32)) : undefined
     },
   },
-  { name: 'a tip that does not exist', shown: 'outvoted', tamper: instead(isTip, ok('ee'.repeat(32))) },
+  { name: 'a tip that does not exist', shown: 'doubt', tamper: instead(isTip, ok('ee'.repeat(32))) },
   {
     name: 'inflated heights',
     shown: 'pause',
@@ -319,7 +319,7 @@ export const ATTACKS: readonly Attack[] = [
   // ---- proofs
   {
     name: 'a proof with a changed branch',
-    shown: 'lie',
+    shown: 'doubt',
     tamper: proof((p) => ({
       ...p,
       merkle: p.merkle.length === 0 ? ['33'.repeat(32)] : ['33'.repeat(32), ...p.merkle.slice(1)],
