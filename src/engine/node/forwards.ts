@@ -184,7 +184,7 @@ export function forwardOver(turn: Turn, channelId: string, id: bigint): boolean 
   return true
 }
 
-/** Circuits that have waited long enough, and onions that have expired. */
+/** Circuits that have waited long enough. */
 export function tickForwards(turn: Turn): void {
   for (const circuit of Object.values(turn.state.circuits)) {
     if (circuit.state !== 'held' && circuit.state !== 'offered') continue
@@ -192,6 +192,10 @@ export function tickForwards(turn: Turn): void {
     const waits = channel?.outbox.some((p) => p.type === 'add' && p.token === tokenOf(circuit)) === true
     look(turn, circuit, waits ? 'waiting' : 'offered')
   }
+}
+
+/** A block came: onions that have expired by it are forgotten. */
+export function forgetOnions(turn: Turn): void {
   const { seen, expired } = withoutExpired(turn.state.seenOnions, heightOf(turn.state))
   if (expired.length === 0) return
   turn.state = { ...turn.state, seenOnions: seen }

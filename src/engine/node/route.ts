@@ -19,6 +19,7 @@ import {
   fundingUnspent,
 } from './closes.ts'
 import {
+  forgetOnions,
   forwardAsked,
   forwardOver,
   forwardRefused,
@@ -261,6 +262,7 @@ function newTip(turn: Turn): void {
     turn.dirty.add(channel.id)
   }
   closesTip(turn)
+  forgetOnions(turn)
   endNeverFunded(turn)
   emit(turn, { type: 'chainChanged' })
 }

@@ -173,7 +173,7 @@ function crashBen(w: World, at: number, point: CrashPoint): void {
 
 describe('more nodes, in a ring', () => {
   it.each([
-    { seed: 3, nodes: 5, steps: 250, force: false },
+    { seed: 3, nodes: 5, steps: 180, force: false },
     { seed: 1, nodes: 4, steps: 300, force: true },
   ])('pay each other through each other, crash and close: %o', (options) => {
     const outcome = runNetwork(options)
