@@ -245,3 +245,28 @@ test('a copy with a channel that was never funded, and is forgotten, brings no n
   expect(world.stateOf(ada).copies[ben.id]).toMatchObject({ returned: true, content: copy?.content })
   expect(world.stateOf(ada).foundBackup).toBeUndefined()
 })
+
+test.each(FORMATS)(
+  '%s: a close of our own from before the device was lost is swept after its delay',
+  (format) => {
+    const world = beginning(format, true)
+    const file = exported(world)
+    const [id = ''] = Object.keys(world.stateOf(world.node('ada')).channels)
+    // Nobody hears of it but the chain.
+    for (const node of world.nodes) node.keep.clear()
+    for (const link of world.links) world.cut(link)
+    world.drain()
+    world.command(world.node('ada'), { type: 'closeChannel', channelId: id, force: true })
+    world.settle()
+    world.mine(1)
+    world.settle()
+    loseDevice(world)
+    expect(world.command(world.node('ada'), { type: 'recoverChannels', file })).toMatchObject({ channels: 1 })
+    world.settle()
+    untilSwept(world)
+    expectMoneyBack(world, 122_456n)
+    const close = world.stateOf(world.node('ada')).closes[id]?.close
+    expect(close).toMatchObject({ kind: 'unknown', owner: 'opener' })
+    expect(close?.outputs.some((o) => o.kind === 'toLocal' && o.ours)).toBe(true)
+  },
+)
