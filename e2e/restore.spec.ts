@@ -31,15 +31,21 @@ test('words and the backup file on another device: the peer closes, and the mone
   await other.goto('')
   await button(other, 'Restore a wallet').click()
   await field(other, 'Recovery words').fill(words ?? '')
-  await button(other, 'Continue').click()
-  await expectBalances(other, 0n, BigInt(onchainSat))
-  await go(other, 'Settings')
   const bad = { name: 'cat.png', mimeType: 'image/png', buffer: Buffer.from('not a backup') }
+  await other.getByLabel('Backup file').setInputFiles(bad)
+  await expect(other.getByText('This is no file of this app.')).toBeVisible()
+  await expect(button(other, 'Continue')).toBeDisabled()
+  await other.getByLabel('Backup file').setInputFiles(file)
+  await picture(other, 'restore-with-file')
+  await button(other, 'Continue').click()
+  // Words and file together: Settings says what came of it, and takes files later as well.
+  await expect(other.getByText('1 channel found.')).toBeVisible()
   await other.getByLabel('Backup file').setInputFiles(bad)
   await expect(other.getByText('This backup cannot be used here.')).toBeVisible()
   await other.getByLabel('Backup file').setInputFiles(file)
-  await expect(other.getByText('1 channel found.')).toBeVisible()
+  await expect(other.getByText('Every channel of this copy is in the wallet already.')).toBeVisible()
   await go(other, 'Home')
+  await expectBalances(other, 0n, BigInt(onchainSat))
   // The second, when the peer's close is seen sooner than this is looked at.
   const told = /^(A channel is being brought back|A peer closed a channel by force)\.$/
   await expect(other.getByText(told)).toBeVisible()
