@@ -6,7 +6,8 @@ import { decodeMessage } from '../wire/decode.ts'
 import { encodeFeatures } from '../wire/features.ts'
 import type { Message } from '../wire/messages.ts'
 import { CHANNEL, createGraph } from './graph.ts'
-import { Gossip, type GossipOptions, isGossip } from './gossip.ts'
+import { Gossip, isGossip } from './gossip.ts'
+import type { GossipOptions } from './gossip-types.ts'
 
 const NOW = 1_760_000_000_000
 const SECONDS = NOW / 1000

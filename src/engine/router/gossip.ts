@@ -1,6 +1,6 @@
 import { equalBytes, parseHex, toHex } from '../base/bytes.ts'
-import { NETWORKS, type NetworkName } from '../bitcoin/network.ts'
-import { createFifo, type Fifo } from '../base/fifo.ts'
+import { NETWORKS } from '../bitcoin/network.ts'
+import { createFifo } from '../base/fifo.ts'
 import { decodeMessage } from '../wire/decode.ts'
 import { encodeMessage } from '../wire/encode.ts'
 import { offers } from '../wire/features.ts'
@@ -15,8 +15,28 @@ import {
 } from './announcement.ts'
 import { verifyEcdsa } from '../crypto/curve.ts'
 import { CHANNEL, type Graph, NODE, POLICY } from './graph.ts'
-import { answerIds, answerRange, backlog, type Filter, passes } from './gossip-serve.ts'
+import { answerIds, answerRange, backlog, passes } from './gossip-serve.ts'
 import { Sync } from './gossip-sync.ts'
+import {
+  BURST,
+  MAX_AHEAD_SECONDS,
+  MAX_FOLLOWED,
+  MAX_FORGED,
+  MAX_OUTBOX,
+  MAX_QUEUE,
+  MAX_SERVED,
+  PER_SECOND,
+  PRUNE_SLICE,
+  RESYNC_MS,
+  RETRY_SYNC_MS,
+  SERVED_PER_SECOND,
+  UPDATE_GAP_SECONDS,
+  type GossipEffect,
+  type GossipOptions,
+  type GossipStatus,
+  type GossipVerdict,
+  type Peer,
+} from './gossip-types.ts'
 import { pruneSlice, STALE_SECONDS } from './prune.ts'
 import { Shelf } from './shelf.ts'
 
@@ -25,90 +45,6 @@ import { Shelf } from './shelf.ts'
  * Deterministic, without clock or promises: the host calls `work` in slices between the node's turns, so that payments never wait for
  * gossip. Unlike the other machines it changes in place, like the graph it keeps, and nothing it does touches money.
  */
-
-export interface GossipOptions {
-  readonly network: NetworkName
-  /** Ours, 66 hex digits. */
-  readonly nodeId: string
-  /** Channels of others kept as they came, to serve them on: 0 for a wallet. */
-  readonly shelf?: number
-  /** Others' gossip goes on at most so often (BOLT 7 §Rebroadcasting: 60 s). */
-  readonly flushMs?: number
-  /** Where an earlier run's sync stopped. */
-  readonly nextBlock?: number
-}
-
-export type GossipEffect =
-  | { readonly type: 'send'; readonly nodeId: string; readonly bytes: Uint8Array }
-  | { readonly type: 'hangUp'; readonly nodeId: string; readonly reason: string }
-
-export interface GossipStatus {
-  readonly queued: number
-  readonly sync: 'idle' | 'running' | 'done'
-  readonly syncPeer?: string
-  /** First block that is still to be asked for. */
-  readonly nextBlock: number
-  readonly counts: Readonly<Record<GossipVerdict, number>>
-  readonly signatures: number
-}
-
-/** What became of a message. */
-export type GossipVerdict =
-  | 'accepted'
-  | 'known'
-  | 'stale'
-  | 'future'
-  | 'tooOften'
-  | 'unknownChannel'
-  | 'wrongChain'
-  | 'forged'
-  | 'conflict'
-  | 'full'
-  | 'dropped'
-
-interface Peer {
-  readonly features: Uint8Array
-  readonly queue: Fifo<Uint8Array>
-  filter?: Filter
-  sync?: Sync | undefined
-  /** Whether we asked it for what is new. */
-  following: boolean
-  /** What may still come unasked; fills up with time. */
-  allowance: number
-  allowanceAt: number
-  forged: number
-  /** Channels that it may still be told of on request; fills up with time. */
-  serving: number
-  servingAt: number
-  /** To be sent at the next flush. */
-  outbox: Uint8Array[]
-  flushedAt: number
-  /** A sync with it failed at this time. */
-  failedAt?: number
-}
-
-/** Messages that wait for one peer: a batch's answer, and some. Beyond it they are dropped; they can be asked for again. */
-const MAX_QUEUE = 6_000
-/** Unasked announcements that cost signatures: a burst, and so many a second. */
-const BURST = 2_000
-const PER_SECOND = 10
-/** Two updates of one direction come no closer than this, in seconds, except to switch it off or on. */
-const UPDATE_GAP_SECONDS = 60
-/** A clock may be ahead of ours by so much (seconds). */
-const MAX_AHEAD_SECONDS = 86_400
-/** So many forged messages end a connection. */
-const MAX_FORGED = 3
-/** Peers that we let tell us what is new. */
-const MAX_FOLLOWED = 2
-const RETRY_SYNC_MS = 10 * 60_000
-/** A finished sync is believed for so long; then missing ids are asked for again. */
-const RESYNC_MS = 6 * 3600_000
-/** Channels looked at by one tick's pruning. */
-const PRUNE_SLICE = 5_000
-const MAX_OUTBOX = 4_000
-/** Channels told of on request: a burst, and so many a second. */
-const MAX_SERVED = 60_000
-const SERVED_PER_SECOND = 500
 
 export class Gossip {
   readonly graph: Graph

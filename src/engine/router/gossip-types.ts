@@ -1,0 +1,91 @@
+import type { Fifo } from '../base/fifo.ts'
+import type { NetworkName } from '../bitcoin/network.ts'
+import type { Filter } from './gossip-serve.ts'
+import type { Sync } from './gossip-sync.ts'
+
+/** What crosses the border of the gossip machine, what it keeps of a peer, and its bounds. */
+
+export interface GossipOptions {
+  readonly network: NetworkName
+  /** Ours, 66 hex digits. */
+  readonly nodeId: string
+  /** Channels of others kept as they came, to serve them on: 0 for a wallet. */
+  readonly shelf?: number
+  /** Others' gossip goes on at most so often (BOLT 7 §Rebroadcasting: 60 s). */
+  readonly flushMs?: number
+  /** Where an earlier run's sync stopped. */
+  readonly nextBlock?: number
+}
+
+export type GossipEffect =
+  | { readonly type: 'send'; readonly nodeId: string; readonly bytes: Uint8Array }
+  | { readonly type: 'hangUp'; readonly nodeId: string; readonly reason: string }
+
+export interface GossipStatus {
+  readonly queued: number
+  readonly sync: 'idle' | 'running' | 'done'
+  readonly syncPeer?: string
+  /** First block that is still to be asked for. */
+  readonly nextBlock: number
+  readonly counts: Readonly<Record<GossipVerdict, number>>
+  readonly signatures: number
+}
+
+/** What became of a message. */
+export type GossipVerdict =
+  | 'accepted'
+  | 'known'
+  | 'stale'
+  | 'future'
+  | 'tooOften'
+  | 'unknownChannel'
+  | 'wrongChain'
+  | 'forged'
+  | 'conflict'
+  | 'full'
+  | 'dropped'
+
+/** One connected peer, as the machine keeps it. */
+export interface Peer {
+  readonly features: Uint8Array
+  readonly queue: Fifo<Uint8Array>
+  filter?: Filter
+  sync?: Sync | undefined
+  /** Whether we asked it for what is new. */
+  following: boolean
+  /** What may still come unasked; fills up with time. */
+  allowance: number
+  allowanceAt: number
+  forged: number
+  /** Channels that it may still be told of on request; fills up with time. */
+  serving: number
+  servingAt: number
+  /** To be sent at the next flush. */
+  outbox: Uint8Array[]
+  flushedAt: number
+  /** A sync with it failed at this time. */
+  failedAt?: number
+}
+
+/** Messages that wait for one peer: a batch's answer, and some. Beyond it they are dropped; they can be asked for again. */
+export const MAX_QUEUE = 6_000
+/** Unasked announcements that cost signatures: a burst, and so many a second. */
+export const BURST = 2_000
+export const PER_SECOND = 10
+/** Two updates of one direction come no closer than this, in seconds, except to switch it off or on. */
+export const UPDATE_GAP_SECONDS = 60
+/** A clock may be ahead of ours by so much (seconds). */
+export const MAX_AHEAD_SECONDS = 86_400
+/** So many forged messages end a connection. */
+export const MAX_FORGED = 3
+/** Peers that we let tell us what is new. */
+export const MAX_FOLLOWED = 2
+export const RETRY_SYNC_MS = 10 * 60_000
+/** A finished sync is believed for so long; then missing ids are asked for again. */
+export const RESYNC_MS = 6 * 3600_000
+/** Channels looked at by one tick's pruning. */
+export const PRUNE_SLICE = 5_000
+export const MAX_OUTBOX = 4_000
+/** Channels told of on request: a burst, and so many a second. */
+export const MAX_SERVED = 60_000
+export const SERVED_PER_SECOND = 500
