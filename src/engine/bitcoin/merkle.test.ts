@@ -97,6 +97,22 @@ describe('proofs that are refused', () => {
     expect(merkleRootFromProof(longer, { pos: 0, branch: [] }).ok).toBe(true)
   })
 
+  test('a transaction that hangs below one of 64 bytes', () => {
+    // The block holds a transaction of 64 bytes whose first half is the id of another, made up until it fits.
+    let n = 0
+    let leaf = encodeTx(tx(n, Uint8Array.of(0x51)))
+    while (hash256(leaf)[4] !== 1) leaf = encodeTx(tx(++n, Uint8Array.of(0x51)))
+    const half = new Uint8Array(32)
+    // No script before, one output, a script of four bytes.
+    half.set([0, 0xff, 0xff, 0xff, 0xff, 1], 9)
+    half.set([4, 0x51, 0x51, 0x51, 0x51], 23)
+    const branch = [txidFromBytes(half)]
+    expect(merkleRootFromProof(leaf, { pos: 0, branch })).toEqual({ ok: false, error: 'ambiguous' })
+    const other = half.slice()
+    other[14] = 2
+    expect(merkleRootFromProof(leaf, { pos: 0, branch: [txidFromBytes(other)] }).ok).toBe(true)
+  })
+
   test('bytes that are no transaction', () => {
     expect(merkleRootFromProof(new Uint8Array(64), { pos: 0, branch: [] })).toEqual({
       ok: false,
