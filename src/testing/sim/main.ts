@@ -81,8 +81,8 @@ function tryNetwork(nodes: number): void {
       nodes,
       steps: Number(values.steps),
       force: values.force,
-      // Where crashes are what is wanted, one in seven writes is one.
-      ...(Number(values.crashes) > 0 ? { crashes: 0.15 } : {}),
+      // Where crashes are what is wanted, one in twelve writes is one: more, and little is paid between them.
+      ...(Number(values.crashes) > 0 ? { crashes: 0.08 } : {}),
     })
     for (const [name, n] of Object.entries(outcome.counts)) totals[name] = (totals[name] ?? 0) + n
     if (outcome.problem === undefined) continue
