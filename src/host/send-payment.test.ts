@@ -3,10 +3,24 @@ import { ApiError } from '../contract/errors.ts'
 import type { CommandResult } from '../engine/node/commands.ts'
 import type { NodeState } from '../engine/node/state.ts'
 import type { LoopStatus } from './loop.ts'
-import { createPaymentGate, paymentCommand } from './send-payment.ts'
+import { createPaymentGate, paymentCommand, type PaymentGate } from './send-payment.ts'
+
+interface FakeNode {
+  slots: number
+  now: number
+  readonly asked: string[]
+  phase: LoopStatus<NodeState>['phase']
+  channels: NodeState['channels']
+  status(): LoopStatus<NodeState>
+  busy(busy: boolean): void
+  turn(): void
+  wait(): void
+  watchers(): number
+  readonly gate: PaymentGate
+}
 
 /** A node with a number of slots, and something on its way while `busy`. */
-function fakeNode(slots: number) {
+function fakeNode(slots: number): FakeNode {
   const listeners = new Set<(status: LoopStatus<NodeState>) => void>()
   const timers = new Set<() => void>()
   const channel = (busy: boolean) => ({
@@ -14,11 +28,11 @@ function fakeNode(slots: number) {
     logs: { opener: { entries: [] }, accepter: { entries: [] } },
     outbox: [],
   })
-  const node = {
+  const node: FakeNode = {
     slots,
     now: 0,
-    asked: [] as string[],
-    phase: 'running' as LoopStatus<NodeState>['phase'],
+    asked: [],
+    phase: 'running',
     channels: { a: channel(true) } as unknown as NodeState['channels'],
     status: () => ({ phase: node.phase, state: { channels: node.channels } as NodeState }),
     busy(busy: boolean) {
@@ -28,10 +42,9 @@ function fakeNode(slots: number) {
       for (const listener of listeners) listener(node.status())
     },
     wait() {
-      for (const task of [...timers]) {
-        timers.delete(task)
-        task()
-      }
+      const due = Array.from(timers)
+      timers.clear()
+      for (const task of due) task()
     },
     watchers: () => listeners.size + timers.size,
     gate: createPaymentGate({
@@ -66,7 +79,7 @@ const settle = async () => {
 }
 const SIGNAL = new AbortController().signal
 
-const begin = (node: ReturnType<typeof fakeNode>, invoice: string, signal = SIGNAL) =>
+const begin = (node: FakeNode, invoice: string, signal = SIGNAL) =>
   node.gate.begin(paymentCommand({ invoice, timeoutSeconds: 10 }), signal).then(
     () => 'begun',
     (e: unknown) => (e instanceof ApiError ? e.code : 'defect'),
