@@ -9,7 +9,7 @@ test.each([
   async (_, invoices) => {
     const lines: string[] = []
     // More than an output must hold to be in a transaction at all.
-  const payments = 400
+    const payments = 400
     const figures = await runDemo({
       formats: ['lcp', 'bolt'],
       payments,
