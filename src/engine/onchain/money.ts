@@ -230,8 +230,13 @@ class Walk {
     const counted = this.facts.spenderOf(key)
     if (counted !== undefined) return { ...counted, counted: true, own: true }
     const spend = this.tracked.get(key)?.spend ?? this.state.spends[key]
-    const tx = spend?.confirmed ? txOf(spend) : undefined
+    const tx = spend && txOf(spend)
     if (spend === undefined || tx === undefined) return undefined
+    // One in a mempool may still lose to our own claim of the same output; unless the wallet counts what takes it from there.
+    const followed = tx.outputs.some(
+      (_, vout) => this.facts.spenderOf(outPointKey({ txid: spend.txid, vout })) !== undefined,
+    )
+    if (!spend.confirmed && !followed) return undefined
     return { txid: spend.txid, tx, counted: false, own: this.state.ownTxids.includes(spend.txid) }
   }
 
