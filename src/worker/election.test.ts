@@ -135,10 +135,13 @@ function engine(name: string) {
       let index = 0
       for await (const batch of requests) {
         if (signal.aborted) return
-        yield batch.map(({ invoice }) => ({
+        yield batch.map((request) => ({
           status: 'failed' as const,
           index: index++,
-          error: { code: 'noRoute', message: `${name} ${invoice}` },
+          error: {
+            code: 'noRoute',
+            message: `${name} ${'invoice' in request ? request.invoice : request.destination}`,
+          },
         }))
       }
     },
