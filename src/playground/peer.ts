@@ -6,6 +6,7 @@ import type { Client } from '../contract/procedures.ts'
 import { createClient, type Port, serve } from '../contract/rpc.ts'
 import { receivableMsat, spendableMsat } from '../engine/channel/limits.ts'
 import type { ChannelPolicy } from '../engine/channel/policy.ts'
+import { entries } from '../engine/base/table.ts'
 import { useCiphers } from '../engine/crypto/cipher.ts'
 import { useCurve } from '../engine/crypto/curve.ts'
 import { useHashes } from '../engine/crypto/hash.ts'
@@ -186,7 +187,7 @@ function apiOf(node: Headless, deps: PeerDeps): PeerApi {
     isPaid(bolt11) {
       if (paid.has(bolt11)) return true
       const state = host.running()?.loop.status().state
-      const record = Object.values(state?.invoices ?? {}).find((invoice) => invoice.bolt11 === bolt11)
+      const record = state && entries(state.invoices).find((invoice) => invoice.bolt11 === bolt11)
       if (record?.state === 'paid') paid.add(bolt11)
       return record?.state === 'paid'
     },
