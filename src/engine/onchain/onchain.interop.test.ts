@@ -3,10 +3,12 @@ import { type Bitcoind, startBitcoind } from '../../playground/bitcoind.ts'
 import { createMiner, type Miner } from '../../playground/miner.ts'
 import { fromHex, toHex } from '../base/bytes.ts'
 import { unwrap } from '../base/result.ts'
-import { decodeTx, encodeTx, outputSumSat, txidOf } from '../bitcoin/tx.ts'
+import { sat } from '../base/units.ts'
+import { decodeTx, encodeTx, outputSumSat, sighashMidstate, txidOf, withWitness } from '../bitcoin/tx.ts'
 import { type OutPoint, outPointKey, type Tx } from '../bitcoin/types.ts'
 import { ANCHORS, LCP, STATIC_REMOTEKEY } from '../commitment/formats.ts'
 import type { ClosingSnapshot } from '../commitment/snapshot.ts'
+import { type SweepOutput, sweepInputWeight } from '../commitment/sweeps.ts'
 import { type CommitmentFormat, otherRole, type Role } from '../commitment/types.ts'
 import { BUMP_BLOCKS } from './constants.ts'
 import { closingOutputs } from './project.ts'
@@ -252,4 +254,69 @@ describe.each([STATIC_REMOTEKEY, ANCHORS, LCP])('$name, judged by Bitcoin Core',
       expect(d.events.at(-1)).toMatchObject({ type: 'closeSeen', kind: 'local', height: height + 1 })
     },
   )
+
+  it.runIf(format.anchors)(
+    'a commitment that the peer pins with a large, cheap child on its own anchor still gets our child, and its block',
+    async () => {
+      const w = await world(format, { htlcs: [] })
+      const commitment = w.s.signed('opener', 3n).tx
+      const ours = { outpoint: await fund(WALLET_SCRIPT, 50_000n), valueSat: 50_000n }
+      const theirs = { outpoint: await fund(WALLET_SCRIPT, 200_000n), valueSat: 200_000n }
+      await miner.mine()
+      const height = await w.chain.height()
+      await w.chain.broadcast(commitment)
+      const pin = await pinned(w, commitment, theirs)
+      const ctx = { signer: w.s.signers.opener, feeratePerKw: 5_000, feePayer: testPayer([ours]) }
+      const d = drive(w.chain, createOnchain(w.s.snapshots.opener, height, ctx, commitment), ctx)
+      await d.sync()
+      const child = d.accepted.at(-1)
+      if (child === undefined || txidOf(child) === txidOf(commitment)) throw new Error('no child got in')
+      expect(d.refusals).toEqual([])
+      const mempool = await node.rpc.call<string[]>('getrawmempool')
+      expect(mempool).toEqual(expect.arrayContaining([txidOf(commitment), txidOf(pin), txidOf(child)]))
+      await d.mine(1)
+      expect(d.events.at(-1)).toMatchObject({ type: 'closeSeen', kind: 'local', height: height + 1 })
+    },
+  )
 })
+
+/** Fills what a commitment's descendants may weigh (BIP 125's limits: 101 kvB) with one child at 1 sat/vB, on the accepter's anchor. */
+async function pinned(w: World, commitment: Tx, coin: { outpoint: OutPoint; valueSat: bigint }): Promise<Tx> {
+  const data = new Uint8Array(97_000)
+  const script = new Uint8Array([0x6a, 0x4e, ...new Uint8Array(Uint32Array.of(data.length).buffer), ...data])
+  const anchors = commitment.outputs.flatMap(({ valueSat }, vout) => (valueSat === 330n ? [vout] : []))
+  const output: SweepOutput = { kind: 'anchor', valueSat: sat(330n) }
+  const failures: unknown[] = []
+  for (const vout of anchors) {
+    const outpoint = { txid: txidOf(commitment), vout }
+    const bare: Tx = {
+      version: 2,
+      inputs: [{ outpoint, scriptSig: new Uint8Array(0), sequence: 0xffffffff, witness: [] }],
+      outputs: [{ valueSat: sat(0n), script }],
+      locktime: 0,
+    }
+    const paid = testPayer([coin]).attach({
+      token: 'pin',
+      tx: bare,
+      weight: 4 * (script.length + 70) + sweepInputWeight(output),
+      surplusSat: sat(330n),
+      feeratePerKw: 250,
+      limitSat: sat(coin.valueSat),
+    })
+    if (paid === undefined) throw new Error('the pin costs more than its coin')
+    const unsigned = paid.sign(paid.tx)
+    const pin = withWitness(
+      unsigned,
+      0,
+      w.s.signers.accepter.signSweep(unsigned, 0, output, sighashMidstate(unsigned)),
+    )
+    try {
+      // One anchor is the accepter's: the other one refuses its signature.
+      await node.rpc.call('sendrawtransaction', toHex(encodeTx(pin)))
+      return pin
+    } catch (e) {
+      failures.push(e)
+    }
+  }
+  throw new Error(`no anchor can be pinned: ${failures.join('; ')}`)
+}
