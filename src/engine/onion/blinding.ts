@@ -1,6 +1,7 @@
 import { err, ok, type Result } from '../base/result.ts'
 import { openAead, sealAead } from '../crypto/cipher.ts'
 import { ecdh, isPublicKey, multiplyPoint, multiplyScalars, publicKey } from '../crypto/curve.ts'
+import type { BlindedPath } from './blinded-path.ts'
 import { blindPoint, blindSecret, deriveKey } from './keys.ts'
 
 const NONCE = new Uint8Array(12)
@@ -11,19 +12,6 @@ export interface PathHop {
   /** 33 bytes */
   readonly nodeId: Uint8Array
   readonly data: Uint8Array
-}
-
-/** A hop as the sender sees it: blinded id (33 bytes) and a blob to put in that hop's payload. */
-export interface BlindedHop {
-  readonly blindedNodeId: Uint8Array
-  readonly encryptedRecipientData: Uint8Array
-}
-
-/** BOLT 4 §Route Blinding. */
-export interface BlindedPath {
-  readonly firstNodeId: Uint8Array
-  readonly firstPathKey: Uint8Array
-  readonly hops: readonly BlindedHop[]
 }
 
 /**
@@ -49,7 +37,7 @@ export function createBlindedPath(
     }
   })
   return {
-    path: { firstNodeId: first.nodeId, firstPathKey: pathKeys[0] as Uint8Array, hops: blinded },
+    path: { introduction: { nodeId: first.nodeId }, firstPathKey: pathKeys[0] as Uint8Array, hops: blinded },
     pathKeys,
   }
 }

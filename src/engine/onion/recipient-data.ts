@@ -1,9 +1,9 @@
 import { err, ok, type Result } from '../base/result.ts'
 import { type Msat, msat } from '../base/units.ts'
-import { isPublicKey } from '../crypto/curve.ts'
 import { Reader, Writer } from '../wire/codec.ts'
-import { decoding, refuse, type WireError } from '../wire/errors.ts'
+import { decoding, type WireError } from '../wire/errors.ts'
 import { readTlvs, type TlvRecord, type TlvSchema, tlv, tlvBytes, writeTlvs } from '../wire/tlv.ts'
+import { checkedPoint } from './blinded-path.ts'
 
 /** What a blinded hop charges (BOLT 4 `payment_relay`). */
 export interface PaymentRelay {
@@ -35,13 +35,6 @@ interface Fields {
 /** BOLT 4 `encrypted_data_tlv`, in the clear. `unknown` holds odd records we do not know. */
 export interface RecipientData extends Fields {
   readonly unknown?: readonly TlvRecord[]
-}
-
-/** A point that is used without another look, so it is checked to be on the curve here. */
-function checkedPoint(r: Reader): Uint8Array {
-  const point = r.point()
-  if (!isPublicKey(point)) refuse('bad_value', 'point is not on the curve')
-  return point
 }
 
 const SCHEMA: TlvSchema<Fields> = {
