@@ -7,6 +7,7 @@ import { balanceOf, cautiousTally } from '../channel/log.ts'
 import type { AddUpdate, RemoveUpdate } from '../channel/types.ts'
 import { htlcSettled as invoiceSettled, receiveHtlc, type ReceiveOutcome } from '../payment/incoming.ts'
 import { cancelInvoice, createInvoice, type NewInvoice } from '../payment/invoice-record.ts'
+import type { PayContext } from '../payment/attempt.ts'
 import { failParts, isComplete, partsTick, refused, takeParts } from '../payment/parts.ts'
 import {
   type HtlcPlace,
@@ -14,7 +15,6 @@ import {
   onRefused,
   onRemoved,
   onTimeout,
-  type PayContext,
   resume,
   startPayment,
 } from '../payment/outgoing.ts'

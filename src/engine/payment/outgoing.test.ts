@@ -27,7 +27,6 @@ import { receiveHtlc } from './incoming.ts'
 import type { InvoiceRecord } from './invoice-record.ts'
 import {
   type HtlcPlace,
-  MAX_ATTEMPTS,
   onFulfilled,
   onRefused,
   onRemoved,
@@ -36,6 +35,7 @@ import {
   type StartContext,
   startPayment,
 } from './outgoing.ts'
+import { MAX_ATTEMPTS } from './ends.ts'
 import {
   type Attempt,
   dueAt,

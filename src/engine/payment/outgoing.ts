@@ -1,43 +1,33 @@
 import { equalBytes, fromHex, toHex } from '../base/bytes.ts'
-import { err, invariant, ok, type Result } from '../base/result.ts'
+import { err, invariant, type Result } from '../base/result.ts'
 import { type Msat, msat } from '../base/units.ts'
 import type { NetworkName } from '../bitcoin/network.ts'
-import type { Entropy } from '../crypto/entropy.ts'
 import { sha256 } from '../crypto/hash.ts'
 import { expiresAt, minFinalCltvExpiryDelta } from '../invoice/types.ts'
-import type { Route } from '../router/types.ts'
 import { FEATURES } from '../wire/features.ts'
-import { chooseChannel, refusalFailure } from './choose.ts'
-import { defaultMaxFee, excludedBy, hintsOf, type RouteStep, type RouteWanted } from './attempt-route.ts'
-import { finalCltvDelta, finalCltvExpiry, onionFor } from './onion-for.ts'
-import type {
-  Attempt,
-  PaymentEffect,
-  PaymentEvent,
-  PaymentRecord,
-  PaymentTarget,
-  PaymentTurn,
+import { begin, type PayContext } from './attempt.ts'
+import { defaultMaxFee, hintsOf } from './attempt-route.ts'
+import { refusalFailure } from './choose.ts'
+import { attemptFailed, endAttempt, endPayment } from './ends.ts'
+import {
+  type Attempt,
+  event,
+  isPending,
+  ofRun,
+  type PaymentEffect,
+  type PaymentRecord,
+  type PaymentTarget,
+  type PaymentTurn,
+  pendingAttempt,
+  still,
+  withAttempt,
 } from './payment-record.ts'
 import { checkInvoice, type Payable } from './start.ts'
-import { type ChannelCandidate, failure, type HtlcRemoval, type PaymentFailure } from './types.ts'
-import { type Verdict, verdictOf } from './verdict.ts'
+import { failure, type HtlcRemoval, type PaymentFailure } from './types.ts'
+import { verdictOf } from './verdict.ts'
 
-/** Attempts in one run, whatever failures suggest. */
-export const MAX_ATTEMPTS = 25
 /** Attempts of earlier runs that are kept for the eye. */
 const KEPT_ATTEMPTS = 10
-
-export interface PayContext {
-  /** ms since 1970 */
-  readonly now: number
-  /** Height of the best verified block; 0 while the chain is not known or not caught up with. */
-  readonly height: number
-  readonly entropy: Entropy
-  /** All our channels. */
-  readonly channels: readonly ChannelCandidate[]
-  /** Routes that together bring the amount; without it only direct peers are paid. */
-  readonly findRoutes?: (wanted: RouteWanted) => Result<readonly Route[], PaymentFailure>
-}
 
 export interface StartContext extends PayContext {
   readonly network: NetworkName
@@ -107,132 +97,6 @@ function newRun({ text, invoice, amountMsat }: Payable, ctx: StartContext): Paym
     deadline: ctx.now + ctx.timeoutSeconds * 1000,
     overdue: false,
   }
-}
-
-/** One HTLC to send: through which channel, and by which route where that does not end at our peer. */
-interface Way {
-  readonly channelId: string
-  readonly amountMsat: Msat
-  readonly route?: Route
-}
-
-/** The next attempts of a run: what has not been sent yet, by ways that have not failed in it. */
-export function begin(record: PaymentRecord, ctx: PayContext): Result<PaymentTurn, PaymentFailure> {
-  const ways = waysFor(record, ctx)
-  if (!ways.ok) return ways
-  let turn: PaymentTurn = still(record)
-  for (const way of ways.value) {
-    const sent = send(turn.record, way, ctx)
-    if (!sent.ok) return sent
-    turn = { record: sent.value.record, effects: [...turn.effects, ...sent.value.effects] }
-  }
-  return ok(turn)
-}
-
-/** What the parts on their way do not carry yet. */
-const missingMsat = (record: PaymentRecord): Msat =>
-  msat(pendingOf(record).reduce((left, a) => left - a.amountMsat, record.amountMsat as bigint))
-
-/** What routing may still cost, with the parts on their way. */
-function feeLeft(record: PaymentRecord): Msat {
-  const spent = pendingOf(record).reduce((sum, a) => sum + (a.route?.feeMsat ?? 0n), 0n)
-  return msat((record.maxFeeMsat ?? defaultMaxFee(record.amountMsat)) - spent)
-}
-
-/** A channel with the recipient itself, and else a route, or several where the recipient takes parts. */
-function waysFor(record: PaymentRecord, ctx: PayContext): Result<readonly Way[], PaymentFailure> {
-  const { destination, target } = record
-  const amountMsat = missingMsat(record)
-  const tried = ofRun(record)
-  const without = tried.filter((a) => a.channelBlameless !== true).map((a) => a.channelId)
-  const direct = chooseChannel(ctx.channels, destination, amountMsat, without)
-  if (direct.ok) return ok([{ channelId: direct.value.channelId, amountMsat }])
-  if (ctx.findRoutes === undefined || !mayGoAround(direct.error)) return direct
-  const found = ctx.findRoutes({
-    destination,
-    amountMsat,
-    finalCltvDelta: finalCltvDelta(target.minFinalCltvExpiryDelta),
-    height: ctx.height,
-    maxFeeMsat: feeLeft(record),
-    hints: target.hints ?? [],
-    excluded: excludedBy(tried),
-    without,
-    parts: target.parts === true,
-  })
-  if (found.ok)
-    return ok(
-      found.value.map((route) => ({ channelId: route.channelId, amountMsat: route.amountMsat, route })),
-    )
-  // With a channel to the recipient, what is wrong with that is what the user can do something about.
-  return ctx.channels.some((c) => c.peer === destination) ? direct : found
-}
-
-/** Whether a way round, or several, can help: not where our channel is merely full for now, nor where the amount is no amount. */
-const mayGoAround = ({ code, data }: PaymentFailure): boolean =>
-  code === 'noRoute' ||
-  code === 'peerNotConnected' ||
-  code === 'channelNotOpen' ||
-  (code === 'exceedsSpendable' && data?.['reason'] !== 'inFlight')
-
-function send(record: PaymentRecord, way: Way, ctx: PayContext): Result<PaymentTurn, PaymentFailure> {
-  const { paymentHash, destination, target, nextAttempt: n } = record
-  const { channelId, amountMsat, route } = way
-  const own = finalCltvExpiry(ctx.height, target.minFinalCltvExpiryDelta)
-  const hops: readonly RouteStep[] = route?.hops ?? [
-    { nodeId: destination, scid: 0n, amountMsat, cltvExpiry: own },
-  ]
-  const first = hops[0]
-  invariant(first !== undefined, 'a route has a hop')
-  const hash = fromHex(paymentHash)
-  const onion = onionFor({
-    hops,
-    totalMsat: record.amountMsat,
-    paymentHash: hash,
-    target,
-    entropy: ctx.entropy,
-  })
-  if (!onion.ok)
-    return err(failure('invoiceUnsupported', 'No onion can be made for it.', { reason: onion.error }))
-  const token = `pay/${paymentHash}/${n}`
-  const nodes = hops.map((hop) => hop.nodeId)
-  const attempt: Attempt = {
-    n,
-    token,
-    channelId,
-    hops: nodes,
-    ...(route === undefined || hops.length === 1 ? {} : { route }),
-    amountMsat,
-    cltvExpiry: first.cltvExpiry,
-    height: ctx.height,
-    sharedSecrets: onion.value.sharedSecrets,
-    state: 'pending',
-    startedAt: ctx.now,
-  }
-  return ok({
-    record: { ...record, attempts: [...record.attempts, attempt], nextAttempt: n + 1 },
-    effects: [
-      {
-        type: 'offer',
-        channelId,
-        add: {
-          type: 'add',
-          amountMsat: first.amountMsat,
-          paymentHash: hash,
-          cltvExpiry: first.cltvExpiry,
-          onion: onion.value.packet,
-          token,
-        },
-      },
-      event({
-        type: 'paymentAttempt',
-        paymentHash,
-        attempt: n,
-        channelId,
-        amountMsat,
-        ...(attempt.route === undefined ? {} : { feeMsat: attempt.route.feeMsat, hops: nodes }),
-      }),
-    ],
-  })
 }
 
 /**
@@ -338,102 +202,6 @@ export function resume(record: PaymentRecord, places: HtlcPlaces, now: number): 
   if (next === record || next.state !== 'pending' || isPending(next)) return { record: next, effects }
   const failed = endPayment(next, error, now)
   return { record: failed.record, effects: [...effects, ...failed.effects] }
-}
-
-const still = (record: PaymentRecord): PaymentTurn => ({ record, effects: [] })
-const event = (e: PaymentEvent): PaymentEffect => ({ type: 'event', event: e })
-
-const pendingOf = (record: PaymentRecord): readonly Attempt[] =>
-  record.attempts.filter((a) => a.state === 'pending')
-
-const isPending = (record: PaymentRecord): boolean => record.attempts.some((a) => a.state === 'pending')
-
-const ofRun = (record: PaymentRecord): readonly Attempt[] =>
-  record.attempts.filter((a) => a.n >= record.firstOfRun)
-
-const pendingAttempt = (record: PaymentRecord, token: string): Attempt | undefined =>
-  record.attempts.find((a) => a.token === token && a.state === 'pending')
-
-const withAttempt = (record: PaymentRecord, attempt: Attempt): PaymentRecord => ({
-  ...record,
-  attempts: record.attempts.map((a) => (a.n === attempt.n ? attempt : a)),
-})
-
-function endAttempt(
-  record: PaymentRecord,
-  attempt: Attempt,
-  error: PaymentFailure,
-  now: number,
-  channelBlameless = false,
-  taught: Pick<Attempt, 'blame' | 'lesson'> = {},
-): PaymentTurn {
-  const ended: Attempt = {
-    ...attempt,
-    state: 'failed',
-    error,
-    endedAt: now,
-    ...(channelBlameless ? { channelBlameless } : {}),
-    ...taught,
-  }
-  const { paymentHash } = record
-  const { n, channelId } = attempt
-  return {
-    record: withAttempt(record, ended),
-    effects: [event({ type: 'paymentAttemptFailed', paymentHash, attempt: n, channelId, error })],
-  }
-}
-
-function endPayment(record: PaymentRecord, error: PaymentFailure, now: number): PaymentTurn {
-  // The law of this machine: a failed payment has no HTLC that could still be fulfilled.
-  invariant(!isPending(record), 'a payment failed with an HTLC on its way')
-  const { paymentHash } = record
-  return {
-    record: { ...record, state: 'failed', error, endedAt: now },
-    effects: [event({ type: 'paymentFailed', paymentHash, error })],
-  }
-}
-
-/** An attempt is over without success: the next one, or the end. */
-function attemptFailed(
-  record: PaymentRecord,
-  attempt: Attempt,
-  { error, retry, blame, lesson }: Verdict,
-  ctx: PayContext,
-): PaymentTurn {
-  // Beyond our peer it was not our channel that failed.
-  const blameless = retry === 'again' || blame !== undefined
-  const ended = endAttempt(record, attempt, error, ctx.now, blameless, {
-    ...(blame === undefined ? {} : { blame }),
-    ...(lesson === undefined ? {} : { lesson }),
-  })
-  if (ended.record.state !== 'pending') return ended
-  const next = attemptNext(ended.record, error, retry, ctx)
-  return { record: next.record, effects: [...ended.effects, ...next.effects] }
-}
-
-function attemptNext(
-  record: PaymentRecord,
-  error: PaymentFailure,
-  retry: Verdict['retry'],
-  ctx: PayContext,
-): PaymentTurn {
-  // While parts are on their way the payment lives on, and they may still be taken.
-  const over = (last: PaymentFailure): PaymentTurn =>
-    isPending(record) ? still({ ...record, doomed: last }) : endPayment(record, last, ctx.now)
-  if (record.doomed !== undefined) return over(record.doomed)
-  if (retry === 'never' || ofRun(record).length >= MAX_ATTEMPTS) return over(error)
-  if (ctx.now >= record.deadline)
-    return over(
-      failure('paymentTimedOut', `No attempt succeeded in the time given. ${error.message}`, {
-        ...error.data,
-        lastError: error.code,
-      }),
-    )
-  if (ctx.now >= record.target.expiresAt)
-    return over(failure('invoiceExpired', 'The invoice expired between two attempts.', { ...error.data }))
-  const next = begin(record, ctx)
-  // Why the last attempt failed says more than that there is no other channel.
-  return next.ok ? next.value : over(error)
 }
 
 /** Whether an invoice has a feature, required or optional. */

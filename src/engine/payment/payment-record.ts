@@ -143,3 +143,30 @@ export const paymentOfToken = (token: string): string | undefined =>
 /** When `onDeadline` is due (ms since 1970), or undefined when no more. */
 export const dueAt = (record: PaymentRecord): number | undefined =>
   record.state === 'pending' && !record.overdue ? record.deadline : undefined
+
+/** Nothing changes. */
+export const still = (record: PaymentRecord): PaymentTurn => ({ record, effects: [] })
+/** An event among the effects. */
+export const event = (e: PaymentEvent): PaymentEffect => ({ type: 'event', event: e })
+
+/** Attempts that are not over. */
+export const pendingOf = (record: PaymentRecord): readonly Attempt[] =>
+  record.attempts.filter((a) => a.state === 'pending')
+
+/** Whether any attempt is not over. */
+export const isPending = (record: PaymentRecord): boolean =>
+  record.attempts.some((a) => a.state === 'pending')
+
+/** Attempts of this run. */
+export const ofRun = (record: PaymentRecord): readonly Attempt[] =>
+  record.attempts.filter((a) => a.n >= record.firstOfRun)
+
+/** The attempt with this token, unless it is over. */
+export const pendingAttempt = (record: PaymentRecord, token: string): Attempt | undefined =>
+  record.attempts.find((a) => a.token === token && a.state === 'pending')
+
+/** The record with an attempt as it is now. */
+export const withAttempt = (record: PaymentRecord, attempt: Attempt): PaymentRecord => ({
+  ...record,
+  attempts: record.attempts.map((a) => (a.n === attempt.n ? attempt : a)),
+})
