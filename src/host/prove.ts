@@ -10,7 +10,8 @@ import {
 import { toHex } from '../engine/base/bytes.ts'
 import { sha256 } from '../engine/crypto/hash.ts'
 import type { NodeState } from '../engine/node/state.ts'
-import { CHANNEL, type Graph } from '../engine/router/graph.ts'
+import type { Graph } from '../engine/router/graph.ts'
+import { CHANNEL } from '../engine/router/graph-terms.ts'
 import { applyProof, checkFunding, fundingScriptOf } from '../engine/router/proof.ts'
 import { unpackShortChannelId } from '../engine/wire/short-channel-id.ts'
 

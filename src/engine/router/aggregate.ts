@@ -5,7 +5,7 @@ import { addPoints, CURVE_ORDER, isPublicKey, multiplyPublic, verifySchnorr } fr
 import { taggedHash } from '../crypto/hash.ts'
 import { unknownRequiredBits } from '../wire/features.ts'
 import { fundingProgram } from './announcement.ts'
-import { CHANNEL, type NewChannel } from './graph.ts'
+import { CHANNEL, type NewChannel } from './graph-terms.ts'
 import { checkFunding, type FundingProof, type ProofFault } from './proof.ts'
 
 /**

@@ -5,7 +5,7 @@ import { hash256, sha256 } from '../crypto/hash.ts'
 import { encodeMessage } from '../wire/encode.ts'
 import { supports, unknownRequiredBits } from '../wire/features.ts'
 import type { ChannelAnnouncement, ChannelUpdate, NodeAnnouncement } from '../wire/messages.ts'
-import { CHANNEL, msatNumber, type NewChannel, NODE, type Policy } from './graph.ts'
+import { CHANNEL, msatNumber, type NewChannel, NODE, type Policy } from './graph-terms.ts'
 
 /** The three signed messages of BOLT 7: what their signatures cover, who must have made them, and what they say to the graph. */
 

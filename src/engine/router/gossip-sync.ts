@@ -1,6 +1,7 @@
 import { NETWORKS, type NetworkName } from '../bitcoin/network.ts'
 import type { Message, ReplyChannelRange } from '../wire/messages.ts'
-import { CHANNEL, type Graph } from './graph.ts'
+import type { Graph } from './graph.ts'
+import { CHANNEL } from './graph-terms.ts'
 import { STALE_SECONDS } from './prune.ts'
 
 /**

@@ -14,7 +14,8 @@ import {
   updateSignedBy,
 } from './announcement.ts'
 import { verifyEcdsa } from '../crypto/curve.ts'
-import { CHANNEL, type Graph, NODE, POLICY } from './graph.ts'
+import type { Graph } from './graph.ts'
+import { CHANNEL, NODE, POLICY } from './graph-terms.ts'
 import { answerIds, answerRange, backlog, passes } from './gossip-serve.ts'
 import { Sync } from './gossip-sync.ts'
 import {

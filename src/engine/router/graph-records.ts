@@ -1,5 +1,6 @@
 import { decodeRecord, encodeRecord } from '../records/codec.ts'
-import { CHANNEL, createGraph, type Graph, MAX_CHANNELS, MAX_NODES, NODE, POLICY } from './graph.ts'
+import { createGraph, type Graph } from './graph.ts'
+import { CHANNEL, MAX_CHANNELS, MAX_NODES, NODE, POLICY } from './graph-terms.ts'
 import { emptyHistory, MAX_PAIRS } from './history.ts'
 import type { History, PairHistory } from './types.ts'
 

@@ -1,4 +1,15 @@
 import { parseHex, toHex } from '../base/bytes.ts'
+import {
+  CHANNEL,
+  MAX_CHANNELS,
+  MAX_NODES,
+  type NewChannel,
+  NO_LIMIT_MSAT,
+  NODE,
+  POLICY,
+  type Policy,
+} from './graph-terms.ts'
+import { mix, SlotTable } from './slot-table.ts'
 
 /**
  * The network as announced: nodes, channels, and a policy for each direction of a channel, in typed arrays. About 130 bytes a channel
@@ -10,73 +21,6 @@ import { parseHex, toHex } from '../base/bytes.ts'
  * Half-edges: channel `c` has two, `2c` at its node 1 (the lesser id) and `2c + 1` at its node 2. The policy of index `e` is of the
  * node `ends[e]`, for payments away from it. So the policy that matters for coming to a node over its half-edge `h` is `h ^ 1`.
  */
-
-/** Of `channelFlags`. */
-export const CHANNEL = {
-  /** The slot holds a channel. */
-  used: 1,
-  /** Step 1: its four signatures, or the aggregate of the four keys, were verified by us. */
-  signed: 2,
-  /** Step 2: its funding output was proved to exist, with these keys and this capacity. */
-  proven: 4,
-  /** Step 3: the output was seen unspent. */
-  unspent: 8,
-  /** An even feature bit that we do not know: no payment through it (BOLT 7 §channel_announcement). */
-  unknownFeature: 16,
-  /** Its funding output is spent; forgotten 72 blocks after `spentHeight`. */
-  spent: 32,
-} as const
-
-/** Of `policyFlags`. */
-export const POLICY = { present: 1, disabled: 2 } as const
-
-/** Of `nodeFlags`. */
-export const NODE = {
-  /** A node_announcement was seen. */
-  announced: 1,
-  /** It has an even feature bit that we do not know: no payment through it. */
-  unknownFeature: 2,
-  basicMpp: 4,
-  keysend: 8,
-  used: 16,
-} as const
-
-/** Most msat that a policy can state here: 2^53 − 1. Above it limits are none. */
-export const NO_LIMIT_MSAT = Number.MAX_SAFE_INTEGER
-
-/** Bounds: ten times today's network, so that nobody can fill a phone with announcements. */
-export const MAX_CHANNELS = 500_000
-export const MAX_NODES = 200_000
-
-/** What a channel_update says, in numbers. */
-export interface Policy {
-  /** Seconds since 1970. */
-  readonly timestamp: number
-  readonly disabled: boolean
-  readonly cltvExpiryDelta: number
-  readonly feeBaseMsat: number
-  readonly feeProportionalMillionths: number
-  /** msat, exact up to 2^53 − 1, which stands for all above it too. */
-  readonly htlcMinimumMsat: number
-  readonly htlcMaximumMsat: number
-}
-
-/** What a channel_announcement says, and what was proved of it. */
-export interface NewChannel {
-  readonly scid: bigint
-  /** 33 bytes each, the lesser first. */
-  readonly nodeId1: Uint8Array
-  readonly nodeId2: Uint8Array
-  /** sat; 0 while unproven. */
-  readonly capacitySat: number
-  /** SHA256 of the 2-of-2 script (32 bytes): what its funding output must pay to. */
-  readonly witnessProgram: Uint8Array
-  readonly flags: number
-}
-
-/** Numbers of a 53-bit float from a u64; what is above it is no limit. */
-export const msatNumber = (msat: bigint): number =>
-  msat > BigInt(NO_LIMIT_MSAT) ? NO_LIMIT_MSAT : Number(msat)
 
 export class Graph {
   /** Changes with every change: caches of searches compare it. */
@@ -122,8 +66,8 @@ export class Graph {
   readonly dirtyChannels = new Set<number>()
   readonly dirtyPolicies = new Set<number>()
 
-  #nodeTable = new Int32Array(4096).fill(-1)
-  #channelTable = new Int32Array(4096).fill(-1)
+  readonly #nodesById: SlotTable
+  readonly #channelsById: SlotTable
   #freeNodes: number[] = []
   #freeChannels: number[] = []
   readonly #seed: number
@@ -131,19 +75,17 @@ export class Graph {
   /** @param seed any 32 bits, drawn by the host: nobody can choose ids that collide in the tables */
   constructor(seed = 0x5eed) {
     this.#seed = seed | 0
+    this.#nodesById = new SlotTable((slot) => this.#hashNode(this.nodeIds, 33 * slot))
+    this.#channelsById = new SlotTable((slot) =>
+      this.#hashScid(this.scidHigh[slot] as number, this.scidLow[slot] as number),
+    )
   }
 
   // ── looking up ──
 
   /** The slot of a node (33 bytes), or −1. */
   nodeAt(id: Uint8Array): number {
-    const table = this.#nodeTable
-    const mask = table.length - 1
-    for (let at = this.#hashNode(id, 0) & mask; ; at = (at + 1) & mask) {
-      const slot = table[at] as number
-      if (slot === -1) return -1
-      if (sameId(this.nodeIds, 33 * slot, id)) return slot
-    }
+    return this.#nodesById.find(this.#hashNode(id, 0), (slot) => sameId(this.nodeIds, 33 * slot, id))
   }
 
   /** The slot of a node by its 66 hex digits, or −1. */
@@ -161,13 +103,10 @@ export class Graph {
   channelAt(scid: bigint): number {
     const high = Number((scid >> 32n) & 0xffff_ffffn)
     const low = Number(scid & 0xffff_ffffn)
-    const table = this.#channelTable
-    const mask = table.length - 1
-    for (let at = this.#hashScid(high, low) & mask; ; at = (at + 1) & mask) {
-      const slot = table[at] as number
-      if (slot === -1) return -1
-      if (this.scidHigh[slot] === high && this.scidLow[slot] === low) return slot
-    }
+    return this.#channelsById.find(
+      this.#hashScid(high, low),
+      (slot) => this.scidHigh[slot] === high && this.scidLow[slot] === low,
+    )
   }
 
   scid(slot: number): bigint {
@@ -228,8 +167,8 @@ export class Graph {
       this.policyTime.byteLength * 3 +
       this.cltvDelta.byteLength +
       this.htlcMinimum.byteLength * 2 +
-      this.#nodeTable.byteLength +
-      this.#channelTable.byteLength
+      this.#nodesById.bytes +
+      this.#channelsById.bytes
     )
   }
 
@@ -261,13 +200,13 @@ export class Graph {
     this.#link(2 * slot + 1, node2)
     this.policyFlags[2 * slot] = 0
     this.policyFlags[2 * slot + 1] = 0
-    this.#putChannel(slot)
+    this.#channelsById.put(slot, this.channelCount)
   }
 
   /** Takes a channel out, and nodes that have no other. */
   removeChannel(slot: number): void {
     if (!this.has(slot, CHANNEL.used)) return
-    this.#takeChannel(slot)
+    this.#channelsById.take(slot)
     this.touchChannel(slot)
     this.dirtyPolicies.add(slot)
     this.channelFlags[slot] = 0
@@ -324,7 +263,7 @@ export class Graph {
     this.nodeFlags[slot] = NODE.used
     this.nodeTime[slot] = 0
     this.aliases.fill(0, 32 * slot, 32 * slot + 32)
-    this.#putNode(slot)
+    this.#nodesById.put(slot, this.nodeCount)
   }
 
   /** After loading: which slots are free. Nodes without a channel go. */
@@ -373,7 +312,7 @@ export class Graph {
   }
 
   #dropNode(slot: number): void {
-    this.#takeNode(slot)
+    this.#nodesById.take(slot)
     this.nodeFlags[slot] = 0
     this.nodeCount--
     this.dirtyNodes.add(slot)
@@ -395,39 +334,6 @@ export class Graph {
 
   #hashScid(high: number, low: number): number {
     return mix(mix(this.#seed ^ high) ^ low) >>> 0
-  }
-
-  #putNode(slot: number): void {
-    if (2 * this.nodeCount > this.#nodeTable.length) {
-      this.#nodeTable = new Int32Array(2 * this.#nodeTable.length).fill(-1)
-      for (let n = 0; n < this.nodeSlots; n++) {
-        if (n !== slot && ((this.nodeFlags[n] as number) & NODE.used) !== 0)
-          insert(this.#nodeTable, this.#hashNode(this.nodeIds, 33 * n), n)
-      }
-    }
-    insert(this.#nodeTable, this.#hashNode(this.nodeIds, 33 * slot), slot)
-  }
-
-  #putChannel(slot: number): void {
-    if (2 * this.channelCount > this.#channelTable.length) {
-      this.#channelTable = new Int32Array(2 * this.#channelTable.length).fill(-1)
-      for (let c = 0; c < this.channelSlots; c++) {
-        if (c !== slot && this.has(c, CHANNEL.used)) insert(this.#channelTable, this.#hashOfChannel(c), c)
-      }
-    }
-    insert(this.#channelTable, this.#hashOfChannel(slot), slot)
-  }
-
-  #hashOfChannel(slot: number): number {
-    return this.#hashScid(this.scidHigh[slot] as number, this.scidLow[slot] as number)
-  }
-
-  #takeNode(slot: number): void {
-    remove(this.#nodeTable, slot, (n) => this.#hashNode(this.nodeIds, 33 * n))
-  }
-
-  #takeChannel(slot: number): void {
-    remove(this.#channelTable, slot, (c) => this.#hashOfChannel(c))
   }
 
   #growNodes(slots: number): void {
@@ -476,33 +382,4 @@ function grown<T extends Uint8Array | Uint16Array | Uint32Array | Int32Array | F
 function sameId(ids: Uint8Array, at: number, id: Uint8Array): boolean {
   for (let i = 0; i < 33; i++) if (ids[at + i] !== id[i]) return false
   return true
-}
-
-function mix(h: number): number {
-  let x = Math.imul(h ^ (h >>> 16), 0x7feb352d)
-  x = Math.imul(x ^ (x >>> 15), 0x846ca68b)
-  return x ^ (x >>> 16)
-}
-
-function insert(table: Int32Array, hash: number, slot: number): void {
-  const mask = table.length - 1
-  let at = hash & mask
-  while (table[at] !== -1) at = (at + 1) & mask
-  table[at] = slot
-}
-
-/** Takes a slot out of an open table and moves up what it had pushed on. */
-function remove(table: Int32Array, slot: number, hashOf: (slot: number) => number): void {
-  const mask = table.length - 1
-  let hole = hashOf(slot) & mask
-  while (table[hole] !== slot) hole = (hole + 1) & mask
-  for (let at = (hole + 1) & mask; table[at] !== -1; at = (at + 1) & mask) {
-    const home = hashOf(table[at] as number) & mask
-    // Whether `home` lies outside the stretch from the hole (exclusive) to `at`.
-    if (((at - home) & mask) >= ((at - hole) & mask)) {
-      table[hole] = table[at] as number
-      hole = at
-    }
-  }
-  table[hole] = -1
 }

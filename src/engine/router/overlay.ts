@@ -1,5 +1,5 @@
 import type { Graph } from './graph.ts'
-import { msatNumber, NO_LIMIT_MSAT } from './graph.ts'
+import { msatNumber, NO_LIMIT_MSAT } from './graph-terms.ts'
 import type { LocalChannel, PairHistory, PathRequest } from './types.ts'
 
 /** An edge that is not in the graph: of a route hint, or a blinded path as a whole. */

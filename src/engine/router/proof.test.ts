@@ -17,7 +17,8 @@ import {
   provenDigest,
 } from './aggregate.ts'
 import { fundingProgram } from './announcement.ts'
-import { CHANNEL, createGraph } from './graph.ts'
+import { createGraph } from './graph.ts'
+import { CHANNEL } from './graph-terms.ts'
 import { applyProof, checkFunding, fundingScriptOf } from './proof.ts'
 
 const chainHash = NETWORKS.regtest.chainHash

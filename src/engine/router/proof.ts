@@ -5,7 +5,8 @@ import { type MerkleProof, merkleRootFromProof } from '../bitcoin/merkle.ts'
 import { decodeTx } from '../bitcoin/tx.ts'
 import type { Txid } from '../bitcoin/types.ts'
 import { unpackShortChannelId } from '../wire/short-channel-id.ts'
-import { CHANNEL, type Graph } from './graph.ts'
+import type { Graph } from './graph.ts'
+import { CHANNEL } from './graph-terms.ts'
 
 /**
  * The second step of believing a channel: that its funding output is in the chain that we verified, pays to the two keys, and holds so

@@ -1,4 +1,5 @@
-import { CHANNEL, type Graph, POLICY } from './graph.ts'
+import type { Graph } from './graph.ts'
+import { CHANNEL, POLICY } from './graph-terms.ts'
 
 /** BOLT 7 §Recommendation on Pruning Stale Entries: two weeks, in seconds. */
 export const STALE_SECONDS = 1_209_600

@@ -1,5 +1,6 @@
 import { feeFor } from './fees.ts'
-import { CHANNEL, type Graph, NODE, POLICY } from './graph.ts'
+import type { Graph } from './graph.ts'
+import { CHANNEL, NODE, POLICY } from './graph-terms.ts'
 import { Heap } from './heap.ts'
 import { probabilityOf } from './history.ts'
 import { type Overlay, pairSlot } from './overlay.ts'

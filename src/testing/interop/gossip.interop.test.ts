@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { CHANNEL, type Graph } from '../../engine/router/graph.ts'
+import type { Graph } from '../../engine/router/graph.ts'
+import { CHANNEL } from '../../engine/router/graph-terms.ts'
 import { type Headless, startHeadless } from '../../playground/peer.ts'
 import type { LdkNode } from '../ldk/types.ts'
 import { createStage, pay, type Stage, until } from './stage.ts'

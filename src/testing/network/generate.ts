@@ -1,5 +1,6 @@
 import { compareBytes } from '../../engine/base/bytes.ts'
-import { CHANNEL, createGraph, type Graph } from '../../engine/router/graph.ts'
+import { createGraph, type Graph } from '../../engine/router/graph.ts'
+import { CHANNEL } from '../../engine/router/graph-terms.ts'
 import { type Random, seeded } from '../random.ts'
 
 /**
