@@ -70,6 +70,31 @@ describe('what is kept back, and proved by another', () => {
   })
 })
 
+describe('a newest block that is stated', () => {
+  test('and never shown is a doubt', () => {
+    const { bad, good } = setup()
+    bad.fault = only('tipHash', 'ee'.repeat(32))
+    const d = new Driver({ bad, good })
+    d.run(1_000)
+    expect(stateOf(d, 'bad')).toMatchObject({ doubt: expect.stringContaining('states a newest block') })
+  })
+
+  test('while the blocks up to the one before are on their way: asked for next, and no doubt', () => {
+    const { node, good } = setup()
+    // Of a server whose lists are slower than its word, while somebody asks for everything anew.
+    const d = new Driver({ good }, { latencyMs: ({ kind }) => (kind === 'blocks' ? 400 : 20) })
+    d.run(2_000)
+    for (let i = 0; i < 8; i++) {
+      node.mine()
+      d.input({ type: 'refresh' })
+      d.run(100)
+    }
+    d.run(2_000)
+    expect(d.last('tip')?.height).toBe(38)
+    expect(stateOf(d, 'good')).toMatchObject({ state: 'ok', doubt: null, lies: 0 })
+  })
+})
+
 describe('a server that swallows what it is given', () => {
   const swallow = (r: EsploraRequest) => {
     if (r.kind === 'broadcast') return value(txidOf(funding()))

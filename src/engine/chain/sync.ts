@@ -171,10 +171,10 @@ function finish(turn: Turn, url: string): void {
   const sync = findServer(turn.state, url)?.sync
   if (!sync || sync.targetHeight === null || sync.targetHeight > turn.state.headers.tip.height) return
   patchServer(turn, url, { sync: null })
-  // Its newest blocks are ours, and the one that it calls its newest is not among them. Now and then one came in between.
+  // Its newest blocks are ours, and the one that it called its newest is not among them. Now and then one came in between. What it
+  // has come to call so meanwhile is looked for by the next sync.
   const { headers, config } = turn.state
-  const claimed = findServer(turn.state, url)?.claimed ?? null
-  if (claimed !== null && heightOf(headers, claimed, config.maxReorg) === undefined)
+  if (heightOf(headers, sync.target, config.maxReorg) === undefined)
     doubted(turn, url, 'states a newest block that it does not show')
 }
 

@@ -35,8 +35,10 @@ export interface Trial {
 export interface Verdict {
   readonly attack: string
   readonly seats: string
-  /** How the worst server was shown in the end; `unnoticed`: not at all. */
-  readonly shown: Shown | 'unnoticed'
+  /** How the worst server was shown in the end; `unnoticed`: not at all; `unasked`: it was never asked anything that it lies about. */
+  readonly shown: Shown | 'unnoticed' | 'unasked'
+  /** How an honest server was blamed; empty: not at all. */
+  readonly blamed: string
   /** What the wallet said of it. */
   readonly words: string
   /** Beside an honest server: the deposit, the close, its sweep and our payment all came about. */
@@ -68,6 +70,9 @@ interface Wallet {
   sent: string
   worst: Shown | 'unnoticed'
   words: string
+  /** False answers given. */
+  answers: number
+  blamed: string
 }
 
 const GRAVITY: Readonly<Record<Shown | 'unnoticed', number>> = {
@@ -108,7 +113,7 @@ async function startWallet(
   })
   const client = localClient(host)
   await client.createWallet({})
-  return { trial, bad, host, client, sent: '', worst: 'unnoticed', words: '' }
+  return { trial, bad, host, client, sent: '', worst: 'unnoticed', words: '', answers: 0, blamed: '' }
 }
 
 /** What the wallet says of its bad servers, now: the gravest is kept. */
@@ -116,7 +121,11 @@ function listen(wallet: Wallet): void {
   const chain = wallet.host.running()?.loop.status().state.chain
   const urls = new Set(wallet.bad.map((server) => server.url))
   for (const server of chain?.servers ?? []) {
-    if (!urls.has(server.url)) continue
+    if (!urls.has(server.url)) {
+      if (server.lies > 0) wallet.blamed = `lie: ${server.lastError ?? ''}`
+      else if (server.doubt !== null) wallet.blamed ||= `doubt: ${server.doubt}`
+      continue
+    }
     const how = shownAs(server)
     if (GRAVITY[how] <= GRAVITY[wallet.worst]) continue
     wallet.worst = how
@@ -271,15 +280,17 @@ export async function runTrials(
       const missing = honest ? await lacks(state, wallet) : []
       const believed = await falsehoods(state, wallet)
       const { attack, seats } = wallet.trial
+      const { blamed } = wallet
       verdicts.push({
         attack: attack.name,
         seats: seats.join(' '),
-        shown: wallet.worst,
+        shown: wallet.worst === 'unnoticed' && wallet.answers === 0 ? 'unasked' : wallet.worst,
+        blamed,
         words: wallet.words,
         followed: honest && missing.length === 0,
         believed,
         missing,
-        caught: missing.length === 0 && believed.length === 0 && (honest ? isShown(wallet) : true),
+        caught: missing.length === 0 && believed.length === 0 && isShown(wallet) && !blamed.startsWith('lie'),
       })
     }
     return verdicts
@@ -293,7 +304,8 @@ export async function runTrials(
   }
 
   function isShown(wallet: Wallet): boolean {
-    return !wallet.trial.seats.includes('good') || isCaught(wallet.trial, wallet.worst)
+    if (!wallet.trial.seats.includes('good') || wallet.answers === 0) return true
+    return isCaught(wallet.trial, wallet.worst)
   }
 
   function arm(wallet: Wallet, heightThen: number): void {
@@ -311,7 +323,11 @@ export async function runTrials(
         memory: new Map(),
       }
       const { tamper } = wallet.trial.attack
-      server.tamper = async (asked, honest) => (await tamper(asked, honest, spoils)) ?? honest()
+      server.tamper = async (asked, honest) => {
+        const answer = await tamper(asked, honest, spoils)
+        if (answer !== undefined) wallet.answers += 1
+        return answer ?? honest()
+      }
     }
   }
 

@@ -15,6 +15,9 @@ const { values } = parseArgs({
     beside: { type: 'boolean', default: false },
     /** Wallets at once. */
     batch: { type: 'string', default: '24' },
+    /** Only this many trials from this one on: a part of a long run. */
+    from: { type: 'string', default: '0' },
+    count: { type: 'string', default: '100000' },
   },
 })
 
@@ -32,9 +35,11 @@ const SEATS: readonly (readonly Seat[])[] = values.all
       ['bad', 'bad'],
     ]
 
-const trials: Trial[] = ATTACKS.filter(({ name }) => name.includes(values.only)).flatMap((attack) =>
-  SEATS.filter((seats) => !values.beside || seats.includes('good')).map((seats) => ({ attack, seats })),
-)
+const trials: Trial[] = ATTACKS.filter(({ name }) => name.includes(values.only))
+  .flatMap((attack) =>
+    SEATS.filter((seats) => !values.beside || seats.includes('good')).map((seats) => ({ attack, seats })),
+  )
+  .slice(Number(values.from), Number(values.from) + Number(values.count))
 const verdicts: Verdict[] = []
 const size = Number(values.batch)
 for (let i = 0; i < trials.length; i += size) {
@@ -51,7 +56,8 @@ function lineOf(v: Verdict): string {
     ', ',
   )
   const words = v.words === '' ? '' : ` (${v.words.slice(0, 90)})`
-  return `${v.caught ? ' ' : '!'} ${v.attack} [${v.seats}]: ${v.shown}${words} ${trouble}`
+  const blamed = v.blamed === '' ? '' : ` blamed an honest server: ${v.blamed}`
+  return `${v.caught ? ' ' : '!'} ${v.attack} [${v.seats}]: ${v.shown}${words} ${trouble}${blamed}`
 }
 
 const bad = verdicts.filter((v) => !v.caught)
@@ -61,7 +67,9 @@ const summary = {
   tried: verdicts.length,
   caught: verdicts.length - bad.length,
   besideAnHonestServer: beside.length,
-  named: beside.filter((v) => v.shown !== 'unnoticed').length,
+  named: beside.filter((v) => v.shown !== 'unnoticed' && v.shown !== 'unasked').length,
+  neverAsked: beside.filter((v) => v.shown === 'unasked').length,
+  honestBlamed: verdicts.filter((v) => v.blamed !== '').length,
   followed: beside.filter((v) => v.followed).length,
   believedFalsehoods: verdicts.reduce((n, v) => n + v.believed.length, 0),
 }

@@ -1,5 +1,5 @@
 import { chainConfig } from '../config.ts'
-import type { EsploraResult } from '../esplora.ts'
+import type { EsploraRequest, EsploraResult } from '../esplora.ts'
 import type { HeaderChain } from '../headers.ts'
 import { chainStep, initialChain } from '../step.ts'
 import type { ChainConfig, ChainEvent, ChainInput, ChainState } from '../types.ts'
@@ -22,19 +22,20 @@ export class Driver {
   private queue: Scheduled[] = []
   private wakeAt = Number.POSITIVE_INFINITY
   private readonly servers: Readonly<Record<string, FakeEsplora>>
-  private readonly latencyMs: number
+  private readonly latencyMs: (request: EsploraRequest) => number
 
   constructor(
     servers: Readonly<Record<string, FakeEsplora>>,
     options: {
       readonly config?: Partial<ChainConfig>
       readonly headers?: HeaderChain
-      readonly latencyMs?: number
+      readonly latencyMs?: number | ((request: EsploraRequest) => number)
       readonly now?: number
     } = {},
   ) {
     this.servers = servers
-    this.latencyMs = options.latencyMs ?? 20
+    const { latencyMs = 20 } = options
+    this.latencyMs = typeof latencyMs === 'number' ? () => latencyMs : latencyMs
     this.now = options.now ?? 1_900_000_000_000
     this.state = initialChain({ ...chainConfig('regtest'), ...options.config }, options.headers)
     for (const url of Object.keys(servers)) this.input({ type: 'addServer', url })
@@ -51,14 +52,14 @@ export class Driver {
       if (effect.type === 'wakeAt') this.wakeAt = effect.ms
       else if (effect.type === 'request') {
         const result = this.servers[effect.server]?.answer(effect.request) ?? 'silence'
-        if (result !== 'silence') this.answer(effect.id, result)
+        if (result !== 'silence') this.answer(effect.id, result, this.latencyMs(effect.request))
       }
     }
     return step.events
   }
 
-  private answer(id: number, result: EsploraResult): void {
-    this.queue.push({ at: this.now + this.latencyMs, input: { type: 'response', id, result } })
+  private answer(id: number, result: EsploraResult, latencyMs: number): void {
+    this.queue.push({ at: this.now + latencyMs, input: { type: 'response', id, result } })
   }
 
   /** Lets `ms` pass: answers arrive and timers fire in order. */
