@@ -84,7 +84,7 @@ export function bumpFee(
   const confirmed = spendableCoins(state, context.tipHeight, false)
   const funded =
     fund(required, recipients, change.script, feeratePerKw) ??
-    chooseCoins(state, confirmed, recipients, change.script, feeratePerKw, required)
+    chooseCoins(confirmed, recipients, change.script, feeratePerKw, required)
   if (funded === undefined) return err({ code: 'no_coins_for_fee' })
   const paid = required.reduce((n, i) => n + i.valueSat, 0n)
   const oldFee = known.feeSat ?? paid - known.tx.outputs.reduce((n, o) => n + o.valueSat, 0n)

@@ -1,10 +1,10 @@
 import { HARDENED_OFFSET, HDKey } from '@scure/bip32'
-import { taprootTweakPrivKey, taprootTweakPubkey } from '@scure/btc-signer/utils.js'
 import { concat, toHex, utf8 } from '../base/bytes.ts'
 import { invariant } from '../base/result.ts'
 import { addressFromScript } from '../bitcoin/address.ts'
 import type { Network } from '../bitcoin/network.ts'
 import { p2tr, p2wpkh } from '../bitcoin/script.ts'
+import { taprootOutputKey, taprootOutputSecret } from '../bitcoin/taproot.ts'
 import { hkdf } from '../crypto/hash.ts'
 import type { Entropy } from '../crypto/entropy.ts'
 
@@ -104,7 +104,7 @@ export function walletKeys(seed: Uint8Array, network: Network): WalletKeys {
     if (cached !== undefined) return cached
     const point = publicOf(node(path))
     // BIP 86: the output key commits to no script at all, which is a tweak with an empty merkle root.
-    const key = path.purpose === 84 ? point : taprootTweakPubkey(point.slice(1), new Uint8Array(0))[0]
+    const key = path.purpose === 84 ? point : taprootOutputKey(point.slice(1))
     if (publicKeys.size >= MAX_CACHED) publicKeys.clear()
     publicKeys.set(name, key)
     return key
@@ -124,7 +124,7 @@ export function walletKeys(seed: Uint8Array, network: Network): WalletKeys {
     },
     secret(path) {
       const secret = secretOf(node(path))
-      return path.purpose === 84 ? secret : taprootTweakPrivKey(secret)
+      return path.purpose === 84 ? secret : taprootOutputSecret(secret)
     },
   }
 }

@@ -1,12 +1,8 @@
-import { selectUTXO } from '@scure/btc-signer/utxo.js'
-import { compareBytes, fromHex, toHex } from '../base/bytes.ts'
-import { invariant } from '../base/result.ts'
+import { compareBytes } from '../base/bytes.ts'
 import { type Sat, sat } from '../base/units.ts'
-import { addressFromScript } from '../bitcoin/address.ts'
-import { NETWORKS } from '../bitcoin/network.ts'
 import { dustLimitSat } from '../bitcoin/script.ts'
-import { SEQUENCE_RBF, weightOf } from '../bitcoin/tx.ts'
-import { type OutPoint, outPointKey, type Tx, type TxInput, type TxOutput } from '../bitcoin/types.ts'
+import { compactSizeLength, SEQUENCE_RBF, weightOf } from '../bitcoin/tx.ts'
+import type { OutPoint, Tx, TxInput, TxOutput } from '../bitcoin/types.ts'
 import type { KeyPath } from './keys.ts'
 import { type Coin, isMature, ledgerOf, reservedOutpoints } from './ledger.ts'
 import type { SpendInput, WalletState } from './types.ts'
@@ -132,13 +128,12 @@ export function fund(
 }
 
 /**
- * Chooses among `coins` (from `spendableCoins`) what pays for the outputs. The library's selection proposes an exact match
- * and an accumulation from the largest; the cheaper of the two counts, the later cost of spending change included. Where
- * neither suffices everything economic is tried, as the library rounds to virtual bytes and an exact Max has no slack.
+ * Chooses among `coins` (from `spendableCoins`) what pays for the outputs. Two proposals: coins whose sum comes so close that no change
+ * is worth an output, and an accumulation from the largest; the cheaper of the two counts, the later cost of spending change included.
+ * Where neither suffices everything economic is tried.
  * @param required inputs that must be there (a replacement's)
  */
 export function chooseCoins(
-  state: WalletState,
   coins: readonly Coin[],
   outputs: readonly TxOutput[],
   changeScript: Uint8Array,
@@ -149,8 +144,10 @@ export function chooseCoins(
     .filter((c) => isEconomic(c, feeratePerKw))
     .slice(0, MAX_INPUTS - required.length)
     .map(toInput)
-  const proposals = (['exactBiggest/accumBiggest', 'accumBiggest'] as const).flatMap((strategy) => {
-    const chosen = propose(state, economic, outputs, changeScript, feeratePerKw, required, strategy)
+  // What a sum may be above what is asked for when no change comes of it.
+  const slack = dustLimitSat(changeScript)
+  const proposals = [slack, undefined].flatMap((most) => {
+    const chosen = accumulate(economic, outputs, feeratePerKw, required, most)
     const funded = chosen && fund(chosen, outputs, changeScript, feeratePerKw)
     return funded === undefined ? [] : [funded]
   })
@@ -168,51 +165,36 @@ export const toInput = ({ outpoint, valueSat, script, path }: SpendInput): Spend
 })
 
 /**
- * The library's choice. It knows whole satoshi a virtual byte only; with every amount times 250 its unit becomes exactly
- * our sat per 1000 weight (21 million bitcoin times 250 still fits its 64 bits).
+ * Coins from the most valuable on (after the fee for spending each), until they pay for outputs and fee without change; undefined when
+ * all of them do not. With `slack`, coins that would bring the sum further above that are passed over.
  */
-function propose(
-  state: WalletState,
+function accumulate(
   economic: readonly SpendInput[],
   outputs: readonly TxOutput[],
-  changeScript: Uint8Array,
   feeratePerKw: number,
   required: readonly SpendInput[],
-  strategy: 'exactBiggest/accumBiggest' | 'accumBiggest',
+  slack: bigint | undefined,
 ): readonly SpendInput[] | undefined {
-  const network = NETWORKS[state.network]
-  const changeAddress = addressFromScript(changeScript, network)
-  invariant(changeAddress !== undefined, 'an address for our own change')
-  const scale = (value: Sat): bigint => value * 250n
-  const candidate = ({ outpoint, valueSat, script, path }: SpendInput) => ({
-    txid: fromHex(outpoint.txid),
-    index: outpoint.vout,
-    witnessUtxo: { script, amount: scale(valueSat) },
-    // For the size estimate only: any valid x-only key stands for the internal one.
-    ...(path.purpose === 86 ? { tapInternalKey: script.slice(2) } : {}),
-  })
-  const result = selectUTXO(
-    economic.map(candidate),
-    outputs.map(({ script, valueSat }) => ({ script, amount: scale(valueSat) })),
-    strategy,
-    {
-      feePerByte: BigInt(feeratePerKw),
-      changeAddress,
-      network: { ...network, wif: 0 },
-      requiredInputs: required.map(candidate),
-      dust: scale(dustLimitSat(changeScript)),
-      dustRelayFeeRate: 1n,
-      bip69: false,
-      createTx: false,
-      allowUnknownOutputs: true,
-      disableScriptCheck: true,
-    },
-  )
-  if (result === undefined) return undefined
-  const byKey = new Map([...economic, ...required].map((i) => [outPointKey(i.outpoint), i]))
-  return result.inputs.flatMap((chosen) => {
-    const txid = chosen.txid
-    const input = txid && byKey.get(outPointKey({ txid: toHex(txid), vout: chosen.index ?? -1 }))
-    return input ? [input] : []
-  })
+  // All but the inputs; marker and flag weigh 2.
+  const frame = signedWeight([], outputs) - 4 * compactSizeLength(0) + 2
+  const weigh = (inputs: number, ofInputs: number): number => frame + 4 * compactSizeLength(inputs) + ofInputs
+  const target = total(outputs)
+  const chosen = [...required]
+  let ofInputs = required.reduce((n, i) => n + inputWeight(i), 0)
+  let sum = total(required)
+  if (chosen.length > 0 && sum >= target + feeFor(weigh(chosen.length, ofInputs), feeratePerKw)) return chosen
+  const worth = (i: SpendInput): bigint => i.valueSat - feeFor(inputWeight(i), feeratePerKw)
+  const byWorth = economic
+    .map((input) => ({ input, worth: worth(input) }))
+    .sort((a, b) => (a.worth === b.worth ? 0 : a.worth > b.worth ? -1 : 1))
+  for (const { input } of byWorth) {
+    const weight = weigh(chosen.length + 1, ofInputs + inputWeight(input))
+    const needed = target + feeFor(weight, feeratePerKw)
+    if (slack !== undefined && sum + input.valueSat > needed + slack) continue
+    chosen.push(input)
+    ofInputs += inputWeight(input)
+    sum += input.valueSat
+    if (sum >= needed) return chosen
+  }
+  return undefined
 }

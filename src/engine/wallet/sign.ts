@@ -1,8 +1,8 @@
-import { Transaction } from '@scure/btc-signer/transaction.js'
 import { concat, equalBytes } from '../base/bytes.ts'
 import { invariant } from '../base/result.ts'
 import { p2wpkhScriptCode } from '../bitcoin/script.ts'
-import { encodeTx, SIGHASH_ALL, sighashMidstate, sighashSegwitV0, withWitness } from '../bitcoin/tx.ts'
+import { taprootSighashes } from '../bitcoin/taproot.ts'
+import { SIGHASH_ALL, sighashMidstate, sighashSegwitV0, withWitness } from '../bitcoin/tx.ts'
 import type { Tx } from '../bitcoin/types.ts'
 import { signatureToDer, signEcdsa, signSchnorr, verifyEcdsa, verifySchnorr } from '../crypto/curve.ts'
 import type { WalletKeys } from './keys.ts'
@@ -18,7 +18,7 @@ export function signSpend(spend: Spend, keys: WalletKeys): Tx {
   const { tx, inputs } = spend
   invariant(tx.inputs.length === inputs.length, 'what every input spends is known')
   const midstate = sighashMidstate(tx)
-  const taproot = inputs.some((i) => i.path.purpose === 86) ? taprootDigests(spend) : undefined
+  const taproot = inputs.some((i) => i.path.purpose === 86) ? taprootSighashes(tx, inputs) : undefined
   return inputs.reduce((signed, input, i) => {
     invariant(equalBytes(keys.script(input.path), input.script), 'the key of each input')
     const publicKey = keys.publicKey(input.path)
@@ -55,16 +55,4 @@ export function signInput(
   const signature = signEcdsa(digest, keys.secret(input.path))
   invariant(verifyEcdsa(signature, digest, publicKey), 'a signature that verifies')
   return withWitness(tx, index, [concat(signatureToDer(signature), Uint8Array.of(SIGHASH_ALL)), publicKey])
-}
-
-/** BIP 341 digests for key path spends with the default sighash type. */
-function taprootDigests({ tx, inputs }: Spend): (index: number) => Uint8Array {
-  const library = Transaction.fromRaw(encodeTx(tx), {
-    allowUnknownOutputs: true,
-    allowUnknownInputs: true,
-    disableScriptCheck: true,
-  })
-  const scripts = inputs.map((i) => i.script)
-  const amounts = inputs.map((i): bigint => i.valueSat)
-  return (index) => library.preimageWitnessV1(index, scripts, 0, amounts)
 }

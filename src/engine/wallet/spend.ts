@@ -190,7 +190,7 @@ function build(
     outputs.push({ script, valueSat: max.value.amountSat })
   }
   const coins = spendableCoins(state, context.tipHeight, context.policy.spendUnconfirmedChange)
-  const chosen = chooseCoins(state, coins, outputs, change.script, feeratePerKw)
+  const chosen = chooseCoins(coins, outputs, change.script, feeratePerKw)
   const all = coins.reduce((n, c) => n + c.valueSat, 0n)
   const left = chosen && all - outputs.reduce((n, o) => n + o.valueSat, 0n) - chosen.feeSat
   const funded = left !== undefined && left >= (context.reserveSat ?? 0n) ? chosen : undefined
