@@ -1,6 +1,6 @@
 import { expect, test } from '@playwright/test'
-import { createServer, type ViteDevServer } from 'vite'
 import { fakeHash } from '../src/testing/fake-data.ts'
+import { serveLookSite } from '../src/testing/look-site.ts'
 import { contextOf, problemsOf, SCHEMES, show, type Size, VIEWS } from '../src/testing/look-views.ts'
 
 /**
@@ -9,12 +9,11 @@ import { contextOf, problemsOf, SCHEMES, show, type Size, VIEWS } from '../src/t
  * pictures is `tsx src/testing/look.ts`.
  */
 
-let server: ViteDevServer
+let site: Awaited<ReturnType<typeof serveLookSite>>
 test.beforeAll(async () => {
-  server = await createServer({ server: { port: 0, host: '127.0.0.1' }, logLevel: 'error' })
-  await server.listen()
+  site = await serveLookSite()
 })
-test.afterAll(() => server.close())
+test.afterAll(() => site.close())
 
 const SIZES: readonly Size[] = ['phone', 'desk']
 const combinations = SIZES.flatMap((size) => SCHEMES.map((scheme) => ({ size, scheme })))
@@ -33,7 +32,7 @@ for (const [turn, { size, scheme }] of combinations.entries()) {
     for (const view of VIEWS.filter((_, index) => index % combinations.length === turn)) {
       where = view.name
       await test.step(where, async () => {
-        await show(page, server.resolvedUrls?.local[0] ?? '', view)
+        await show(page, site.origin, view)
         for (const problem of await problemsOf(page)) problems.push(`${where}: ${problem}`)
       })
     }
@@ -45,7 +44,7 @@ for (const [turn, { size, scheme }] of combinations.entries()) {
 test('the second click of a double click on a dialog reaches nothing behind it', async ({ browser }) => {
   const context = await browser.newContext(contextOf('phone', 'light'))
   const page = await context.newPage()
-  await show(page, server.resolvedUrls?.local[0] ?? '', {
+  await show(page, site.origin, {
     name: 'force-close',
     scene: 'running',
     hash: `/channels/${fakeHash(101)}`,

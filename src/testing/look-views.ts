@@ -272,13 +272,26 @@ const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-prac
 
 /** Opens a view on a dev server and brings it to the state it is about. */
 export async function show(page: Page, origin: string, view: View): Promise<void> {
+  // Two views may differ in the hash alone, which would open no new document.
+  await page.goto('about:blank')
   await page.goto(`${origin}?fake=${view.scene}#${view.hash}`)
-  // Two views may differ in the hash alone, which opens no new document.
-  await page.reload()
   await page.locator('h1').waitFor({ state: 'attached' })
-  // The screen's own code is fetched apart; what it shows first is there when the page is quiet.
-  await page.waitForLoadState('networkidle')
+  // The screen's own code is fetched apart.
+  await page.locator('.fetching').waitFor({ state: 'detached' })
+  await settled(page)
   await view.act?.(page)
+}
+
+/** Waits until nothing has changed in the page for 100 ms, or, where it never rests, for a second. */
+async function settled(page: Page): Promise<void> {
+  await page.evaluate(`new Promise((done) => {
+    let quiet = setTimeout(done, 100)
+    new MutationObserver(() => {
+      clearTimeout(quiet)
+      quiet = setTimeout(done, 100)
+    }).observe(document, { subtree: true, childList: true, attributes: true, characterData: true })
+    setTimeout(done, 1000)
+  })`)
 }
 
 /** What is wrong with what the page shows: sideways scrolling and, unless told otherwise, what axe finds. */
@@ -288,7 +301,7 @@ export async function problemsOf(page: Page, axe = true): Promise<string[]> {
   const wide = Number(await page.evaluate(`${root}.scrollWidth - ${root}.clientWidth`))
   if (wide > 0) problems.push(`scrolls sideways by ${wide} px`)
   if (!axe) return problems
-  const { violations } = await new AxeBuilder({ page }).withTags(TAGS).analyze()
+  const { violations } = await new AxeBuilder({ page }).setLegacyMode(true).withTags(TAGS).analyze()
   for (const violation of violations) {
     const nodes = violation.nodes.map((node) => `${node.target.join(' ')} (${node.any[0]?.message ?? ''})`)
     problems.push(`${violation.id}: ${nodes.slice(0, 3).join('; ')}`)

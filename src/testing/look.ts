@@ -8,8 +8,8 @@ import { mkdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { chromium } from '@playwright/test'
-import { createServer } from 'vite'
 import { CHROMIUM_FLAGS, findChromium } from './chromium.ts'
+import { serveLookSite } from './look-site.ts'
 import { contextOf, problemsOf, SCHEMES, type Size, SIZES, show, VIEWS } from './look-views.ts'
 
 const option = (name: string): string | undefined => {
@@ -24,9 +24,7 @@ async function main(): Promise<void> {
   const schemes = SCHEMES.filter((scheme) => (option('--scheme') ?? scheme) === scheme)
   const axe = !process.argv.includes('--no-axe')
   mkdirSync(out, { recursive: true })
-  const server = await createServer({ server: { port: 0, host: '127.0.0.1' }, logLevel: 'error' })
-  await server.listen()
-  const origin = server.resolvedUrls?.local[0] ?? ''
+  const site = await serveLookSite()
   const browser = await chromium.launch({ executablePath: findChromium(), args: [...CHROMIUM_FLAGS] })
   const problems: string[] = []
   let looked = 0
@@ -45,7 +43,7 @@ async function main(): Promise<void> {
         if (only !== undefined && !only.includes(view.name)) continue
         where = `${view.name} ${size} ${scheme}`
         try {
-          await show(page, origin, view)
+          await show(page, site.origin, view)
           for (const problem of await problemsOf(page, axe)) note(problem)
           looked++
         } catch (error) {
@@ -57,7 +55,7 @@ async function main(): Promise<void> {
     }
   }
   await browser.close()
-  await server.close()
+  await site.close()
   for (const problem of problems) console.error(problem)
   console.log(`${looked} views looked at, ${problems.length} problems; pictures in ${out}`)
   process.exitCode = problems.length === 0 ? 0 : 1
