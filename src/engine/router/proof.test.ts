@@ -1,6 +1,5 @@
-import { IndividualPubkey, nonceAggregate, nonceGen, Session } from '@scure/btc-signer/musig2.js'
 import { describe, expect, test } from 'vitest'
-import { keysOf } from '../../testing/network/signed.ts'
+import { keysOf, signTogether } from '../../testing/network/signed.ts'
 import { seeded } from '../../testing/random.ts'
 import { compareBytes } from '../base/bytes.ts'
 import { sat } from '../base/units.ts'
@@ -9,13 +8,10 @@ import { NETWORKS } from '../bitcoin/network.ts'
 import { encodeTx, txidOf } from '../bitcoin/tx.ts'
 import type { Tx } from '../bitcoin/types.ts'
 import { addPoints, negatePoint, publicKey, signSchnorr, verifySchnorr } from '../crypto/curve.ts'
-import {
-  aggregateKeys,
-  checkProven,
-  keysOfWords,
-  type ProvenAnnouncement,
-  provenDigest,
-} from './aggregate.ts'
+import { aggregateKeys } from '../crypto/musig2.ts'
+import type { ProvenChannelAnnouncement } from '../wire/messages.ts'
+import { keysOfWords, provenDigest } from '../wire/proven.ts'
+import { checkProven, MAX_FUNDING_TX, provenMessage } from './aggregate.ts'
 import { fundingProgram } from './announcement.ts'
 import { createGraph } from './graph.ts'
 import { CHANNEL } from './graph-terms.ts'
@@ -37,7 +33,12 @@ function block() {
   const other = (): Tx => ({
     version: 2,
     inputs: [
-      { outpoint: { txid: '11'.repeat(32), vout: 0 }, scriptSig: random.bytes(3), sequence: 0, witness: [] },
+      {
+        outpoint: { txid: '11'.repeat(32), vout: 0 },
+        scriptSig: random.bytes(3),
+        sequence: 0,
+        witness: [random.bytes(64)],
+      },
     ],
     outputs: [{ valueSat: sat(1000), script: random.bytes(22) }],
     locktime: 0,
@@ -125,27 +126,14 @@ describe('one signature under four keys', () => {
   }
   const signers = [nodeA, nodeB, coinA, coinB]
 
-  /** All four sign, as two nodes with two keys each would (BIP 327). */
-  function together(of: typeof words, who = signers): Uint8Array {
-    const keys = [...keysOfWords(of)]
-    const digest = provenDigest(of)
-    const random = seeded(7)
-    const nonces = who.map(({ secret, id }) =>
-      nonceGen(id, secret, undefined, digest, undefined, random.bytes(32)),
-    )
-    const session = new Session(nonceAggregate(nonces.map((n) => n.public)), keys, digest)
-    return session.partialSigAgg(
-      who.map(({ secret }, i) => session.sign(nonces[i]?.secret ?? new Uint8Array(0), secret)),
-    )
+  const message = (): ProvenChannelAnnouncement => {
+    const { rawTx, merkle } = proofOf(POSITION)
+    const made = provenMessage(words, signTogether(words, signers), rawTx, merkle)
+    if (made === undefined) throw new Error('too large')
+    return made
   }
-  const message = (): ProvenAnnouncement => ({
-    ...words,
-    signature: together(words),
-    proof: proofOf(POSITION),
-  })
 
   test('convinces with its proof, and nothing else is asked', () => {
-    expect(IndividualPubkey(nodeA.secret)).toEqual(nodeA.id)
     const checked = checkProven(message(), chainHash, header)
     expect(checked).toMatchObject({
       ok: true,
@@ -155,7 +143,7 @@ describe('one signature under four keys', () => {
 
   test('of other words, keys or places is refused', () => {
     const good = message()
-    const fault = (change: Partial<ProvenAnnouncement>) => {
+    const fault = (change: Partial<ProvenChannelAnnouncement>) => {
       const checked = checkProven({ ...good, ...change }, chainHash, header)
       return checked.ok ? 'ok' : checked.error
     }
@@ -163,10 +151,47 @@ describe('one signature under four keys', () => {
     expect(fault({ nodeId2: keysOf(77).id, nodeId1: Uint8Array.of(2, ...new Uint8Array(32)) })).toBe('keys')
     expect(fault({ nodeId1: good.nodeId2, nodeId2: good.nodeId1 })).toBe('keys')
     expect(fault({ shortChannelId: scidAt(POSITION, 0) })).toBe('output')
-    expect(fault({ proof: proofOf(2) })).toBe('position')
+    expect(fault({ branch: good.branch.slice(1) })).toBe('merkle')
+    expect(fault({ shortChannelId: scidAt(POSITION - 1, 1) })).toBe('merkle')
+    // The same transaction in another form, as it would be passed on: one form only.
+    expect(proofOf(POSITION).rawTx.length).toBeGreaterThan(good.fundingTx.length)
+    expect(fault({ fundingTx: proofOf(POSITION).rawTx })).toBe('merkle')
     expect(fault({ chainHash: new Uint8Array(32) })).toBe('chain')
     expect(fault({ bitcoinKey1: good.bitcoinKey2, bitcoinKey2: good.bitcoinKey1 })).toBe('signature')
     expect(fault({ signature: good.signature.map((b, i) => (i === 50 ? b ^ 1 : b)) })).toBe('signature')
+  })
+
+  test('of a block below the headers that are kept counts for its signature alone', () => {
+    const checked = checkProven(message(), chainHash, undefined)
+    expect(checked).toMatchObject({ ok: true, value: { capacitySat: 0, flags: CHANNEL.signed } })
+    const signature = message().signature.map((b, i) => (i === 3 ? b ^ 1 : b))
+    expect(checkProven({ ...message(), signature }, chainHash, undefined)).toMatchObject({
+      error: 'signature',
+    })
+  })
+
+  test('is not made of a transaction that does not fit a message', () => {
+    const { merkle } = proofOf(POSITION)
+    const large: Tx = {
+      version: 2,
+      inputs: [],
+      outputs: Array.from({ length: 2000 }, () => ({ valueSat: sat(1), script: new Uint8Array(34) })),
+      locktime: 0,
+    }
+    const raw = encodeTx({
+      ...large,
+      inputs: [
+        {
+          outpoint: { txid: '11'.repeat(32), vout: 0 },
+          scriptSig: new Uint8Array(0),
+          sequence: 0,
+          witness: [],
+        },
+      ],
+    })
+    expect(raw.length).toBeGreaterThan(MAX_FUNDING_TX)
+    expect(provenMessage(words, new Uint8Array(64), raw, merkle)).toBeUndefined()
+    expect(provenMessage(words, new Uint8Array(64), Uint8Array.of(1, 2), merkle)).toBeUndefined()
   })
 
   test('the plain sum of keys can be forged by one of the four, the aggregate cannot', () => {
@@ -188,7 +213,12 @@ describe('one signature under four keys', () => {
     expect(sum).toEqual(publicKey(k.secret))
     expect(verifySchnorr(signature, digest, sum.subarray(1))).toBe(true)
     // Here it is nobody's.
-    const checked = checkProven({ ...forged, signature, proof: proofOf(POSITION) }, chainHash, header)
+    const { branch, fundingTx } = message()
+    const checked = checkProven(
+      { type: 'proven_channel_announcement', ...forged, signature, branch, fundingTx },
+      chainHash,
+      header,
+    )
     expect(checked).toEqual({ ok: false, error: 'signature' })
     expect(aggregateKeys(keysOfWords(forged))).not.toEqual(sum)
   })

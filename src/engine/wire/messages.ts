@@ -106,6 +106,8 @@ export type OpeningMessage =
   | FundingSigned
   | ChannelReady
   | AnnouncementSignatures
+  | AnnouncementNonces
+  | AnnouncementPartialSignatures
 
 export interface OpenChannel {
   readonly type: 'open_channel'
@@ -204,6 +206,29 @@ export interface AnnouncementSignatures {
   readonly nodeSignature: Uint8Array
   /** 64 bytes */
   readonly bitcoinSignature: Uint8Array
+}
+
+/** Our own, 59415: public nonces for one signature under the four keys of an announcement (BIP 327). */
+export interface AnnouncementNonces {
+  readonly type: 'announcement_nonces'
+  /** 32 bytes */
+  readonly channelId: Uint8Array
+  readonly shortChannelId: bigint
+  /** 66 bytes: of the sender's node key. */
+  readonly nodeNonce: Uint8Array
+  /** 66 bytes: of its funding key. */
+  readonly bitcoinNonce: Uint8Array
+}
+
+/** Our own, 59417: the sender's two parts of that signature, for the nonces that crossed on this connection. */
+export interface AnnouncementPartialSignatures {
+  readonly type: 'announcement_partial_signatures'
+  /** 32 bytes */
+  readonly channelId: Uint8Array
+  readonly shortChannelId: bigint
+  /** 32 bytes each */
+  readonly nodePartial: Uint8Array
+  readonly bitcoinPartial: Uint8Array
 }
 
 // ---- BOLT 2: closing ----
@@ -419,6 +444,30 @@ export type GossipMessage =
   | ReplyShortChannelIdsEnd
   | QueryChannelRange
   | ReplyChannelRange
+  | ProvenChannelAnnouncement
+
+/**
+ * Our own, 59419: a channel_announcement with one signature under its four keys, and the proof that its funding output exists. Block
+ * height, place in the block and output are those of the short_channel_id.
+ */
+export interface ProvenChannelAnnouncement {
+  readonly type: 'proven_channel_announcement'
+  /** 64 bytes, BIP 340, under the aggregate of the four keys (BIP 327). */
+  readonly signature: Uint8Array
+  readonly features: Uint8Array
+  /** 32 bytes */
+  readonly chainHash: Uint8Array
+  readonly shortChannelId: bigint
+  /** Points: 33 bytes each, node ids ascending. */
+  readonly nodeId1: Uint8Array
+  readonly nodeId2: Uint8Array
+  readonly bitcoinKey1: Uint8Array
+  readonly bitcoinKey2: Uint8Array
+  /** Hashes from the transaction's sibling up to below the root: 32 bytes each, in the order in which they are hashed. */
+  readonly branch: readonly Uint8Array[]
+  /** The funding transaction without witnesses. */
+  readonly fundingTx: Uint8Array
+}
 
 export interface ChannelAnnouncement {
   readonly type: 'channel_announcement'

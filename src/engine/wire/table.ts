@@ -4,6 +4,7 @@ import type { MessageCodec } from './fields.ts'
 import { GOSSIP } from './gossip.ts'
 import type { KnownMessage, MessageOf, MessageType } from './messages.ts'
 import { OPENING } from './opening.ts'
+import { PROVEN } from './proven.ts'
 import { SETUP } from './setup.ts'
 
 /** Every known message's codec by name; the type makes a forgotten one a compile error. */
@@ -13,6 +14,7 @@ export const CODECS: { readonly [T in MessageType]: MessageCodec<MessageOf<T>> }
   ...CLOSING,
   ...COMMITMENT,
   ...GOSSIP,
+  ...PROVEN,
 }
 
 /** Codecs by message number. */

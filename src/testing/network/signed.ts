@@ -2,8 +2,16 @@ import { compareBytes, toHex } from '../../engine/base/bytes.ts'
 import { msat } from '../../engine/base/units.ts'
 import { NETWORKS } from '../../engine/bitcoin/network.ts'
 import { publicKey, signEcdsa } from '../../engine/crypto/curve.ts'
+import {
+  aggregateNonces,
+  combinePartials,
+  makeNonce,
+  signingSession,
+  signPartially,
+} from '../../engine/crypto/musig2.ts'
 import { announcementDigest, signedDigest } from '../../engine/router/announcement.ts'
 import type { ChannelAnnouncement, ChannelUpdate, NodeAnnouncement } from '../../engine/wire/messages.ts'
+import { keysOfWords, provenDigest, type ProvenWords } from '../../engine/wire/proven.ts'
 import { seeded } from '../random.ts'
 
 /** Gossip with real signatures, from a seed. */
@@ -103,3 +111,24 @@ export function nodeAnnouncementOf(
 
 /** Id of a node as the API has it. */
 export const idOf = (keys: Keys): string => toHex(keys.id)
+
+/** One signature under the four keys (in their order), as two nodes with two keys each make it. */
+export function signTogether(words: ProvenWords, signers: readonly Keys[]): Uint8Array {
+  const message = provenDigest(words)
+  const random = seeded(7)
+  const nonces = signers.map(({ secret, id }) =>
+    makeNonce(random.bytes(32), id, { secretKey: secret, message }),
+  )
+  const sum = aggregateNonces(nonces.map((nonce) => nonce.public))
+  const session = sum === undefined ? undefined : signingSession(keysOfWords(words), sum, message)
+  if (session === undefined) throw new Error('keys that are none')
+  const partials = signers.map(({ secret }, i) => {
+    const nonce = nonces[i]
+    const partial = nonce === undefined ? undefined : signPartially(session, nonce, secret)
+    if (partial === undefined) throw new Error('a key that is not among the four')
+    return partial
+  })
+  const signature = combinePartials(session, partials, message)
+  if (signature === undefined) throw new Error('parts that make no signature')
+  return signature
+}
