@@ -26,16 +26,21 @@ export function plainText(text: string): Uint8Array {
 /** Control, format (joiners, bidi overrides), surrogate, private and unassigned characters, and separators of lines. */
 const UNSAFE = /[\p{C}\p{Zl}\p{Zp}]/gu
 
-const decodeUtf8 = (bytes: Uint8Array): string => {
+/** Strict UTF-8 to text; undefined when it is none. */
+export function decodeUtf8(bytes: Uint8Array): string | undefined {
   // The engine has no DOM and no Node types: TextDecoder is neither here, so percent escapes do it.
   let escaped = ''
   for (const byte of bytes) escaped += `%${byte.toString(16).padStart(2, '0')}`
   try {
     return decodeURIComponent(escaped)
   } catch {
-    return ''
+    return undefined
   }
 }
+
+/** Words of somebody else for display: in one line, without characters that could reorder or hide text, and not longer than `most`. */
+export const safeText = (text: string, most: number): string =>
+  [...text.replace(/\s+/g, ' ').replace(UNSAFE, '').trim()].slice(0, most).join('')
 
 /**
  * A node's alias for display: valid UTF-8 without trailing zeros and without characters that could reorder or hide text;
@@ -45,5 +50,5 @@ const decodeUtf8 = (bytes: Uint8Array): string => {
 export function safeAlias(alias: Uint8Array): string {
   let end = alias.length
   while (end > 0 && alias[end - 1] === 0) end--
-  return decodeUtf8(alias.subarray(0, end)).replace(UNSAFE, '').trim()
+  return (decodeUtf8(alias.subarray(0, end)) ?? '').replace(UNSAFE, '').trim()
 }
