@@ -3,6 +3,7 @@ import { ok, err, type Result } from '../base/result.ts'
 import { msat } from '../base/units.ts'
 import { cautiousTally } from '../channel/log.ts'
 import type { Channel } from '../channel/types.ts'
+import { failBlinded } from '../onion/blinded-failure.ts'
 import { FAILURE_CODES } from '../onion/failure.ts'
 import { sha256 } from '../crypto/hash.ts'
 import {
@@ -117,12 +118,15 @@ export function forwardAsked(turn: Turn, ask: ForwardAsk, onion: Uint8Array): vo
   if (turn.state.circuits[circuitKey(ask.channelId, ask.id)] !== undefined) return
   const id = onionId(ask.sharedSecret)
   if (wasSeen(turn.state.seenOnions, id)) {
-    return remove(turn, ask.channelId, {
-      type: 'malformed',
-      id: ask.id,
-      sha256OfOnion: sha256(onion),
-      failureCode: FAILURE_CODES.invalid_onion_hmac,
-    })
+    const sha256OfOnion = sha256(onion)
+    const failureCode = FAILURE_CODES.invalid_onion_hmac
+    return remove(
+      turn,
+      ask.channelId,
+      ask.blinded === undefined
+        ? { type: 'malformed', id: ask.id, sha256OfOnion, failureCode }
+        : failBlinded(ask.blinded, ask.id, ask.sharedSecret),
+    )
   }
   turn.state = { ...turn.state, seenOnions: withSeen(turn.state.seenOnions, id, ask.cltvExpiry) }
   turn.extraWrites.push(onionRecord(id, ask.cltvExpiry))

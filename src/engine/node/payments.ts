@@ -203,12 +203,11 @@ export function htlcReceived(turn: Turn, channelId: string, add: AddUpdate): voi
     },
   )
   if (outcome.forward !== undefined) {
-    const { asked, sharedSecret, next } = outcome.forward
-    const { shortChannelId, amtToForward, outgoingCltvValue } = asked
+    const { to, ...forward } = outcome.forward
     const { id, amountMsat, paymentHash, cltvExpiry } = add
     const htlc = { channelId, id, amountMsat, paymentHash, cltvExpiry }
-    const ask = { ...htlc, shortChannelId, amtToForward, outgoingCltvValue, sharedSecret, next }
-    turn.pending.push({ kind: 'forward', ask, onion: add.onion })
+    const where = 'nodeId' in to ? { nextNodeId: toHex(to.nodeId) } : to
+    turn.pending.push({ kind: 'forward', ask: { ...htlc, ...forward, ...where }, onion: add.onion })
     return
   }
   if (outcome.invoice !== undefined) putInvoice(turn, outcome.invoice)

@@ -19,7 +19,7 @@ export interface OnionHop {
 }
 
 export interface BuiltOnion {
-  /** 1366 bytes, for `update_add_htlc`. */
+  /** 1366 bytes, for `update_add_htlc`; 66 more than `payloadsLength` otherwise. */
   readonly packet: Uint8Array
   /** One a hop, 32 bytes: what failures from the route are read with. Kept with the payment attempt. */
   readonly sharedSecrets: readonly Uint8Array[]
@@ -36,20 +36,22 @@ export const payloadSpace = (payloadLength: number): number =>
  * BOLT 4 §Packet Construction.
  * @param sessionKey 32 fresh random bytes, a valid secret key, never used for another packet
  * @param associatedData what the HMACs commit to besides: the payment hash
+ * @param payloadsLength 1300 for payments; onion messages have longer ones too
  */
 export function constructOnion(input: {
   readonly sessionKey: Uint8Array
   readonly associatedData: Uint8Array
   readonly hops: readonly OnionHop[]
+  readonly payloadsLength?: number
 }): Result<BuiltOnion, OnionBuildError> {
-  const { sessionKey, associatedData, hops } = input
+  const { sessionKey, associatedData, hops, payloadsLength = PAYLOADS_LENGTH } = input
   if (hops.length === 0) return err('no_hops')
   const frames: Uint8Array[] = []
   let total = 0
   for (const hop of hops) {
     if (hop.payload.length < 2) return err('bad_payload')
     total += payloadSpace(hop.payload.length)
-    if (total > PAYLOADS_LENGTH) return err('too_large')
+    if (total > payloadsLength) return err('too_large')
     if (!isPublicKey(hop.pubkey)) return err('bad_pubkey')
     frames.push(new Writer().bigsize(hop.payload.length).bytes(hop.payload).finish())
   }
@@ -57,16 +59,17 @@ export function constructOnion(input: {
     sessionKey,
     hops.map((h) => h.pubkey),
   )
-  // One stream a hop serves its obfuscation and the filler: 1300 bytes and as many more as the hop shifts in.
+  // One stream a hop serves its obfuscation and the filler: all payloads' bytes and as many more as the hop shifts in.
   const streams = sharedSecrets.map((s, i) =>
-    streamOf('rho', s, PAYLOADS_LENGTH + (frames[i] as Uint8Array).length + HMAC_LENGTH),
+    streamOf('rho', s, payloadsLength + (frames[i] as Uint8Array).length + HMAC_LENGTH),
   )
   const filler = generateFiller(
     streams,
     frames.map((f) => f.length + HMAC_LENGTH),
+    payloadsLength,
   )
 
-  const payloads = streamOf('pad', sessionKey, PAYLOADS_LENGTH)
+  const payloads = streamOf('pad', sessionKey, payloadsLength)
   let hmac: Uint8Array = new Uint8Array(HMAC_LENGTH)
   for (let i = hops.length - 1; i >= 0; i--) {
     const frame = frames[i] as Uint8Array
@@ -74,7 +77,7 @@ export function constructOnion(input: {
     payloads.set(frame)
     payloads.set(hmac, frame.length)
     xorInto(payloads, streams[i] as Uint8Array)
-    if (i === hops.length - 1) payloads.set(filler, PAYLOADS_LENGTH - filler.length)
+    if (i === hops.length - 1) payloads.set(filler, payloadsLength - filler.length)
     hmac = hmacSha256(deriveKey('mu', sharedSecrets[i] as Uint8Array), concat(payloads, associatedData))
   }
   return ok({ packet: concat(Uint8Array.of(0), publicKey(sessionKey), payloads, hmac), sharedSecrets })
@@ -94,13 +97,17 @@ function routeSecrets(sessionKey: Uint8Array, pubkeys: readonly Uint8Array[]): U
  * BOLT 4 §Filler Generation: what the last hop will find at the end of its payloads, after every earlier hop has shifted
  * in zeros and run its stream over them. Each hop's part of the stream is the one that lies over the growing tail.
  */
-function generateFiller(streams: readonly Uint8Array[], shifts: readonly number[]): Uint8Array {
+function generateFiller(
+  streams: readonly Uint8Array[],
+  shifts: readonly number[],
+  payloadsLength: number,
+): Uint8Array {
   let filler: Uint8Array = new Uint8Array(0)
   for (let i = 0; i < shifts.length - 1; i++) {
     const shift = shifts[i] as number
     const grown = new Uint8Array(filler.length + shift)
     grown.set(filler)
-    xorInto(grown, (streams[i] as Uint8Array).subarray(PAYLOADS_LENGTH - filler.length))
+    xorInto(grown, (streams[i] as Uint8Array).subarray(payloadsLength - filler.length))
     filler = grown
   }
   return filler

@@ -5,9 +5,12 @@ import { hmacSha256, sha256 } from '../crypto/hash.ts'
 import { Reader } from '../wire/codec.ts'
 import { decoding, refuse } from '../wire/errors.ts'
 import { blindedSecret } from './blinding.ts'
-import { HMAC_LENGTH, PACKET_LENGTH, PAYLOADS_LENGTH } from './construct.ts'
+import { HMAC_LENGTH, PACKET_LENGTH } from './construct.ts'
 import type { BadOnionName } from './failure.ts'
 import { blindPoint, deriveKey, streamOf, xorInto } from './keys.ts'
+
+/** Version and ephemeral key. */
+const HEADER_LENGTH = 34
 
 /** One layer of an onion. */
 export interface PeeledOnion {
@@ -15,7 +18,7 @@ export interface PeeledOnion {
   readonly payload: Uint8Array
   /** 32 bytes: what failures for this HTLC are written and wrapped with. */
   readonly sharedSecret: Uint8Array
-  /** The 1366 bytes for the next hop; undefined when we are the last. */
+  /** The packet for the next hop, of the same length; undefined when we are the last. */
   readonly next: Uint8Array | undefined
 }
 
@@ -55,33 +58,58 @@ export function peelOnion(input: {
   if (!isPublicKey(ephemeralKey)) return malformed('invalid_onion_key')
   if (pathKey !== undefined && !isPublicKey(pathKey)) return malformed('invalid_onion_blinding')
   const secret = pathKey === undefined ? nodeSecret : blindedSecret(nodeSecret, pathKey)
+  const layer = unwrapLayer(packet, ephemeralKey, secret, associatedData)
+  if (layer.ok) return layer
+  if (layer.error.reason === 'hmac') return malformed('invalid_onion_hmac')
+  // BOLT 4 §hop_payloads: lengths 0 and 1 are reserved.
+  return pathKey === undefined
+    ? err({ action: 'fail', sharedSecret: layer.error.sharedSecret })
+    : malformed('invalid_onion_blinding')
+}
+
+/** Why a layer does not come off: not for this key, or altered; or a payload of no length that there is. */
+export interface LayerError {
+  readonly reason: 'hmac' | 'payload'
+  readonly sharedSecret: Uint8Array
+}
+
+/**
+ * Takes one layer off a packet of any length (66 bytes and the payloads), of version 0 and with a valid key.
+ * @param secret the node's, or the one of its blinded id
+ * @param least the shortest payload: 2 for payments, 0 for messages
+ */
+export function unwrapLayer(
+  packet: Uint8Array,
+  ephemeralKey: Uint8Array,
+  secret: Uint8Array,
+  associatedData: Uint8Array,
+  least = 2,
+): Result<PeeledOnion, LayerError> {
+  const size = packet.length - HEADER_LENGTH - HMAC_LENGTH
   const sharedSecret = ecdh(secret, ephemeralKey)
-
-  const payloads = packet.subarray(34, 34 + PAYLOADS_LENGTH)
+  const payloads = packet.subarray(HEADER_LENGTH, HEADER_LENGTH + size)
   const hmac = hmacSha256(deriveKey('mu', sharedSecret), concat(payloads, associatedData))
-  if (!equalSecret(hmac, packet.subarray(PACKET_LENGTH - HMAC_LENGTH))) return malformed('invalid_onion_hmac')
+  if (!equalSecret(hmac, packet.subarray(HEADER_LENGTH + size))) return err({ reason: 'hmac', sharedSecret })
 
-  // The 1300 bytes and as many zeros behind them, under the stream: what is behind becomes the next hop's tail.
-  const unwrapped = streamOf('rho', sharedSecret, 2 * PAYLOADS_LENGTH)
+  // The payloads and as many zeros behind them, under the stream: what is behind becomes the next hop's tail.
+  const unwrapped = streamOf('rho', sharedSecret, 2 * size)
   xorInto(unwrapped, payloads)
   const reader = new Reader(unwrapped)
   const frame = decoding(() => {
-    const length = reader.length(PAYLOADS_LENGTH, 'hop payload')
-    // BOLT 4 §hop_payloads: lengths 0 and 1 are reserved.
-    if (length < 2) refuse('bad_length', `hop payload of ${length} bytes`)
+    const length = reader.length(size, 'hop payload')
+    if (length < least) refuse('bad_length', `hop payload of ${length} bytes`)
     const payload = reader.bytes(length)
     const nextHmac = reader.bytes(HMAC_LENGTH)
-    if (reader.left < PAYLOADS_LENGTH) refuse('truncated', 'hop payload beyond the packet')
+    if (reader.left < size) refuse('truncated', 'hop payload beyond the packet')
     return { payload, nextHmac }
   })
-  if (!frame.ok)
-    return pathKey === undefined ? err({ action: 'fail', sharedSecret }) : malformed('invalid_onion_blinding')
+  if (!frame.ok) return err({ reason: 'payload', sharedSecret })
   const { payload, nextHmac } = frame.value
   if (nextHmac.every((b) => b === 0)) return ok({ payload, sharedSecret, next: undefined })
   const next = concat(
     Uint8Array.of(0),
     blindPoint(ephemeralKey, sharedSecret),
-    unwrapped.subarray(reader.position, reader.position + PAYLOADS_LENGTH),
+    unwrapped.subarray(reader.position, reader.position + size),
     nextHmac,
   )
   return ok({ payload, sharedSecret, next })

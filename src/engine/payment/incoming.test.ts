@@ -313,8 +313,8 @@ describe('an HTLC that does not pay an invoice is failed so that the sender read
     const outcome = receiveHtlc(lookup(INVOICE), { ...paid().htlc, onion: built.packet }, CTX)
     expect(outcome.removals).toEqual([])
     expect(outcome.invoice).toBeUndefined()
-    expect(outcome.forward?.asked).toMatchObject({
-      shortChannelId: 77n,
+    expect(outcome.forward).toMatchObject({
+      to: { shortChannelId: 77n },
       amtToForward: 5n,
       outgoingCltvValue: 900,
     })

@@ -1,11 +1,9 @@
 import { equalBytes, equalSecret, toHex } from '../base/bytes.ts'
 import type { Msat } from '../base/units.ts'
 import { sha256 } from '../crypto/hash.ts'
-import { encodeFailure, FAILURE_CODES, type FailureMessage } from '../onion/failure.ts'
+import { failBlinded } from '../onion/blinded-failure.ts'
+import { encodeFailure, type FailureMessage } from '../onion/failure.ts'
 import { failurePacket } from '../onion/failure-packet.ts'
-import { type HopInstruction, instructionOf } from '../onion/instruction.ts'
-import { decodeHopPayload } from '../onion/payload.ts'
-import { peelOnion } from '../onion/peel.ts'
 import type { InvoiceRecord } from './invoice-record.ts'
 import {
   MAX_SPONTANEOUS,
@@ -14,6 +12,7 @@ import {
   spontaneousRecord,
 } from './spontaneous.ts'
 import { isWaiting, MAX_PARTS, withPart } from './parts.ts'
+import { type ForwardRead, readOnion, type ReceiveRead } from './read-onion.ts'
 import type { HtlcRemoval, IncomingHtlc } from './types.ts'
 
 export interface ReceiveContext {
@@ -32,12 +31,12 @@ export type Refusal =
   | 'onion'
   | 'payload'
   | 'blinded'
-  | 'forwarding'
   | 'noHeight'
   | 'unknownInvoice'
   | 'keysend'
   | 'tooManySpontaneous'
   | 'paymentSecret'
+  | 'pathId'
   | 'alreadyPaid'
   | 'cancelled'
   | 'expired'
@@ -56,13 +55,7 @@ export interface ReceiveOutcome {
   readonly invoice?: InvoiceRecord
   readonly refusal?: Refusal
   /** We are not the last: what the switch needs to pass it on. Nothing else is in the outcome then. */
-  readonly forward?: {
-    readonly asked: Extract<HopInstruction, { kind: 'forward' }>
-    /** 32 bytes */
-    readonly sharedSecret: Uint8Array
-    /** 1366 bytes */
-    readonly next: Uint8Array
-  }
+  readonly forward?: ForwardRead
 }
 
 /**
@@ -80,53 +73,23 @@ export function receiveHtlc(
     return fulfil(htlc, invoice.preimage)
   if (invoice !== undefined && isWaiting(invoice, htlc.channelId, htlc.id)) return { removals: [] }
 
-  // BOLT 4 §Failure Messages: MUST return invalid_onion_blinding if path_key is set. No blinded path of ours exists.
-  if (htlc.pathKey !== undefined) return malformed(htlc, 'invalid_onion_blinding', 'blinded')
-  const peeled = peelOnion({
-    packet: htlc.onion,
-    associatedData: htlc.paymentHash,
-    nodeSecret: ctx.nodeSecret,
-  })
-  if (!peeled.ok) {
-    return peeled.error.action === 'malformed'
-      ? malformed(htlc, peeled.error.name, 'onion')
-      : fail(htlc, peeled.error.sharedSecret, 'payload', {
-          name: 'invalid_onion_payload',
-          type: 0n,
-          offset: 0,
-        })
+  const read = readOnion(htlc, ctx.nodeSecret)
+  if (read.kind === 'refused')
+    return { removals: [{ channelId: htlc.channelId, removal: read.removal }], refusal: read.refusal }
+  if (read.kind === 'forward') return { removals: [], forward: read.forward }
+  const { receive } = read
+  const refuse = (refusal: Refusal): ReceiveOutcome => fail(htlc, receive, refusal, ctx)
+  // Without a height no expiry can be judged; a preimage given out blindly may be worth nothing.
+  if (ctx.height <= 0) return refuse('noHeight')
+  const { keysendPreimage } = receive.asked
+  if (keysendPreimage !== undefined && invoice === undefined) {
+    const against = judgeSpontaneous(htlc, receive.asked, keysendPreimage, ctx)
+    return against === undefined
+      ? accept(htlc, spontaneousRecord(htlc, keysendPreimage, ctx.now), ctx)
+      : refuse(against)
   }
-  const { payload, sharedSecret, next } = peeled.value
-  const refuse = (refusal: Refusal, message: FailureMessage): ReceiveOutcome =>
-    fail(htlc, sharedSecret, refusal, message)
-
-  const fields = decodeHopPayload(payload)
-  if (!fields.ok) return refuse('payload', { name: 'invalid_onion_payload', ...fields.error })
-  const asked = instructionOf(fields.value, next === undefined)
-  if (!asked.ok) return refuse('payload', { name: 'invalid_onion_payload', ...asked.error })
-  switch (asked.value.kind) {
-    case 'forward':
-      return next === undefined
-        ? refuse('forwarding', { name: 'unknown_next_peer' })
-        : { removals: [], forward: { asked: asked.value, sharedSecret, next } }
-    case 'forward_blinded':
-    case 'receive_blinded':
-      return refuse('blinded', { name: 'invalid_onion_blinding', sha256OfOnion: sha256(htlc.onion) })
-    case 'receive': {
-      // Without a height no expiry can be judged; a preimage given out blindly may be worth nothing.
-      if (ctx.height <= 0) return refuse('noHeight', { name: 'temporary_node_failure' })
-      const { keysendPreimage } = asked.value
-      if (keysendPreimage !== undefined && invoice === undefined) {
-        const against = judgeSpontaneous(htlc, asked.value, keysendPreimage, ctx)
-        return against === undefined
-          ? accept(htlc, spontaneousRecord(htlc, keysendPreimage, ctx.now), ctx)
-          : refuse(against, messageFor(against, htlc, ctx))
-      }
-      const refusal = judge(htlc, asked.value, invoice, ctx)
-      if (refusal !== undefined) return refuse(refusal, messageFor(refusal, htlc, ctx))
-      return accept(htlc, invoice as InvoiceRecord, ctx, { asked: asked.value, sharedSecret })
-    }
-  }
+  const refusal = judge(htlc, receive, invoice, ctx)
+  return refusal === undefined ? accept(htlc, invoice as InvoiceRecord, ctx, receive) : refuse(refusal)
 }
 
 /**
@@ -135,16 +98,24 @@ export function receiveHtlc(
  */
 function judge(
   htlc: IncomingHtlc,
-  asked: Extract<HopInstruction, { kind: 'receive' }>,
+  { asked, blinded }: ReceiveRead,
   invoice: InvoiceRecord | undefined,
   ctx: ReceiveContext,
 ): Refusal | undefined {
   const { amtToForward, totalMsat } = asked
+  const { amountMsat, cltvExpiry } = blinded ?? htlc
   // A hash of ours is paid by who holds the invoice; a spontaneous payment that is known has been paid already.
   if (asked.keysendPreimage !== undefined) return 'keysend'
   if (invoice === undefined) return 'unknownInvoice'
   // BOLT 4: MUST fail if payment_secret does not match, or is required and not present.
-  if (asked.paymentSecret === undefined || !equalSecret(asked.paymentSecret, invoice.paymentSecret))
+  // BOLT 4 §Route Blinding: MUST ignore what does not bring the path_id; BOLT 12: nor what comes by another way than its paths.
+  if ((invoice.blinded === true) !== (blinded !== undefined))
+    return blinded === undefined ? 'paymentSecret' : 'pathId'
+  if (blinded !== undefined && !equalSecret(blinded.pathId, invoice.paymentSecret)) return 'pathId'
+  if (
+    blinded === undefined &&
+    (asked.paymentSecret === undefined || !equalSecret(asked.paymentSecret, invoice.paymentSecret))
+  )
     return 'paymentSecret'
   // BOLT 4: MAY treat a payment hash that has been paid as unknown. A payer may be charged twice otherwise.
   if (invoice.state === 'paid') return 'alreadyPaid'
@@ -161,9 +132,9 @@ function judge(
   if (totalMsat < expected) return 'amountTooLow'
   if (invoice.amountMsat !== undefined && totalMsat > 2n * invoice.amountMsat) return 'amountTooHigh'
   // BOLT 4 §Requirements: MUST return an error if cltv_expiry < current_block_height + min_final_cltv_expiry_delta.
-  if (htlc.cltvExpiry < ctx.height + invoice.minFinalCltvExpiryDelta) return 'expiryTooSoon'
-  if (htlc.cltvExpiry < asked.outgoingCltvValue) return 'cltvBelowOnion'
-  if (htlc.amountMsat < amtToForward) return 'amountBelowOnion'
+  if (cltvExpiry < ctx.height + invoice.minFinalCltvExpiryDelta) return 'expiryTooSoon'
+  if (cltvExpiry < asked.outgoingCltvValue) return 'cltvBelowOnion'
+  if (amountMsat < amtToForward) return 'amountBelowOnion'
   return undefined
 }
 
@@ -173,7 +144,7 @@ function judge(
  */
 function judgeSpontaneous(
   htlc: IncomingHtlc,
-  asked: Extract<HopInstruction, { kind: 'receive' }>,
+  asked: ReceiveRead['asked'],
   preimage: Uint8Array,
   ctx: ReceiveContext,
 ): Refusal | undefined {
@@ -189,6 +160,7 @@ function judgeSpontaneous(
 
 function messageFor(refusal: Refusal, htlc: IncomingHtlc, ctx: ReceiveContext): FailureMessage {
   switch (refusal) {
+    case 'noHeight':
     case 'tooManySpontaneous':
       return { name: 'temporary_node_failure' }
     case 'cltvBelowOnion':
@@ -208,10 +180,7 @@ function accept(
   htlc: IncomingHtlc,
   invoice: InvoiceRecord,
   ctx: ReceiveContext,
-  part?: {
-    readonly asked: Extract<HopInstruction, { kind: 'receive' }>
-    readonly sharedSecret: Uint8Array
-  },
+  part?: ReceiveRead,
 ): ReceiveOutcome {
   const { channelId, id, amountMsat, cltvExpiry } = htlc
   if (
@@ -219,10 +188,13 @@ function accept(
     (invoice.waiting !== undefined || invoice.hold === true || amountMsat < part.asked.totalMsat)
   ) {
     const { totalMsat } = part.asked
-    const { sharedSecret } = part
+    const { sharedSecret, blinded } = part
+    const waits = { channelId, id, amountMsat, totalMsat, cltvExpiry, sharedSecret, since: ctx.now }
     return withPart(
       invoice,
-      { channelId, id, amountMsat, totalMsat, cltvExpiry, sharedSecret, since: ctx.now },
+      blinded?.place === undefined
+        ? waits
+        : { ...waits, blinded: { place: blinded.place, sha256OfOnion: blinded.sha256OfOnion } },
       ctx.now,
     )
   }
@@ -245,33 +217,24 @@ const answer = (htlc: IncomingHtlc, removal: HtlcRemoval): ReceiveOutcome => ({
 const fulfil = (htlc: IncomingHtlc, preimage: Uint8Array): ReceiveOutcome =>
   answer(htlc, { type: 'fulfill', id: htlc.id, preimage })
 
-const fail = (
+function fail(
   htlc: IncomingHtlc,
-  sharedSecret: Uint8Array,
+  { sharedSecret, blinded }: ReceiveRead,
   refusal: Refusal,
-  message: FailureMessage,
-): ReceiveOutcome => ({
-  ...answer(htlc, {
-    type: 'fail',
-    id: htlc.id,
-    reason: failurePacket(sharedSecret, encodeFailure(message)),
-  }),
-  refusal,
-})
-
-const malformed = (
-  htlc: IncomingHtlc,
-  name: 'invalid_onion_version' | 'invalid_onion_hmac' | 'invalid_onion_key' | 'invalid_onion_blinding',
-  refusal: Refusal,
-): ReceiveOutcome => ({
-  ...answer(htlc, {
-    type: 'malformed',
-    id: htlc.id,
-    sha256OfOnion: sha256(htlc.onion),
-    failureCode: FAILURE_CODES[name],
-  }),
-  refusal,
-})
+  ctx: ReceiveContext,
+): ReceiveOutcome {
+  const { id } = htlc
+  const place = blinded?.place
+  const removal: HtlcRemoval =
+    blinded !== undefined && place !== undefined
+      ? failBlinded({ place, sha256OfOnion: blinded.sha256OfOnion }, id, sharedSecret)
+      : {
+          type: 'fail',
+          id,
+          reason: failurePacket(sharedSecret, encodeFailure(messageFor(refusal, htlc, ctx))),
+        }
+  return { ...answer(htlc, removal), refusal }
+}
 
 const indexOfHtlc = (invoice: InvoiceRecord, channelId: string, id: bigint): number =>
   invoice.htlcs.findIndex((h) => h.channelId === channelId && h.id === id)

@@ -6,6 +6,7 @@ import { signRecoverable } from '../crypto/curve.ts'
 import type { Entropy } from '../crypto/entropy.ts'
 import { sha256 } from '../crypto/hash.ts'
 import { encodeInvoice, type InvoiceBuildError } from '../invoice/encode.ts'
+import type { BlindedHopAsk } from '../onion/blinded-failure.ts'
 import type { RouteHint } from '../invoice/types.ts'
 import { FEATURES } from '../wire/features.ts'
 import { failure, type PaymentFailure } from './types.ts'
@@ -46,6 +47,8 @@ export interface WaitingPart {
   readonly cltvExpiry: number
   /** 32 bytes: what it is failed with. */
   readonly sharedSecret: Uint8Array
+  /** It came by a blinded path: it is failed as such. */
+  readonly blinded?: Pick<BlindedHopAsk, 'place' | 'sha256OfOnion'>
   /** ms since 1970 */
   readonly since: number
 }
@@ -58,8 +61,10 @@ export interface InvoiceRecord {
   readonly preimage: Uint8Array
   /** Nobody was asked for it (keysend): there is no text and no secret, and it is paid from the start. */
   readonly spontaneous?: true
-  /** 32 bytes; none where there was no invoice. */
+  /** 32 bytes; none where there was no invoice. With `blinded`: the `path_id` of its paths. */
   readonly paymentSecret: Uint8Array
+  /** It is paid by blinded paths only. */
+  readonly blinded?: true
   /** Absent: the payer chooses. */
   readonly amountMsat?: Msat
   readonly description: string

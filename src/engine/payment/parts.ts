@@ -1,4 +1,5 @@
 import { msat } from '../base/units.ts'
+import { failBlinded } from '../onion/blinded-failure.ts'
 import { encodeFailure, type FailureMessage } from '../onion/failure.ts'
 import { failurePacket } from '../onion/failure-packet.ts'
 import type { InvoiceRecord, WaitingPart } from './invoice-record.ts'
@@ -69,11 +70,14 @@ export function failParts(
     invoice: rest,
     removals: waiting.map((part) => ({
       channelId: part.channelId,
-      removal: {
-        type: 'fail',
-        id: part.id,
-        reason: failurePacket(part.sharedSecret, encodeFailure(failure(part))),
-      },
+      removal:
+        part.blinded === undefined
+          ? {
+              type: 'fail',
+              id: part.id,
+              reason: failurePacket(part.sharedSecret, encodeFailure(failure(part))),
+            }
+          : failBlinded(part.blinded, part.id, part.sharedSecret),
     })),
   }
 }

@@ -2,8 +2,8 @@ import { equalBytes } from '../base/bytes.ts'
 import { invariant } from '../base/result.ts'
 import { msat } from '../base/units.ts'
 import { sha256 } from '../crypto/hash.ts'
-import { encodeFailure, type FailureMessage, failureName } from '../onion/failure.ts'
-import { failurePacket, wrapFailurePacket } from '../onion/failure-packet.ts'
+import type { FailureMessage } from '../onion/failure.ts'
+import { failBack, failHere, noRoom, refuse, removalFor, still } from './answers.ts'
 import { judgeForward } from './policy.ts'
 import {
   type Circuit,
@@ -11,8 +11,8 @@ import {
   type ForwardAsk,
   type Link,
   type Removal,
-  type SwitchEffect,
   type SwitchTurn,
+  type SwitchEffect,
   tokenOf,
 } from './types.ts'
 
@@ -49,7 +49,7 @@ export function beginForward(ask: ForwardAsk, ctx: ForwardContext): SwitchTurn {
     incomingMsat: ask.amountMsat,
     incomingExpiry: ask.cltvExpiry,
     paymentHash: ask.paymentHash,
-    shortChannelId: ask.shortChannelId,
+    ...named(ask),
     outgoingMsat: ask.amtToForward,
     outgoingExpiry: ask.outgoingCltvValue,
     sharedSecret: ask.sharedSecret,
@@ -68,6 +68,13 @@ export function beginForward(ask: ForwardAsk, ctx: ForwardContext): SwitchTurn {
     ],
   }
 }
+
+/** Where to, and under which cover. */
+const named = ({ shortChannelId, nextNodeId, blinded }: ForwardAsk | Circuit) => ({
+  ...(shortChannelId === undefined ? {} : { shortChannelId }),
+  ...(nextNodeId === undefined ? {} : { nextNodeId }),
+  ...(blinded === undefined ? {} : { blinded }),
+})
 
 /** What forwarding it brings. */
 export const feeOf = (circuit: Circuit) => msat(circuit.incomingMsat - circuit.outgoingMsat)
@@ -88,34 +95,12 @@ function offer(circuit: Circuit, link: Link, now: number): SwitchTurn {
           paymentHash: circuit.paymentHash,
           cltvExpiry: circuit.outgoingExpiry,
           onion: next,
+          ...(circuit.blinded === undefined ? {} : { pathKey: circuit.blinded.nextPathKey }),
           token: tokenOf(circuit),
         },
       },
     ],
   }
-}
-
-/** A failure of our own for an HTLC that never became a circuit. */
-export function refuse(
-  ask: Pick<ForwardAsk, 'channelId' | 'id' | 'amountMsat' | 'sharedSecret'>,
-  failure: FailureMessage,
-): readonly SwitchEffect[] {
-  return [
-    {
-      type: 'remove',
-      channelId: ask.channelId,
-      removal: { type: 'fail', id: ask.id, reason: failurePacket(ask.sharedSecret, encodeFailure(failure)) },
-    },
-    {
-      type: 'event',
-      event: {
-        type: 'forwardFailed',
-        incomingChannel: ask.channelId,
-        amountMsat: ask.amountMsat,
-        reason: failure.name,
-      },
-    },
-  ]
 }
 
 /** The user lets a held HTLC go on: judged once more, since time has passed. */
@@ -130,7 +115,7 @@ export function resumeHeld(circuit: Circuit, ctx: ForwardContext): SwitchTurn {
       amountMsat: circuit.incomingMsat,
       paymentHash: circuit.paymentHash,
       cltvExpiry: circuit.incomingExpiry,
-      shortChannelId: circuit.shortChannelId,
+      ...named(circuit),
       amtToForward: circuit.outgoingMsat,
       outgoingCltvValue: circuit.outgoingExpiry,
       sharedSecret: circuit.sharedSecret,
@@ -147,38 +132,6 @@ export const failHeld = (
   circuit: Circuit,
   failure: FailureMessage = { name: 'temporary_channel_failure', channelUpdate: new Uint8Array(0) },
 ): SwitchTurn => (circuit.state === 'held' ? failHere(circuit, failure) : still(circuit))
-
-const still = (circuit: Circuit): SwitchTurn => ({ circuit, effects: [] })
-
-/** Fails upstream with a message of our own. */
-const failHere = (circuit: Circuit, failure: FailureMessage): SwitchTurn =>
-  failWith(circuit, failurePacket(circuit.sharedSecret, encodeFailure(failure)), failure.name)
-
-function failWith(circuit: Circuit, reason: Uint8Array, why: string): SwitchTurn {
-  if (circuit.upstreamOver === true) return { circuit: undefined, effects: [] }
-  const { next: _, ...rest } = circuit
-  const { outgoingChannel } = circuit
-  return {
-    circuit: { ...rest, state: 'failing' },
-    effects: [
-      {
-        type: 'remove',
-        channelId: circuit.incomingChannel,
-        removal: { type: 'fail', id: circuit.incomingId, reason },
-      },
-      {
-        type: 'event',
-        event: {
-          type: 'forwardFailed',
-          incomingChannel: circuit.incomingChannel,
-          ...(outgoingChannel === undefined ? {} : { outgoingChannel }),
-          amountMsat: circuit.outgoingMsat,
-          reason: why,
-        },
-      },
-    ],
-  }
-}
 
 /**
  * The outgoing HTLC's preimage is known, from the next peer or from the chain: it goes upstream at once. Whatever else is still to
@@ -221,31 +174,14 @@ export function downstreamRemoved(circuit: Circuit, removal: Removal): SwitchTur
     case 'fulfill':
       return downstreamEnded(preimageKnown(circuit, removal.preimage))
     case 'fail':
-      return failWith(circuit, wrapFailurePacket(circuit.sharedSecret, removal.reason), 'downstream')
     case 'malformed':
-      // BOLT 2 §update_fail_malformed_htlc: upstream gets an update_fail_htlc with that code and the hash.
-      return failHere(circuit, badOnion(removal.failureCode, removal.sha256OfOnion))
-  }
-}
-
-function badOnion(code: number, sha256OfOnion: Uint8Array): FailureMessage {
-  const name = failureName(code)
-  switch (name) {
-    case 'invalid_onion_version':
-    case 'invalid_onion_hmac':
-    case 'invalid_onion_key':
-    case 'invalid_onion_blinding':
-      return { name, sha256OfOnion }
-    default:
-      return { name: 'unknown', code, data: sha256OfOnion }
+      return failBack(circuit, removal)
   }
 }
 
 /** The add never entered a log: nothing was signed, nothing can come of it. */
 export const downstreamRefused = (circuit: Circuit): SwitchTurn =>
   circuit.state === 'offered' ? failHere(circuit, noRoom) : still(circuit)
-
-const noRoom: FailureMessage = { name: 'temporary_channel_failure', channelUpdate: new Uint8Array(0) }
 
 /** The outgoing HTLC is over on chain without a preimage, irrevocably (BOLT 5): `permanent_channel_failure` goes upstream. */
 export const downstreamLost = (circuit: Circuit): SwitchTurn =>
@@ -315,6 +251,5 @@ export function circuitResumed(circuit: Circuit): readonly SwitchEffect[] {
   if (circuit.state === 'settling' && circuit.preimage !== undefined)
     return [{ type: 'remove', channelId, removal: { type: 'fulfill', id, preimage: circuit.preimage } }]
   if (circuit.state !== 'failing') return []
-  const reason = failurePacket(circuit.sharedSecret, encodeFailure({ name: 'temporary_node_failure' }))
-  return [{ type: 'remove', channelId, removal: { type: 'fail', id, reason } }]
+  return [{ type: 'remove', channelId, removal: removalFor(circuit, id, { name: 'temporary_node_failure' }) }]
 }

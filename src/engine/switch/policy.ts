@@ -34,6 +34,25 @@ export type Judgement =
 /** BOLT 4 asks nodes to leave the update out today: applied by a sender, it tells who that is. */
 const NO_UPDATE = new Uint8Array(0)
 
+/** The channel that is named; of several to a peer that is named, one that can be used. */
+function requestedLink(ask: ForwardAsk, links: readonly Link[]): Link | undefined {
+  const { shortChannelId: scid, nextNodeId } = ask
+  if (scid !== undefined) return links.find((link) => link.scids.includes(scid))
+  const toPeer = links.filter((link) => link.peer === nextNodeId)
+  return (
+    toPeer.find((link) => link.state === 'usable') ?? toPeer.find((l) => l.state !== 'closing') ?? toPeer[0]
+  )
+}
+
+/**
+ * Whether a blinded path reckons with no less than our terms. BOLT 4's `amt_to_forward` is rounded up, by which the fee can be 1 msat
+ * short of what BOLT 7 gives for the amount sent on.
+ */
+const keepsTerms = ({ blinded }: ForwardAsk, policy: ForwardPolicy): boolean =>
+  blinded !== undefined &&
+  blinded.relay.feeBaseMsat >= policy.feeBaseMsat &&
+  blinded.relay.feeProportionalMillionths >= policy.feeProportionalMillionths
+
 const no = (failure: FailureMessage): Judgement => ({ ok: false, failure })
 
 /**
@@ -47,7 +66,7 @@ export function judgeForward(
   links: readonly Link[],
   ctx: { readonly allowed: boolean; readonly height: number },
 ): Judgement {
-  const requested = links.find((link) => link.scids.includes(ask.shortChannelId))
+  const requested = requestedLink(ask, links)
   // Who does not forward has no next peers; and nobody learns whether that channel exists.
   if (!ctx.allowed || requested === undefined) return no({ name: 'unknown_next_peer' })
   if (requested.state === 'closing') return no({ name: 'permanent_channel_failure' })
@@ -56,7 +75,7 @@ export function judgeForward(
   const { amtToForward, outgoingCltvValue, amountMsat, cltvExpiry } = ask
   if (amtToForward <= 0n || amtToForward < policy.htlcMinimumMsat)
     return no({ name: 'amount_below_minimum', htlcMsat: amountMsat, channelUpdate: NO_UPDATE })
-  if (amountMsat < amtToForward + forwardFeeMsat(policy, amtToForward))
+  if (amountMsat < amtToForward + forwardFeeMsat(policy, amtToForward) && !keepsTerms(ask, policy))
     return no({ name: 'fee_insufficient', htlcMsat: amountMsat, channelUpdate: NO_UPDATE })
   if (cltvExpiry < outgoingCltvValue + policy.cltvExpiryDelta)
     return no({ name: 'incorrect_cltv_expiry', cltvExpiry, channelUpdate: NO_UPDATE })

@@ -1,4 +1,5 @@
 import type { Msat } from '../base/units.ts'
+import type { BlindedHopAsk } from '../onion/blinded-failure.ts'
 
 /**
  * What crosses the border of this room. As in `payment/types.ts`, the walls let the switch know nothing of channels: the shapes of
@@ -37,14 +38,16 @@ export interface ForwardAsk {
   /** 32 bytes */
   readonly paymentHash: Uint8Array
   readonly cltvExpiry: number
-  /** What the onion asks for. */
-  readonly shortChannelId: bigint
+  /** What the onion asks for: through which channel, or to which peer (66 hex digits; blinded paths may say so). */
+  readonly shortChannelId?: bigint
+  readonly nextNodeId?: string
   readonly amtToForward: Msat
   readonly outgoingCltvValue: number
   /** 32 bytes: failures are written and wrapped with it. */
   readonly sharedSecret: Uint8Array
   /** 1366 bytes, for the next hop. */
   readonly next: Uint8Array
+  readonly blinded?: BlindedHopAsk
 }
 
 /** The end of an HTLC (`RemoveUpdate` of a channel). */
@@ -65,6 +68,8 @@ export interface ForwardedAdd {
   readonly paymentHash: Uint8Array
   readonly cltvExpiry: number
   readonly onion: Uint8Array
+  /** 33 bytes, inside a blinded path. */
+  readonly pathKey?: Uint8Array
   /** `fwd/<incoming channel>/<id>` */
   readonly token: string
 }
@@ -84,8 +89,11 @@ export interface Circuit {
   readonly incomingMsat: Msat
   readonly incomingExpiry: number
   readonly paymentHash: Uint8Array
-  /** As the onion has it. */
-  readonly shortChannelId: bigint
+  /** As the onion has it: one of both. */
+  readonly shortChannelId?: bigint
+  readonly nextNodeId?: string
+  /** It goes by a blinded path: failures of every kind are told as `invalid_onion_blinding`. */
+  readonly blinded?: BlindedHopAsk
   readonly outgoingMsat: Msat
   readonly outgoingExpiry: number
   readonly sharedSecret: Uint8Array
