@@ -1,7 +1,9 @@
 import { MessageChannel } from 'node:worker_threads'
 import { expect, test } from 'vitest'
 import { ApiError } from './errors.ts'
-import { createClient, type Handlers, messagePort, serve } from './rpc.ts'
+import { createClient } from './client.ts'
+import { messagePort } from './port.ts'
+import { type Handlers, serve } from './rpc.ts'
 
 function connect(handlers: Partial<Handlers>) {
   const { port1, port2 } = new MessageChannel()

@@ -1,19 +1,10 @@
 import * as v from 'valibot'
-import { createFifo } from '../engine/base/fifo.ts'
 import { ApiError, type ApiErrorData } from './errors.ts'
-import { type Client, type DuplexName, type Output, type ProcedureName, procedures } from './procedures.ts'
-import { feed, type Inlet, inlet, type ItemMessage } from './rpc-items.ts'
+import { type DuplexName, type Output, type ProcedureName, procedures } from './procedures.ts'
+import type { Port, Reply } from './port.ts'
+import { type Inlet, inlet } from './rpc-items.ts'
 
-/**
- * The contract over any port that carries structured messages: a MessagePort in the page, a BroadcastChannel between tabs, a
- * socket in Node. Small on purpose: 2 KB in place of a framework's 24 KB, since procedures and schemas are data already.
- */
-export interface Port {
-  post(message: unknown): void
-  /** Registers the only listener. */
-  listen(listener: (message: unknown) => void): void
-  close(): void
-}
+/** The server's side of the contract over a port. */
 
 const requestSchema = v.variant('type', [
   v.object({ type: v.literal('call'), id: v.number(), name: v.string(), input: v.unknown() }),
@@ -22,14 +13,6 @@ const requestSchema = v.variant('type', [
   v.object({ type: v.literal('items'), id: v.number(), items: v.array(v.unknown()) }),
   v.object({ type: v.literal('done'), id: v.number() }),
 ])
-
-type Reply =
-  | { readonly type: 'value'; readonly id: number; readonly value: unknown }
-  | { readonly type: 'values'; readonly id: number; readonly values: readonly unknown[] }
-  /** So many more requests may be sent. */
-  | { readonly type: 'want'; readonly id: number; readonly count: number }
-  | { readonly type: 'end'; readonly id: number }
-  | { readonly type: 'error'; readonly id: number; readonly error: ApiErrorData }
 
 /**
  * What a server implements: calls answer with a promise, streams with an async iterable that stops when `signal` fires. Duplex streams
@@ -145,150 +128,5 @@ export function serve(
       items.end()
       controller.abort()
     }
-  }
-}
-
-interface Pending {
-  value(value: unknown): void
-  want?(count: number): void
-  end(): void
-  error(error: ApiError): void
-}
-
-/** A client of the contract over a port. `close` fails whatever is still open with `cancelled`. */
-export function createClient(port: Port): Client & { close(): void } {
-  let nextId = 1
-  const pending = new Map<number, Pending>()
-
-  port.listen((message) => {
-    const reply = message as Reply
-    const waiter = pending.get(reply.id)
-    if (waiter === undefined) return
-    if (reply.type === 'value') waiter.value(reply.value)
-    else if (reply.type === 'values') for (const value of reply.values) waiter.value(value)
-    else if (reply.type === 'want') waiter.want?.(reply.count)
-    else {
-      pending.delete(reply.id)
-      if (reply.type === 'end') waiter.end()
-      else waiter.error(new ApiError(reply.error))
-    }
-  })
-
-  function call(name: string, input: unknown): Promise<unknown> {
-    const id = nextId++
-    return new Promise((resolve, reject) => {
-      pending.set(id, { value: resolve, end: () => resolve(undefined), error: reject })
-      port.post({ type: 'call', id, name, input })
-    })
-  }
-
-  function open(
-    name: string,
-    input: unknown,
-    signal?: AbortSignal,
-    items?: Iterable<unknown> | AsyncIterable<unknown>,
-  ): AsyncIterable<unknown> {
-    return {
-      [Symbol.asyncIterator]() {
-        const id = nextId++
-        const values = createFifo<unknown>()
-        let finished: { error?: unknown } | undefined
-        let wake: (() => void) | undefined
-        const stop = (error?: unknown) => {
-          finished ??= error === undefined ? {} : { error }
-          feeder?.stop()
-          wake?.()
-        }
-        const feeder =
-          items === undefined
-            ? undefined
-            : feed(
-                items,
-                (message: ItemMessage) => port.post({ ...message, id }),
-                () => values.size,
-                (thrown) => {
-                  cancel(thrown)
-                },
-              )
-        const cancel = (thrown?: unknown) => {
-          if (finished === undefined) port.post({ type: 'cancel', id })
-          pending.delete(id)
-          stop(thrown)
-        }
-        pending.set(id, {
-          value(value) {
-            values.push(value)
-            wake?.()
-          },
-          want: (count) => feeder?.want(count),
-          end: () => stop(),
-          error: (error) => stop(error),
-        })
-        port.post({ type: 'call', id, name, input })
-        if (signal?.aborted === true) cancel()
-        signal?.addEventListener('abort', () => cancel(), { once: true })
-        return {
-          async next(): Promise<IteratorResult<unknown>> {
-            for (;;) {
-              if (values.size > 0) {
-                const value = values.shift()
-                feeder?.read()
-                return { done: false, value }
-              }
-              if (finished?.error !== undefined) {
-                const { error } = finished
-                finished = {}
-                throw error
-              }
-              if (finished !== undefined) return { done: true, value: undefined }
-              await new Promise<void>((resolve) => {
-                wake = resolve
-              })
-            }
-          },
-          return(): Promise<IteratorResult<unknown>> {
-            cancel()
-            return Promise.resolve({ done: true, value: undefined })
-          },
-        }
-      },
-    }
-  }
-
-  const client: Record<string, unknown> = {
-    close() {
-      for (const waiter of pending.values())
-        waiter.error(new ApiError({ code: 'cancelled', message: 'The connection closed.' }))
-      pending.clear()
-      port.close()
-    },
-  }
-  for (const [name, procedure] of Object.entries(procedures)) {
-    client[name] =
-      procedure.kind === 'call'
-        ? (input: unknown) => call(name, input)
-        : procedure.kind === 'stream'
-          ? (input: unknown, options?: { signal?: AbortSignal }) => open(name, input, options?.signal)
-          : (
-              items: Iterable<unknown> | AsyncIterable<unknown>,
-              input?: unknown,
-              options?: { signal?: AbortSignal },
-            ) => open(name, input, options?.signal, items)
-  }
-  return client as unknown as Client & { close(): void }
-}
-
-/** A browser or Node MessagePort as a `Port`. */
-export function messagePort(port: {
-  postMessage(message: unknown): void
-  onmessage: ((event: { data: unknown }) => void) | null
-  close(): void
-}): Port {
-  return {
-    post: (message) => port.postMessage(message),
-    listen: (listener) => {
-      port.onmessage = (event) => listener(event.data)
-    },
-    close: () => port.close(),
   }
 }

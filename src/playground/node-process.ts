@@ -1,7 +1,8 @@
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { Client } from '../contract/procedures.ts'
-import { createClient, type Port } from '../contract/rpc.ts'
+import { createClient } from '../contract/client.ts'
+import type { Port } from '../contract/port.ts'
 
 /** One of this project's nodes in a process of its own, with the API over the processes' line. */
 

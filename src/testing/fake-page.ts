@@ -1,4 +1,5 @@
-import { messagePort, serve } from '../contract/rpc.ts'
+import { messagePort } from '../contract/port.ts'
+import { serve } from '../contract/rpc.ts'
 import { INFO } from './fake-data.ts'
 import { fakeNode, type Scene } from './fake-node.ts'
 

@@ -1,5 +1,6 @@
 import { ApiError, type ApiErrorData } from '../contract/errors.ts'
-import { type Handlers, type Port, serve } from '../contract/rpc.ts'
+import type { Port } from '../contract/port.ts'
+import { type Handlers, serve } from '../contract/rpc.ts'
 import type { Clock } from '../host/ports.ts'
 import { type PageRouter, routePage, type Target } from './follower.ts'
 import { serveTabs, type TabServer } from './leader.ts'

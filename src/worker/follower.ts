@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import type { ApiErrorData } from '../contract/errors.ts'
-import type { Port } from '../contract/rpc.ts'
+import type { Port } from '../contract/port.ts'
 import type { Clock } from '../host/ports.ts'
 
 /** Until a call that finds no leader is answered with `notReady`. */

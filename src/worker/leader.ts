@@ -1,4 +1,5 @@
-import { type Handlers, type Port, serve } from '../contract/rpc.ts'
+import type { Port } from '../contract/port.ts'
+import { type Handlers, serve } from '../contract/rpc.ts'
 import { tabLock, versioned } from './messages.ts'
 import type { ChannelPort, LockPort } from './ports.ts'
 

@@ -1,5 +1,5 @@
 import { ApiError } from '../contract/errors.ts'
-import type { Port } from '../contract/rpc.ts'
+import type { Port } from '../contract/port.ts'
 
 /** What the worker needs of the browser, injected so that tests can be two tabs in one process. */
 

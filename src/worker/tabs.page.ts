@@ -1,4 +1,4 @@
-import { createClient } from '../contract/rpc.ts'
+import { createClient } from '../contract/client.ts'
 import type { AppState } from '../contract/schemas.ts'
 import { portOf } from './ports.ts'
 

@@ -1,9 +1,17 @@
-import * as v from 'valibot'
 import type { Client } from '../../contract/procedures.ts'
-import { createClient, type Port } from '../../contract/rpc.ts'
+import { createClient } from '../../contract/client.ts'
+import type { Port } from '../../contract/port.ts'
 import { ApiError } from '../../contract/errors.ts'
 import type { AppState } from '../../contract/schemas.ts'
-import { type Defaults, PUBLIC_DEFAULTS, session, setClient, toError } from '../state/session.ts'
+import {
+  type Defaults,
+  type NetworkName,
+  type OfferedPeer,
+  PUBLIC_DEFAULTS,
+  session,
+  setClient,
+  toError,
+} from '../state/session.ts'
 
 declare global {
   /** The API of the node in this page: promises for calls, async iterables for streams. */
@@ -12,32 +20,37 @@ declare global {
   var switchbackFake: { readonly port: MessagePort; readonly info: unknown } | undefined
 }
 
-/** What a playground says of itself at `/api/info`. Anything else that answers there is no playground. */
-const playgroundInfo = v.object({
-  network: v.picklist(['bitcoin', 'testnet4', 'signet', 'regtest']),
-  gateway: v.pipe(v.string(), v.maxLength(300), v.regex(/^wss?:\/\//)),
-  esplora: v.pipe(v.string(), v.maxLength(300), v.regex(/^https?:\/\//)),
-  peers: v.optional(
-    v.pipe(
-      v.array(
-        v.object({
-          name: v.pipe(v.string(), v.maxLength(40)),
-          nodeId: v.pipe(v.string(), v.regex(/^0[23][0-9a-f]{64}$/)),
-          address: v.pipe(v.string(), v.maxLength(300)),
-        }),
-      ),
-      v.maxLength(20),
-    ),
-  ),
-  shop: v.optional(v.pipe(v.string(), v.maxLength(300), v.regex(/^https?:\/\//))),
-})
+const NETWORK_NAMES: readonly unknown[] = ['bitcoin', 'testnet4', 'signet', 'regtest']
+const MAX_PEERS = 20
 
-/** Defaults from what a playground answered; the build's own when it is not one. */
+const record = (value: unknown): Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>) : {}
+
+const short = (value: unknown, length: number, pattern = /^/): value is string =>
+  typeof value === 'string' && value.length <= length && pattern.test(value)
+
+function isPeer(value: unknown): value is OfferedPeer {
+  const { name, nodeId, address } = record(value)
+  return short(name, 40) && short(nodeId, 66, /^0[23][0-9a-f]{64}$/) && short(address, 300)
+}
+
+/**
+ * Defaults from what a playground answered at `/api/info`; the build's own when it is not one. Read by hand: the library that checks
+ * schemas would weigh more than all else that is loaded for it here.
+ */
 export function defaultsFrom(info: unknown): Defaults {
-  const parsed = v.safeParse(playgroundInfo, info)
-  if (!parsed.success) return PUBLIC_DEFAULTS
-  const { network, gateway, esplora, peers, shop } = parsed.output
-  return { network, gateway, servers: [esplora], peers: peers ?? [], shop }
+  const { network, gateway, esplora, peers = [], shop } = record(info)
+  if (
+    !NETWORK_NAMES.includes(network) ||
+    !short(gateway, 300, /^wss?:\/\//) ||
+    !short(esplora, 300, /^https?:\/\//) ||
+    !(shop === undefined || short(shop, 300, /^https?:\/\//)) ||
+    !Array.isArray(peers) ||
+    peers.length > MAX_PEERS ||
+    !peers.every(isPeer)
+  )
+    return PUBLIC_DEFAULTS
+  return { network: network as NetworkName, gateway, servers: [esplora], peers, shop }
 }
 
 /** Asks the server of this page whether it is a playground. A static host, or none at all, is a plain no. */

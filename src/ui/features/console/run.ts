@@ -1,4 +1,5 @@
-import { procedures, type ProcedureName } from '../../../contract/procedures.ts'
+import { KINDS } from '../../../contract/kinds.ts'
+import type { ProcedureName } from '../../../contract/procedures.ts'
 import { client } from '../../state/session.ts'
 
 type AnyCall = (input: unknown) => Promise<unknown>
@@ -17,12 +18,12 @@ export async function runProcedure(
   onValue: (value: unknown) => void,
 ): Promise<void> {
   const member: unknown = client()[name]
-  if (procedures[name].kind === 'call') {
+  if (KINDS[name] === 'call') {
     onValue(await (member as AnyCall)(input))
     return
   }
   const values =
-    procedures[name].kind === 'stream'
+    KINDS[name] === 'stream'
       ? (member as AnyStream)(input, { signal })
       : duplex(member as AnyDuplex, input, signal)
   for await (const value of values) {
