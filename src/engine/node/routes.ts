@@ -63,6 +63,7 @@ export function findRoutes(turn: Turn, wanted: RouteWanted): Result<readonly Rou
     history: turn.state.routeHistory,
     now: turn.now,
     ...(wanted.parts ? {} : { maxParts: 1 }),
+    ...(wanted.blinded === undefined ? {} : { blinded: wanted.blinded }),
   })
   return found.ok ? ok(found.value.routes) : err(noRoute(found.error.code, wanted, channels))
 }

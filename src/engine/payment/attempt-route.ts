@@ -3,7 +3,7 @@ import { type Msat, msat } from '../base/units.ts'
 import type { RouteHint } from '../invoice/types.ts'
 import { encodeHopPayload } from '../onion/payload.ts'
 import type { OnionHop } from '../onion/construct.ts'
-import type { Excluded, HintHop, Route } from '../router/types.ts'
+import type { BlindedTail, Excluded, HintHop, Route } from '../router/types.ts'
 import type { Attempt, PaymentTarget } from './payment-record.ts'
 
 /** Routes of more than one hop, as attempts use them. */
@@ -23,6 +23,8 @@ export interface RouteWanted {
   readonly without: readonly string[]
   /** Whether several routes may share the amount. */
   readonly parts: boolean
+  /** Routes end at the beginning of one of these, not at `destination`. */
+  readonly blinded?: readonly BlindedTail[]
 }
 
 /**
@@ -59,33 +61,30 @@ export interface RouteStep {
   readonly cltvExpiry: number
 }
 
-/** What the hops of a route are told (BOLT 4 §payload format). `totalMsat`: of all parts together. */
-export function onionHops(
-  hops: readonly RouteStep[],
-  target: PaymentTarget,
-  totalMsat: Msat,
-): readonly OnionHop[] {
-  return hops.map((hop, i) => {
-    const next = hops[i + 1]
-    const payload =
-      next === undefined
-        ? encodeHopPayload({
-            amtToForward: hop.amountMsat,
-            outgoingCltvValue: hop.cltvExpiry,
-            ...(target.paymentSecret === undefined
-              ? {}
-              : { paymentData: { paymentSecret: target.paymentSecret, totalMsat } }),
-            ...(target.paymentMetadata === undefined ? {} : { paymentMetadata: target.paymentMetadata }),
-            ...(target.keysendPreimage === undefined ? {} : { keysendPreimage: target.keysendPreimage }),
-          })
-        : encodeHopPayload({
-            amtToForward: next.amountMsat,
-            outgoingCltvValue: next.cltvExpiry,
-            shortChannelId: next.scid,
-          })
-    return { pubkey: fromHex(hop.nodeId), payload }
-  })
-}
+/** What the hops before the last are told (BOLT 4 §payload format). */
+export const forwardHops = (hops: readonly RouteStep[]): readonly OnionHop[] =>
+  hops.slice(1).map((next, i) => ({
+    pubkey: fromHex((hops[i] as RouteStep).nodeId),
+    payload: encodeHopPayload({
+      amtToForward: next.amountMsat,
+      outgoingCltvValue: next.cltvExpiry,
+      shortChannelId: next.scid,
+    }),
+  }))
+
+/** What the last hop is told. `totalMsat`: of all parts together. */
+export const finalHop = (hop: RouteStep, target: PaymentTarget, totalMsat: Msat): OnionHop => ({
+  pubkey: fromHex(hop.nodeId),
+  payload: encodeHopPayload({
+    amtToForward: hop.amountMsat,
+    outgoingCltvValue: hop.cltvExpiry,
+    ...(target.paymentSecret === undefined
+      ? {}
+      : { paymentData: { paymentSecret: target.paymentSecret, totalMsat } }),
+    ...(target.paymentMetadata === undefined ? {} : { paymentMetadata: target.paymentMetadata }),
+    ...(target.keysendPreimage === undefined ? {} : { keysendPreimage: target.keysendPreimage }),
+  }),
+})
 
 /** What attempts that failed have taught this run. */
 export function excludedBy(attempts: readonly Attempt[]): Excluded {
@@ -98,6 +97,10 @@ export function excludedBy(attempts: readonly Attempt[]): Excluded {
   return { nodes, channels }
 }
 
+/** Blinded paths that failed in this run. */
+export const excludedPaths = (attempts: readonly Attempt[]): ReadonlySet<number> =>
+  new Set(attempts.flatMap(({ blame }) => (blame?.path === undefined ? [] : [blame.path])))
+
 /** Whom a failure speaks of: hop `at` of a route, as the node itself, or as the channel that leads on from it. */
 export function blameHop(route: Route, at: number, node: boolean): NonNullable<Attempt['blame']> {
   const hop = route.hops[at]
@@ -109,4 +112,5 @@ export function blameHop(route: Route, at: number, node: boolean): NonNullable<A
 /** A failure that nobody can read: whoever it was, none of them is asked again, our own channel excepted. */
 export const blameAll = (route: Route): NonNullable<Attempt['blame']> => ({
   channels: route.hops.slice(1).map((hop) => directedChannel(hop.scid, hop.from, hop.nodeId)),
+  ...(route.blinded === undefined ? {} : { path: route.blinded }),
 })

@@ -2,10 +2,18 @@ import { fromHex } from '../base/bytes.ts'
 import { err, invariant, ok, type Result } from '../base/result.ts'
 import { type Msat, msat } from '../base/units.ts'
 import type { Entropy } from '../crypto/entropy.ts'
+import type { BlindedPaymentPath } from '../onion/blinded-path.ts'
 import type { Route } from '../router/types.ts'
-import { defaultMaxFee, excludedBy, type RouteStep, type RouteWanted } from './attempt-route.ts'
+import {
+  defaultMaxFee,
+  excludedBy,
+  excludedPaths,
+  type RouteStep,
+  type RouteWanted,
+} from './attempt-route.ts'
+import { type PathSight, tailOf, type UsablePath, usablePaths } from './blinded-ways.ts'
 import { chooseChannel } from './choose.ts'
-import { finalCltvDelta, finalCltvExpiry, onionFor } from './onion-for.ts'
+import { FINAL_CLTV_PADDING, finalCltvDelta, finalCltvExpiry, onionFor } from './onion-for.ts'
 import {
   type Attempt,
   event,
@@ -28,6 +36,8 @@ export interface PayContext {
   /** All our channels. */
   readonly channels: readonly ChannelCandidate[]
   /** Routes that together bring the amount; without it only direct peers are paid. */
+  /** For blinded paths: without it none is used. */
+  readonly sight?: PathSight
   readonly findRoutes?: (wanted: RouteWanted) => Result<readonly Route[], PaymentFailure>
 }
 
@@ -36,6 +46,8 @@ interface Way {
   readonly channelId: string
   readonly amountMsat: Msat
   readonly route?: Route
+  /** The blinded path behind it. */
+  readonly path?: UsablePath
 }
 
 /** The next attempts of a run: what has not been sent yet, by ways that have not failed in it. */
@@ -63,6 +75,7 @@ function feeLeft(record: PaymentRecord): Msat {
 
 /** A channel with the recipient itself, and else a route, or several where the recipient takes parts. */
 function waysFor(record: PaymentRecord, ctx: PayContext): Result<readonly Way[], PaymentFailure> {
+  if (record.target.blinded !== undefined) return blindedWays(record, record.target.blinded, ctx)
   const { destination, target } = record
   const amountMsat = missingMsat(record)
   const tried = ofRun(record)
@@ -89,6 +102,46 @@ function waysFor(record: PaymentRecord, ctx: PayContext): Result<readonly Way[],
   return ctx.channels.some((c) => c.peer === destination) ? direct : found
 }
 
+/** Routes to the beginnings of blinded paths that have not failed in this run. */
+function blindedWays(
+  record: PaymentRecord,
+  paths: readonly BlindedPaymentPath[],
+  ctx: PayContext,
+): Result<readonly Way[], PaymentFailure> {
+  const { destination, target } = record
+  const tried = ofRun(record)
+  const failed = excludedPaths(tried)
+  const usable = ctx.sight === undefined ? [] : usablePaths(paths, ctx.sight)
+  const left = usable.filter((path) => !failed.has(path.index))
+  if (left.length === 0 || ctx.findRoutes === undefined) {
+    const reason = usable.length === 0 ? 'noBlindedPath' : 'tried'
+    return err(
+      failure('noRoute', 'No way into the recipient’s blinded paths is known.', { destination, reason }),
+    )
+  }
+  const found = ctx.findRoutes({
+    destination,
+    amountMsat: missingMsat(record),
+    finalCltvDelta: FINAL_CLTV_PADDING,
+    height: ctx.height,
+    maxFeeMsat: feeLeft(record),
+    hints: [],
+    excluded: excludedBy(tried),
+    without: tried.filter((a) => a.channelBlameless !== true).map((a) => a.channelId),
+    parts: target.parts === true,
+    blinded: left.map(tailOf),
+  })
+  if (!found.ok) return found
+  return ok(
+    found.value.map((route) => {
+      const path = left[route.blinded ?? -1]
+      invariant(path !== undefined, 'a route to a blinded path')
+      const { channelId, amountMsat } = route
+      return { channelId, amountMsat, route: { ...route, blinded: path.index }, path }
+    }),
+  )
+}
+
 /** Whether a way round, or several, can help: not where our channel is merely full for now, nor where the amount is no amount. */
 const mayGoAround = ({ code, data }: PaymentFailure): boolean =>
   code === 'noRoute' ||
@@ -98,7 +151,7 @@ const mayGoAround = ({ code, data }: PaymentFailure): boolean =>
 
 function send(record: PaymentRecord, way: Way, ctx: PayContext): Result<PaymentTurn, PaymentFailure> {
   const { paymentHash, destination, target, nextAttempt: n } = record
-  const { channelId, amountMsat, route } = way
+  const { channelId, amountMsat, route, path } = way
   const own = finalCltvExpiry(ctx.height, target.minFinalCltvExpiryDelta)
   const hops: readonly RouteStep[] = route?.hops ?? [
     { nodeId: destination, scid: 0n, amountMsat, cltvExpiry: own },
@@ -112,6 +165,9 @@ function send(record: PaymentRecord, way: Way, ctx: PayContext): Result<PaymentT
     paymentHash: hash,
     target,
     entropy: ctx.entropy,
+    ...(path === undefined
+      ? {}
+      : { blinded: { path, amountMsat, cltvExpiry: ctx.height + FINAL_CLTV_PADDING } }),
   })
   if (!onion.ok)
     return err(failure('invoiceUnsupported', 'No onion can be made for it.', { reason: onion.error }))
@@ -122,7 +178,7 @@ function send(record: PaymentRecord, way: Way, ctx: PayContext): Result<PaymentT
     token,
     channelId,
     hops: nodes,
-    ...(route === undefined || hops.length === 1 ? {} : { route }),
+    ...(route === undefined || (hops.length === 1 && path === undefined) ? {} : { route }),
     amountMsat,
     cltvExpiry: first.cltvExpiry,
     height: ctx.height,

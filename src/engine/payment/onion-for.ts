@@ -3,7 +3,8 @@ import type { Msat } from '../base/units.ts'
 import { isSecretKey } from '../crypto/curve.ts'
 import type { Entropy } from '../crypto/entropy.ts'
 import { type BuiltOnion, constructOnion } from '../onion/construct.ts'
-import { onionHops, type RouteStep } from './attempt-route.ts'
+import { finalHop, forwardHops, type RouteStep } from './attempt-route.ts'
+import { blindedHops, type UsablePath } from './blinded-ways.ts'
 import type { PaymentTarget } from './payment-record.ts'
 
 /**
@@ -34,12 +35,22 @@ export function onionFor(input: {
   readonly paymentHash: Uint8Array
   readonly target: PaymentTarget
   readonly entropy: Entropy
+  /** The recipient's own path behind the last of `hops`, and what is to reach its end. */
+  readonly blinded?: {
+    readonly path: UsablePath
+    readonly amountMsat: Msat
+    readonly cltvExpiry: number
+  }
 }): Result<BuiltOnion, 'too_large' | 'bad_pubkey'> {
-  const { hops, totalMsat, paymentHash, target, entropy } = input
+  const { hops, totalMsat, paymentHash, target, entropy, blinded } = input
+  const last =
+    blinded === undefined
+      ? [finalHop(hops.at(-1) as RouteStep, target, totalMsat)]
+      : blindedHops(blinded.path, { ...blinded, totalMsat })
   const built = constructOnion({
     sessionKey: sessionKey(entropy),
     associatedData: paymentHash,
-    hops: onionHops(hops, target, totalMsat),
+    hops: [...forwardHops(hops), ...last],
   })
   if (built.ok) return ok(built.value)
   if (built.error === 'too_large' || built.error === 'bad_pubkey') return err(built.error)

@@ -27,7 +27,7 @@ import { failure, type HtlcRemoval, type PaymentFailure } from './types.ts'
 import { verdictOf } from './verdict.ts'
 
 /** Attempts of earlier runs that are kept for the eye. */
-const KEPT_ATTEMPTS = 10
+export const KEPT_ATTEMPTS = 10
 
 export interface StartContext extends PayContext {
   readonly network: NetworkName

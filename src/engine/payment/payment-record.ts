@@ -1,4 +1,5 @@
 import type { Msat } from '../base/units.ts'
+import type { BlindedPaymentPath } from '../onion/blinded-path.ts'
 import type { AttemptOutcome, HintHop, Route } from '../router/types.ts'
 import type { OutgoingAdd, PaymentFailure } from './types.ts'
 
@@ -17,7 +18,10 @@ export interface Attempt {
   readonly channelId: string
   /** Node ids (66 hex digits) from our peer to the recipient. */
   readonly hops: readonly string[]
-  /** Where it does not end at our peer: with it, the HTLC carries `amountMsat` and `route.feeMsat`. */
+  /**
+   * Where it does not end at our peer: with it, the HTLC carries `amountMsat` and `route.feeMsat`. With `route.blinded` (which of the
+   * target's paths) it leads to the introduction node.
+   */
   readonly route?: Route
   /** What the recipient gets of it. */
   readonly amountMsat: Msat
@@ -34,7 +38,12 @@ export interface Attempt {
   /** What its failure says of the route. */
   readonly lesson?: AttemptOutcome['result']
   /** What this run keeps away from after it: node ids, and channels as `<scid>/<direction>`. */
-  readonly blame?: { readonly nodes?: readonly string[]; readonly channels?: readonly string[] }
+  readonly blame?: {
+    readonly nodes?: readonly string[]
+    readonly channels?: readonly string[]
+    /** A blinded path as a whole: its place among the target's. */
+    readonly path?: number
+  }
   /** ms since 1970 */
   readonly startedAt: number
   readonly endedAt?: number
@@ -49,6 +58,8 @@ export interface PaymentTarget {
   readonly paymentMetadata?: Uint8Array
   /** Ways in that the invoice tells of (its `r` fields). */
   readonly hints?: readonly (readonly HintHop[])[]
+  /** Ways to a recipient that does not say who it is: it is paid by these, and by nothing else. */
+  readonly blinded?: readonly BlindedPaymentPath[]
   /** Whether the recipient takes it in parts (`basic_mpp`). */
   readonly parts?: boolean
   readonly minFinalCltvExpiryDelta: number

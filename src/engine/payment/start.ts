@@ -35,27 +35,15 @@ export function checkInvoice(
       failure('invoiceWrongNetwork', 'The invoice is for another network.', { network: invoice.network }),
     )
   }
-  if (toHex(invoice.payee) === ctx.ourNodeId) {
-    return err(failure('payingSelf', 'The invoice is our own.'))
-  }
-  const existing = ctx.known(toHex(invoice.paymentHash))
-  if (existing?.state === 'succeeded') {
-    return err(
-      failure('alreadyPaid', 'The invoice has been paid already.', { amountMsat: `${existing.amountMsat}` }),
-    )
-  }
-  if (existing?.state === 'pending') {
-    return err(failure('paymentInFlight', 'A payment of this invoice is on its way.'))
-  }
-  const expires = expiresAt(invoice) * 1000
-  // BOLT 11 §Payer / Payee Requirements: SHOULD NOT attempt a payment after timestamp plus expiry.
-  if (ctx.now >= expires) {
-    return err(
-      failure('invoiceExpired', 'The invoice has expired.', {
-        expiredSeconds: Math.floor((ctx.now - expires) / 1000),
-      }),
-    )
-  }
+  const standing = checkStanding(
+    {
+      paymentHash: toHex(invoice.paymentHash),
+      destination: toHex(invoice.payee),
+      expiresAt: expiresAt(invoice) * 1000,
+    },
+    ctx,
+  )
+  if (standing !== undefined) return err(standing)
   const delta = minFinalCltvExpiryDelta(invoice)
   if (delta + FINAL_CLTV_PADDING > MAX_HTLC_CLTV) {
     return err(
@@ -66,6 +54,32 @@ export function checkInvoice(
   }
   const amount = amountToPay(invoice.amountMsat, requestedMsat)
   return amount.ok ? ok({ text: stripped.toLowerCase(), invoice, amountMsat: amount.value }) : amount
+}
+
+/** What stands against paying an invoice whatever way it is paid: it is our own, done, under way or too old. */
+export function checkStanding(
+  invoice: { readonly paymentHash: string; readonly destination: string; readonly expiresAt: number },
+  ctx: {
+    readonly now: number
+    readonly ourNodeId: string
+    readonly known: (paymentHash: string) => PaymentRecord | undefined
+  },
+): PaymentFailure | undefined {
+  const { paymentHash, destination, expiresAt: expires } = invoice
+  if (destination === ctx.ourNodeId) return failure('payingSelf', 'The invoice is our own.')
+  const existing = ctx.known(paymentHash)
+  if (existing?.state === 'succeeded') {
+    return failure('alreadyPaid', 'The invoice has been paid already.', {
+      amountMsat: `${existing.amountMsat}`,
+    })
+  }
+  if (existing?.state === 'pending')
+    return failure('paymentInFlight', 'A payment of this invoice is on its way.')
+  // BOLT 11 §Payer / Payee Requirements: SHOULD NOT attempt a payment after timestamp plus expiry.
+  if (ctx.now < expires) return undefined
+  return failure('invoiceExpired', 'The invoice has expired.', {
+    expiredSeconds: Math.floor((ctx.now - expires) / 1000),
+  })
 }
 
 /** BOLT 11 and BOLT 4 §Failure Messages: not below what is asked for, and not above twice as much. */

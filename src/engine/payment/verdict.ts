@@ -24,6 +24,7 @@ type Failed = Exclude<HtlcRemoval, { type: 'fulfill' }>
 
 /** Reads the removal of an HTLC of ours (BOLT 4 §Receiving Failure Codes, the origin node). `height`: our best block now. */
 export function verdictOf(removal: Failed, attempt: Attempt, height: number): Verdict {
+  const { route } = attempt
   if (removal.type === 'malformed') {
     // Only our direct peer can say this about the onion that we made for it.
     return {
@@ -31,8 +32,8 @@ export function verdictOf(removal: Failed, attempt: Attempt, height: number): Ve
         failure: nameOf(removal.failureCode),
         failureCode: removal.failureCode,
       }),
-      retry: attempt.hops.length === 1 ? 'never' : 'elsewhere',
-      ...(attempt.route === undefined ? {} : { blame: blameHop(attempt.route, 0, true) }),
+      retry: attempt.hops.length === 1 && route?.blinded === undefined ? 'never' : 'elsewhere',
+      ...(route === undefined ? {} : { blame: blameFirst(route) }),
     }
   }
   const { source } = readFailure({ sharedSecrets: attempt.sharedSecrets, reason: removal.reason })
@@ -45,7 +46,11 @@ export function verdictOf(removal: Failed, attempt: Attempt, height: number): Ve
       ...(attempt.route === undefined ? {} : { blame: blameAll(attempt.route) }),
     }
   }
-  return source.hop === attempt.sharedSecrets.length - 1
+  const last = attempt.sharedSecrets.length - 1
+  const inside = route?.blinded !== undefined && source.hop >= attempt.hops.length - 1
+  if (inside && (source.hop < last || source.failure.failure.name === 'invalid_onion_blinding'))
+    return fromInside(source.failure, attempt, route)
+  return source.hop === last
     ? fromRecipient(source.failure, source.hop, attempt, height)
     : {
         error: failure('paymentFailed', 'A node on the way could not forward the payment.', {
@@ -62,6 +67,25 @@ export function verdictOf(removal: Failed, attempt: Attempt, height: number): Ve
             }),
       }
 }
+
+/**
+ * BOLT 4 §Route Blinding: whatever is told from the beginning of a blinded path on means no more than that this path does not carry it
+ * now. All that leads to it does.
+ */
+const fromInside = (decoded: DecodedFailure, attempt: Attempt, route: Route): Verdict => ({
+  error: failure('paymentFailed', 'One of the recipient’s own ways did not carry the payment.', {
+    ...told(decoded),
+    hop: attempt.hops.length - 1,
+    node: attempt.hops.at(-1) ?? '',
+  }),
+  retry: 'elsewhere',
+  blame: route.blinded === undefined ? {} : { path: route.blinded },
+  lesson: { type: 'hopFailed', failedHop: route.hops.length, any: false },
+})
+
+/** The peer could not read its onion: whether it is to blame, or the blinded path that begins with it, only the path can tell. */
+const blameFirst = (route: Route): NonNullable<Attempt['blame']> =>
+  route.blinded !== undefined && route.hops.length === 1 ? { path: route.blinded } : blameHop(route, 0, true)
 
 /** What a failure of hop `at` says of the channel behind it, or of itself. */
 function lessonOf(route: Route, at: number, { code, failure: { name } }: DecodedFailure): Attempt['lesson'] {
