@@ -217,7 +217,7 @@ export function createGossipHost(options: GossipHostOptions): GossipHost {
         if (item.kind === 'channel') gossip.publishChannel(item.message, Number(item.capacitySat))
         else if (item.kind === 'update') gossip.publishUpdate(item.message)
         else if (item.kind === 'node') gossip.publishNode(item.message)
-        else gossip.ownClosed(item.shortChannelId, item.height)
+        else if (item.kind === 'closed') gossip.ownClosed(item.shortChannelId, item.height)
       })
     },
     event(event) {

@@ -11,6 +11,13 @@ import {
 } from '../bitcoin/tx.ts'
 import type { Tx } from '../bitcoin/types.ts'
 import { publicKey, signEcdsa, verifyEcdsa } from '../crypto/curve.ts'
+import {
+  aggregateNonces,
+  makeNonce,
+  type SecretNonce,
+  signingSession,
+  signPartially,
+} from '../crypto/musig2.ts'
 import { hash256, sha256 } from '../crypto/hash.ts'
 import { derivePrivateKey, perCommitmentPoint } from '../revocation/keys.ts'
 import { revocationPrivateKey } from '../revocation/penalty-key.ts'
@@ -18,6 +25,7 @@ import { type ProofContext, proveKey } from '../revocation/proofs.ts'
 import { commitmentSecret, MAX_COMMITMENT_NUMBER } from '../revocation/secrets.ts'
 import { encodeMessage } from '../wire/encode.ts'
 import type { ChannelAnnouncement } from '../wire/messages.ts'
+import { keysOfWords, provenDigest, type ProvenWords } from '../wire/proven.ts'
 import type { BuiltClosing } from './closing.ts'
 import { type ChannelSecrets, channelPublicKeys } from './secrets.ts'
 import { type SweepOutput, sweepScriptCode, sweepWitness } from './sweeps.ts'
@@ -53,6 +61,7 @@ export type SignerRefusal =
   | 'successor_not_accepted'
   | 'signed_for_broadcast'
   | 'bad_remote_signature'
+  | 'bad_nonce'
 
 export interface ChannelSigner {
   /** The five keys for `open_channel` or `accept_channel`. */
@@ -98,6 +107,17 @@ export interface ChannelSigner {
    * that spends can be passed off as one (BOLT 7 §announcement_signatures).
    */
   signAnnouncement(announcement: ChannelAnnouncement): Result<Uint8Array, SignerRefusal>
+  /** A nonce of our funding key for one signature under the four keys of an announcement; `random`: 32 bytes never used before. */
+  announcementNonce(words: ProvenWords, random: Uint8Array): Result<SecretNonce, SignerRefusal>
+  /**
+   * Our funding key's part of that signature, 32 bytes: of what the words say, not of a digest from outside. The nonce is used up.
+   * @param publicNonces of all four keys, in their order
+   */
+  signTogether(
+    words: ProvenWords,
+    nonce: SecretNonce,
+    publicNonces: readonly Uint8Array[],
+  ): Result<Uint8Array, SignerRefusal>
   /** Signs a closing transaction, 64 bytes. */
   signClosing(closing: BuiltClosing): Result<Uint8Array, SignerRefusal>
   /**
@@ -129,6 +149,9 @@ const contentOf = (built: BuiltCommitment): Uint8Array =>
 /** The digest of a funding spend, made anew from the transaction itself. */
 const fundingDigest = (spend: { tx: Tx; fundingScript: Uint8Array; feeSat: bigint }): Uint8Array =>
   sighashSegwitV0(spend.tx, 0, spend.fundingScript, sat(outputSumSat(spend.tx) + spend.feeSat), SIGHASH_ALL)
+
+const namesFundingKey = (words: Pick<ProvenWords, 'bitcoinKey1' | 'bitcoinKey2'>, own: Uint8Array): boolean =>
+  equalBytes(words.bitcoinKey1, own) || equalBytes(words.bitcoinKey2, own)
 
 /** Fixed auxiliary data: BIP 340 allows it, and a proof that is sent again has the same bytes. */
 const PROOF_AUX = new Uint8Array(32)
@@ -239,11 +262,24 @@ export function createChannelSigner(
       number >= 0n && number <= MAX_COMMITMENT_NUMBER && equalSecret(secret, secretOf(number)),
 
     signAnnouncement(announcement) {
-      const own = publicKeys().fundingPubkey
-      if (!equalBytes(announcement.bitcoinKey1, own) && !equalBytes(announcement.bitcoinKey2, own))
-        return err('not_ours')
+      if (!namesFundingKey(announcement, publicKeys().fundingPubkey)) return err('not_ours')
       // Type and four signatures come before what is signed.
       return ok(signEcdsa(hash256(encodeMessage(announcement).subarray(2 + 4 * 64)), secrets.funding))
+    },
+
+    announcementNonce(words, random) {
+      const own = publicKeys().fundingPubkey
+      if (!namesFundingKey(words, own)) return err('not_ours')
+      return ok(makeNonce(random, own, { secretKey: secrets.funding, message: provenDigest(words) }))
+    },
+
+    signTogether(words, nonce, publicNonces) {
+      if (!namesFundingKey(words, publicKeys().fundingPubkey)) return err('not_ours')
+      const sum = publicNonces.length === 4 ? aggregateNonces(publicNonces) : undefined
+      const digest = provenDigest(words)
+      const session = sum === undefined ? undefined : signingSession(keysOfWords(words), sum, digest)
+      const partial = session === undefined ? undefined : signPartially(session, nonce, secrets.funding)
+      return partial === undefined ? err('bad_nonce') : ok(partial)
     },
 
     signClosing(closing) {

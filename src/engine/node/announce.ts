@@ -1,15 +1,21 @@
-import { compareBytes, equalBytes, fromHex, utf8 } from '../base/bytes.ts'
+import { compareBytes, equalBytes, fromHex } from '../base/bytes.ts'
 import { NETWORKS } from '../bitcoin/network.ts'
 import type { Channel } from '../channel/types.ts'
 import { signEcdsa, verifyEcdsa } from '../crypto/curve.ts'
-import { announcementDigest, signedDigest } from '../router/announcement.ts'
-import type { AnnouncementSignatures, ChannelAnnouncement, NodeAnnouncement } from '../wire/messages.ts'
+import { announcementDigest } from '../router/announcement.ts'
+import type {
+  AnnouncementNonces,
+  AnnouncementPartialSignatures,
+  AnnouncementSignatures,
+  ChannelAnnouncement,
+} from '../wire/messages.ts'
+import type { ProvenWords } from '../wire/proven.ts'
 import { plainText } from '../wire/text.ts'
+import { forgetTerms, publishTerms } from './announce-terms.ts'
+import { considerTogether, receiveNonces, receiveParts } from './announce-together.ts'
 import { channelContext } from './channels.ts'
-import { isForwarding } from './forward-policy.ts'
-import { ourFeatures, sendTo } from './send.ts'
+import { sendTo } from './send.ts'
 import { emit, heightOf, omit, type RemoteHalf, type Turn } from './state.ts'
-import { ourUpdate } from './updates.ts'
 
 /**
  * Announcing channels (BOLT 7 §announcement_signatures): both ends sign the same words about a channel whose funding transaction is six
@@ -18,8 +24,6 @@ import { ourUpdate } from './updates.ts'
 
 /** Blocks before which a short_channel_id may still change (BOLT 7). */
 const ANNOUNCE_DEPTH = 6
-/** Terms are told again before the network forgets them: it does after two weeks. */
-const REFRESH_SECONDS = 7 * 86_400
 
 /** The words that both sign, with empty signatures. */
 function unsigned(turn: Turn, channel: Channel, shortChannelId: bigint): ChannelAnnouncement {
@@ -83,6 +87,45 @@ export function considerAnnouncing(turn: Turn, channelId: string): void {
   // BOLT 7: again on every connection until the other end's half has come. That it has ours is not known: once a connection does no harm.
   sendHalf(turn, channel, shortChannelId)
   announce(turn, channel)
+  considerTogether(turn, channel, wordsOf(unsigned(turn, channel, shortChannelId)))
+}
+
+/** What the four keys sign together: the same words. */
+function wordsOf(message: ChannelAnnouncement): ProvenWords {
+  const { features, chainHash, shortChannelId, nodeId1, nodeId2, bitcoinKey1, bitcoinKey2 } = message
+  return { features, chainHash, shortChannelId, nodeId1, nodeId2, bitcoinKey1, bitcoinKey2 }
+}
+
+/** Nonces and parts of a signature under all four keys (`announce-together.ts`). */
+export function receiveTogether(
+  turn: Turn,
+  nodeId: string,
+  channel: Channel,
+  message: AnnouncementNonces | AnnouncementPartialSignatures,
+): void {
+  // As with halves: what was to stay between us stays there.
+  if (channel.announce !== true || channel.peer !== nodeId) return
+  if (message.type === 'announcement_nonces') receiveNonces(turn, channel, message)
+  const shortChannelId = announceable(turn, channel)
+  if (shortChannelId === undefined) return
+  const words = wordsOf(unsigned(turn, channel, shortChannelId))
+  if (message.type === 'announcement_nonces') considerTogether(turn, channel, words)
+  else if (receiveParts(turn, channel, words, message)) publishProven(turn, channel)
+}
+
+/** Told beside the ordinary announcement: only nodes of this project know it. */
+function publishProven(turn: Turn, channel: Channel): void {
+  const half = turn.state.announced[channel.id]
+  if (half?.aggregate === undefined || announceable(turn, channel) !== half.shortChannelId) return
+  turn.effects.push({
+    type: 'publish',
+    item: {
+      kind: 'proven',
+      words: wordsOf(unsigned(turn, channel, half.shortChannelId)),
+      signature: half.aggregate,
+      fundingTxid: channel.funding.outpoint.txid,
+    },
+  })
 }
 
 function sendHalf(turn: Turn, channel: Channel, shortChannelId: bigint): void {
@@ -139,11 +182,17 @@ export function receiveHalf(
     })
     return
   }
-  const half: RemoteHalf = { shortChannelId, nodeSignature, bitcoinSignature }
   const before = turn.state.announced[channel.id]
-  if (before !== undefined && before.shortChannelId !== shortChannelId) {
+  const moved = before !== undefined && before.shortChannelId !== shortChannelId
+  if (moved) {
     retract(turn, before)
-    turn.state = { ...turn.state, termsTold: omit(turn.state.termsTold, channel.id) }
+    forgetTerms(turn, channel.id)
+  }
+  const half: RemoteHalf = {
+    shortChannelId,
+    nodeSignature,
+    bitcoinSignature,
+    ...(moved || before?.aggregate === undefined ? {} : { aggregate: before.aggregate }),
   }
   if (before === undefined || !equalBytes(before.nodeSignature, nodeSignature))
     turn.state = { ...turn.state, announced: { ...turn.state.announced, [channel.id]: half } }
@@ -176,53 +225,8 @@ function announce(turn: Turn, channel: Channel): void {
       capacitySat: channel.funding.sat,
     },
   })
+  publishProven(turn, channel)
   publishTerms(turn, channel)
-}
-
-/** Our terms for an announced channel, and our name, where they are not known or will soon be forgotten. */
-function publishTerms(turn: Turn, channel: Channel): void {
-  const shortChannelId = turn.state.announced[channel.id]?.shortChannelId
-  if (shortChannelId === undefined || shortChannelId !== channel.funding.shortChannelId) return
-  const told = turn.state.termsTold[channel.id] ?? 0
-  if (!isForwarding(turn.state, turn.setup)) {
-    if (told > 0) withdrawTerms(turn, channel, shortChannelId)
-    return
-  }
-  const now = Math.floor(turn.now / 1000)
-  if (now - told < REFRESH_SECONDS) return
-  turn.state = { ...turn.state, termsTold: { ...turn.state.termsTold, [channel.id]: now } }
-  turn.effects.push({
-    type: 'publish',
-    item: { kind: 'update', message: ourUpdate(turn, channel, shortChannelId, true) },
-  })
-  turn.effects.push({ type: 'publish', item: { kind: 'node', message: ourNode(turn) } })
-}
-
-/** Nothing is passed on any more: who would try is told not to (BOLT 7 §channel_update, `disable`). */
-function withdrawTerms(turn: Turn, channel: Channel, shortChannelId: bigint): void {
-  turn.state = { ...turn.state, termsTold: omit(turn.state.termsTold, channel.id) }
-  turn.effects.push({
-    type: 'publish',
-    item: { kind: 'update', message: ourUpdate(turn, channel, shortChannelId, true, true) },
-  })
-}
-
-function ourNode(turn: Turn): NodeAnnouncement {
-  const nodeId = fromHex(turn.setup.nodeId)
-  const alias = new Uint8Array(32)
-  alias.set(utf8(turn.setup.alias ?? '').subarray(0, 32))
-  const message: NodeAnnouncement = {
-    type: 'node_announcement',
-    signature: new Uint8Array(64),
-    features: ourFeatures(turn),
-    timestamp: Math.floor(turn.now / 1000),
-    nodeId,
-    rgbColor: nodeId.slice(1, 4),
-    alias,
-    // A wallet is not called: whoever wants to be says so elsewhere.
-    addresses: new Uint8Array(0),
-  }
-  return { ...message, signature: signEcdsa(signedDigest(message), turn.setup.nodeSecret) }
 }
 
 /** Terms are kept fresh; channels that have ended are told no more. */
@@ -233,7 +237,12 @@ export function tickAnnouncements(turn: Turn): void {
       if (channel.closing === undefined) publishTerms(turn, channel)
       continue
     }
-    turn.state = { ...turn.state, announced: omit(turn.state.announced, id) }
+    turn.state = {
+      ...turn.state,
+      announced: omit(turn.state.announced, id),
+      together: omit(turn.state.together, id),
+    }
+    forgetTerms(turn, id)
     retract(turn, half)
   }
 }

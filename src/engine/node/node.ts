@@ -122,6 +122,8 @@ export function loadNode(
     fundingDepths: {},
     halvesSent: {},
     termsTold: {},
+    together: {},
+    reachable: {},
     waitingInvoices: Object.fromEntries(
       Object.values(invoices.value).flatMap((i) => (i.waiting === undefined ? [] : [[i.paymentHash, true]])),
     ),

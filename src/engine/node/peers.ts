@@ -6,7 +6,7 @@ import { decodeMessage } from '../wire/decode.ts'
 import { checkFeatures, combinedFeatures } from '../wire/features.ts'
 import type { Init, Message, WireErrorMessage } from '../wire/messages.ts'
 import { plainText, printableText } from '../wire/text.ts'
-import { receiveHalf } from './announce.ts'
+import { receiveHalf, receiveTogether } from './announce.ts'
 import { claimAt, copyReturned, keepsCopies, returnStored, storeForPeer } from './backup.ts'
 import { channelInput } from './channels.ts'
 import { isHalted } from './lease.ts'
@@ -259,6 +259,11 @@ function route(turn: Turn, nodeId: string, message: Message): void {
     case 'announcement_signatures': {
       const channel = turn.state.channels[toHex(message.channelId)]
       return channel === undefined ? undefined : receiveHalf(turn, nodeId, channel, message)
+    }
+    case 'announcement_nonces':
+    case 'announcement_partial_signatures': {
+      const channel = turn.state.channels[toHex(message.channelId)]
+      return channel === undefined ? undefined : receiveTogether(turn, nodeId, channel, message)
     }
     case 'channel_update':
       return peerUpdate(turn, nodeId, message)

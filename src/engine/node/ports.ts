@@ -1,5 +1,7 @@
 import type { EsploraRequest, EsploraResult } from '../chain/esplora.ts'
+import type { Txid } from '../bitcoin/types.ts'
 import type { ChannelAnnouncement, ChannelUpdate, NodeAnnouncement } from '../wire/messages.ts'
+import type { ProvenWords } from '../wire/proven.ts'
 import type { ApiFailure, Command, CommandResult, NodeEvent } from './commands.ts'
 
 /**
@@ -33,6 +35,14 @@ export type NodeInput =
 /** What we tell the network of ourselves, signed (BOLT 7). */
 export type Publication =
   | { readonly kind: 'channel'; readonly message: ChannelAnnouncement; readonly capacitySat: bigint }
+  /** The same with one signature under its four keys; its proof is for the host to put together, of public data. */
+  | {
+      readonly kind: 'proven'
+      readonly words: ProvenWords
+      /** 64 bytes */
+      readonly signature: Uint8Array
+      readonly fundingTxid: Txid
+    }
   | { readonly kind: 'update'; readonly message: ChannelUpdate }
   | { readonly kind: 'node'; readonly message: NodeAnnouncement }
   /** The channel has ended, at this height. */

@@ -8,6 +8,7 @@ import type { Opening } from '../channel/opening.ts'
 import type { ChannelPolicy } from '../channel/policy.ts'
 import type { Channel, ChannelEvent } from '../channel/types.ts'
 import type { Entropy } from '../crypto/entropy.ts'
+import type { SecretNonce } from '../crypto/musig2.ts'
 import type { OnchainState } from '../onchain/types.ts'
 import type { InvoiceRecord } from '../payment/invoice-record.ts'
 import type { PaymentRecord } from '../payment/payment-record.ts'
@@ -150,6 +151,12 @@ export interface NodeState {
   /** `<connection>/<short channel id>` of our last half of an announcement, and when (s since 1970) our terms were last told, by channel id. */
   readonly halvesSent: Readonly<Record<string, string>>
   readonly termsTold: Readonly<Record<string, number>>
+  /** Signatures under four keys that are being made, by channel id. Its nonces are secret, and never written. */
+  readonly together: Readonly<Record<string, Together>>
+  /** Announced channels by id: ms since 1970 since when the peer is there, or is not; `off`: the network was told not to use it. */
+  readonly reachable: Readonly<
+    Record<string, { readonly online: boolean; readonly since: number; readonly off: boolean }>
+  >
   /** Those of `invoices` of which parts wait. */
   readonly waitingInvoices: Readonly<Record<string, true>>
   /** How many of `invoices` are payments that came without one. */
@@ -162,6 +169,29 @@ export interface RemoteHalf {
   /** 64 bytes each */
   readonly nodeSignature: Uint8Array
   readonly bitcoinSignature: Uint8Array
+  /** 64 bytes, under all four keys, where both ends know how to make one (`announce-together.ts`). */
+  readonly aggregate?: Uint8Array
+}
+
+/** Nonces or parts of signatures of one end: of its node key and of its funding key. */
+export interface TwoKeys<T> {
+  readonly node: T
+  readonly bitcoin: T
+}
+
+/** One signature under the four keys of an announcement, in the making on one connection (BIP 327). */
+export interface Together {
+  readonly connection: ConnectionId
+  /** Our nonces, until they have signed: then their secrets are dropped, so that they cannot sign again. */
+  readonly ours?: { readonly shortChannelId: bigint; readonly nonces: TwoKeys<SecretNonce> }
+  /** The peer's public nonces: the first of a connection for this place of the channel. */
+  readonly theirs?: { readonly shortChannelId: bigint; readonly nonces: TwoKeys<Uint8Array> }
+  /** Ours are signed: all public nonces in the order of the keys, and our two parts. */
+  readonly signed?: {
+    readonly shortChannelId: bigint
+    readonly publicNonces: readonly Uint8Array[]
+    readonly parts: TwoKeys<Uint8Array>
+  }
 }
 
 /** One turn under way: the state is replaced, never changed in place; effects and records gather until the end. */
