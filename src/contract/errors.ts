@@ -18,7 +18,7 @@ export const ERROR_CODES = [
   'storageFailed',
   'locked',
   'wrongPassword',
-  'mainnetRefused',
+  'mainnetUnconfirmed',
   'backupUnreadable',
   // a sealed wallet file: made to claim what is on the chain, or used already; and a wallet that goes on elsewhere
   'fileIsCopy',
@@ -74,6 +74,11 @@ export const ERROR_CODES = [
   'recipientRefused',
   'paymentTimedOut',
   'paymentFailed',
+  // invoices of an offer (BOLT 12)
+  'offerUnreachable',
+  'offerNoAnswer',
+  'offerRefused',
+  'offerBadInvoice',
   // chain
   'chainUnavailable',
 ] as const

@@ -92,6 +92,10 @@ export type PaymentErrorCode =
   | 'recipientRefused'
   | 'paymentTimedOut'
   | 'paymentFailed'
+  | 'offerUnreachable'
+  | 'offerNoAnswer'
+  | 'offerRefused'
+  | 'offerBadInvoice'
 
 /** An error for the API: the message is for logs, `data` has figures (units in the names), never secrets. */
 export interface PaymentFailure {

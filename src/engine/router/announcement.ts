@@ -79,7 +79,8 @@ export const nodeFlagsOf = (message: NodeAnnouncement): number =>
   NODE.announced |
   (unknownRequiredBits(message.features).length > 0 ? NODE.unknownFeature : 0) |
   (supports(message.features, 'basic_mpp') ? NODE.basicMpp : 0) |
-  (supports(message.features, 'keysend') ? NODE.keysend : 0)
+  (supports(message.features, 'keysend') ? NODE.keysend : 0) |
+  (supports(message.features, 'option_onion_messages') ? NODE.onionMessages : 0)
 
 /** Which side of a channel a node is: 0 for the lesser id of the two (BOLT 7 §channel_update). */
 export const sideOf = (nodeId: Uint8Array, other: Uint8Array): 0 | 1 =>

@@ -28,6 +28,8 @@ export const NODE = {
   basicMpp: 4,
   keysend: 8,
   used: 16,
+  /** It passes onion messages on. */
+  onionMessages: 32,
 } as const
 
 /** Most msat that a policy can state here: 2^53 − 1. Above it limits are none. */
