@@ -26,6 +26,7 @@ import { candidateState, problemNow } from './channel-state.ts'
 import { channelInput } from './channels.ts'
 import type { ApiFailure, Command } from './commands.ts'
 import { findRoutes } from './routes.ts'
+import { sightOf } from './sight.ts'
 import { routeHints } from './updates.ts'
 import { emit, heightOf, type NodeState, putInvoice, putPayment, type Turn } from './state.ts'
 
@@ -57,7 +58,8 @@ const TRUST_HEIGHT_MS = 60_000
 export const trustedHeight = ({ state, now }: Turn): number =>
   state.syncedAt !== undefined && now - state.syncedAt <= TRUST_HEIGHT_MS ? heightOf(state) : 0
 
-const payContext = (turn: Turn): PayContext => ({
+/** What the payment machine sees of this turn. */
+export const payContext = (turn: Turn): PayContext => ({
   now: turn.now,
   height: trustedHeight(turn),
   entropy: turn.entropy,
@@ -65,6 +67,9 @@ const payContext = (turn: Turn): PayContext => ({
     return candidates(turn.state)
   },
   findRoutes: (wanted) => findRoutes(turn, wanted),
+  get sight() {
+    return sightOf(turn)
+  },
 })
 
 /** Attempts by routes that have ended teach where money goes through. */
@@ -81,7 +86,8 @@ function learnFrom(turn: Turn, before: PaymentRecord | undefined, after: Payment
   if (routeHistory !== turn.state.routeHistory) turn.state = { ...turn.state, routeHistory }
 }
 
-function take(turn: Turn, result: PaymentTurn): void {
+/** Writes what became of a payment, and does its effects. */
+export function takePayment(turn: Turn, result: PaymentTurn): void {
   const { record } = result
   learnFrom(turn, entry(turn.state.payments, record.paymentHash), record)
   putPayment(turn, record)
@@ -109,7 +115,7 @@ export function pay(
     known: (hash) => entry(turn.state.payments, hash),
   })
   if (!started.ok) return err(started.error)
-  take(turn, started.value)
+  takePayment(turn, started.value)
   return ok(started.value.record.paymentHash)
 }
 
@@ -131,7 +137,7 @@ export function paySpontaneous(
     ...(maxFeeMsat === undefined ? {} : { maxFeeMsat }),
   })
   if (!started.ok) return err(started.error)
-  take(turn, started.value)
+  takePayment(turn, started.value)
   return ok(started.value.record.paymentHash)
 }
 
@@ -143,27 +149,27 @@ const paymentOf = (turn: Turn, token: string | undefined): PaymentRecord | undef
 /** The preimage of an offered HTLC is here. */
 export function paymentSettled(turn: Turn, token: string | undefined, preimage: Uint8Array): void {
   const record = paymentOf(turn, token)
-  if (record !== undefined) take(turn, onFulfilled(record, preimage, turn.now))
+  if (record !== undefined) takePayment(turn, onFulfilled(record, preimage, turn.now))
 }
 
 /** The removal of an offered HTLC is locked in. */
 export function paymentRemoved(turn: Turn, token: string | undefined, removal: RemoveUpdate): void {
   const record = paymentOf(turn, token)
   if (record !== undefined && token !== undefined)
-    take(turn, onRemoved(record, token, removal, payContext(turn)))
+    takePayment(turn, onRemoved(record, token, removal, payContext(turn)))
 }
 
 /** An add never entered the log. */
 export function paymentRefused(turn: Turn, token: string | undefined, reason: string): void {
   const record = paymentOf(turn, token)
   if (record !== undefined && token !== undefined)
-    take(turn, onRefused(record, token, reason, payContext(turn)))
+    takePayment(turn, onRefused(record, token, reason, payContext(turn)))
 }
 
 /** A preimage came from the chain: proof of payment wherever it is found. */
 export function settleOnChain(turn: Turn, paymentHash: string, preimage: Uint8Array): void {
   const record = entry(turn.state.payments, paymentHash)
-  if (record !== undefined) take(turn, onFulfilled(record, preimage, turn.now))
+  if (record !== undefined) takePayment(turn, onFulfilled(record, preimage, turn.now))
 }
 
 /** An offered HTLC was taken on chain with its preimage: paid, and the attempt in that channel is over. */
@@ -296,7 +302,7 @@ export function tickPayments(turn: Turn): void {
   for (const record of entries(turn.state.payments)) {
     const due = dueAt(record)
     if (due === undefined || due > turn.now) continue
-    take(
+    takePayment(
       turn,
       onTimeout(record, (channelId, token) => placeOf(turn.state, channelId, token), turn.now),
     )
@@ -307,6 +313,6 @@ export function tickPayments(turn: Turn): void {
 export function resumePayments(turn: Turn): void {
   for (const record of entries(turn.state.payments)) {
     const resumed = resume(record, (channelId, token) => placeOf(turn.state, channelId, token), turn.now)
-    if (resumed.record !== record) take(turn, resumed)
+    if (resumed.record !== record) takePayment(turn, resumed)
   }
 }

@@ -125,21 +125,8 @@ export function createInvoice(
   ctx: InvoiceContext,
 ): Result<InvoiceRecord, PaymentFailure> {
   const { amountMsat, description, expirySeconds } = invoice
-  if (amountMsat !== undefined && amountMsat <= 0n) {
-    return err(failure('amountTooSmall', 'An invoice asks for at least 1 msat.', { minMsat: '1' }))
-  }
-  if (amountMsat !== undefined && amountMsat > toMsat(MAX_SAT)) {
-    return err(
-      failure('invalidInput', 'The amount is more than all bitcoin there can be.', { field: 'amountMsat' }),
-    )
-  }
-  if (
-    !Number.isInteger(expirySeconds) ||
-    expirySeconds < MIN_EXPIRY_SECONDS ||
-    expirySeconds > MAX_EXPIRY_SECONDS
-  ) {
-    return err(failure('invalidInput', 'The lifetime is out of bounds.', { field: 'expirySeconds' }))
-  }
+  const problem = boundsProblem(invoice)
+  if (problem !== undefined) return err(problem)
   const preimage = ctx.entropy.bytes(32)
   const paymentSecret = ctx.entropy.bytes(32)
   const paymentHash = sha256(preimage)
@@ -178,6 +165,24 @@ export function createInvoice(
     htlcs: [],
     ...(invoice.hold === true ? { hold: true } : {}),
   })
+}
+
+/** What is wrong with an amount or a lifetime, whatever kind of invoice it is for. */
+export function boundsProblem({
+  amountMsat,
+  expirySeconds,
+}: Pick<NewInvoice, 'amountMsat' | 'expirySeconds'>): PaymentFailure | undefined {
+  if (amountMsat !== undefined && amountMsat <= 0n)
+    return failure('amountTooSmall', 'An invoice asks for at least 1 msat.', { minMsat: '1' })
+  if (amountMsat !== undefined && amountMsat > toMsat(MAX_SAT))
+    return failure('invalidInput', 'The amount is more than all bitcoin there can be.', {
+      field: 'amountMsat',
+    })
+  return Number.isInteger(expirySeconds) &&
+    expirySeconds >= MIN_EXPIRY_SECONDS &&
+    expirySeconds <= MAX_EXPIRY_SECONDS
+    ? undefined
+    : failure('invalidInput', 'The lifetime is out of bounds.', { field: 'expirySeconds' })
 }
 
 function buildFailure(error: InvoiceBuildError): PaymentFailure {

@@ -57,7 +57,8 @@ export function onionFor(input: {
   throw new Error(`invariant: onion for a payment: ${built.error}`)
 }
 
-function sessionKey(entropy: Entropy): Uint8Array {
+/** A fresh key for one onion or blinded path. */
+export function sessionKey(entropy: Entropy): Uint8Array {
   for (;;) {
     const key = entropy.bytes(32)
     // One in 2^128 is none.
