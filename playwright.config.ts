@@ -6,8 +6,8 @@ export default defineConfig({
   testDir: 'e2e',
   globalSetup: './e2e/setup.ts',
   outputDir: 'test-results',
-  // Two cores: a browser, a bitcoind and an LDK node a worker are enough for one at a time.
-  workers: 1,
+  // On two cores: each worker has a network of its own, and half of the time one waits for the other's core anyway.
+  workers: 2,
   // A second try would hide what happens once in ten times, and that is where money goes missing.
   retries: 0,
   forbidOnly: process.env.CI !== undefined,

@@ -4,8 +4,11 @@ import { freePort } from '../src/playground/ports.ts'
 /** A TCP port in front of another one, which can go quiet or away. */
 export interface Proxy {
   readonly port: number
-  /** From now on nothing comes from the other side any more once a piece of at least `bytes` has come through. */
-  holdAfter(bytes: number): void
+  /**
+   * Nothing comes from the other side any more once, from now on, pieces of at least these many bytes have been sent to it, in this order.
+   * What is sent is counted, not what comes: gossip comes when it likes.
+   */
+  holdOnce(...sent: readonly number[]): void
   /** Resolves once something has been held back. */
   readonly held: Promise<void>
   close(): Promise<void>
@@ -13,8 +16,7 @@ export interface Proxy {
 
 /** Stands in front of a port on loopback. */
 export async function proxyTo(target: number): Promise<Proxy> {
-  let limit: number | undefined
-  let silent = false
+  let waitFor: readonly number[] | undefined
   let told = (): void => {}
   const held = new Promise<void>((resolve) => {
     told = resolve
@@ -31,19 +33,22 @@ export async function proxyTo(target: number): Promise<Proxy> {
         peer.destroy()
       })
     }
-    client.on('data', (data) => peer.write(data))
+    client.on('data', (data) => {
+      const [bytes, ...rest] = waitFor ?? []
+      if (bytes !== undefined && data.length >= bytes) waitFor = rest
+      peer.write(data)
+    })
     peer.on('data', (data) => {
-      if (silent) return told()
-      client.write(data)
-      if (limit !== undefined && data.length >= limit) silent = true
+      if (waitFor?.length === 0) told()
+      else client.write(data)
     })
   })
   const port = await freePort()
   await new Promise<void>((listening) => server.listen(port, '127.0.0.1', listening))
   return {
     port,
-    holdAfter: (bytes) => {
-      limit = bytes
+    holdOnce: (...sent) => {
+      waitFor = sent
     },
     held,
     close: () =>

@@ -154,8 +154,8 @@ test('a reload before the peer has signed: no channel, and the coins are free ag
   const proxy = await proxyTo(port)
   const address = `${nodeId}@127.0.0.1:${proxy.port}`
   await page.evaluate((at) => globalThis.switchback?.connectPeer({ address: at }), address)
-  // accept_channel comes through, funding_signed does not.
-  proxy.holdAfter(250)
+  // Once open_channel (at least 355 bytes with its frame) and funding_created (166) have left, funding_signed is held back.
+  proxy.holdOnce(355, 166)
   await go(page, 'Channels')
   await button(page, 'Open channel').click()
   await field(page, 'Peer').fill(address)
