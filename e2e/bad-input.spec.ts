@@ -36,19 +36,46 @@ test.describe('without a wallet', () => {
     await expectBalances(page, 0n, 0n)
   })
 
-  test('mainnet is refused, with the reason', async ({ page }) => {
+  test('real money is named as such, and a wallet on it asks nobody whom its user has not chosen', async ({
+    page,
+  }) => {
+    const asked: string[] = []
+    page.context().on('request', (request) => asked.push(new URL(request.url()).origin))
     await page.goto('')
-    const mainnet = page.getByRole('radio', { name: /^Bitcoin/ })
-    await expect(mainnet).toBeDisabled()
-    await expect(page.getByText('it refuses real money')).toBeVisible()
+    const { origin } = new URL(page.url())
     const refusal = await page.evaluate(() =>
       globalThis.switchback?.createWallet({ network: 'bitcoin' }).then(
         () => 'made',
         (error: { code: string }) => error.code,
       ),
     )
-    expect(refusal).toBe('mainnetRefused')
+    expect(refusal).toBe('mainnetUnconfirmed')
     expect((await stateOf(page)).phase).toBe('noWallet')
+
+    const mainnet = page.getByRole('radio', { name: /^Bitcoin/ })
+    await mainnet.click()
+    await expect(heading(page, 'Real money, new software')).toBeFocused()
+    await expect(button(page, 'Create a wallet')).toBeHidden()
+    await button(page, 'Back').click()
+    await expect(mainnet).not.toBeChecked()
+    await mainnet.click()
+    await expect(button(page, 'Continue')).toBeDisabled()
+    await page.getByRole('checkbox', { name: /amount that I can lose/ }).check()
+    await button(page, 'Continue').click()
+    await expect(mainnet).toBeChecked()
+    await button(page, 'Create a wallet').click()
+
+    await expect(page.getByText('Waiting for you to choose chain servers')).toBeVisible()
+    await expect(page.getByText('No chain server has been chosen.')).toBeVisible()
+    await expect(page.getByText('No gateway has been chosen.')).toBeVisible()
+    await button(page, 'Receive').click()
+    expect((await stateOf(page)).network).toBe('bitcoin')
+    expect([...new Set(asked)]).toEqual([origin])
+    await go(page, 'Settings')
+    await button(page, 'Put in two public ones').click()
+    await expect(field(page, 'Chain servers')).toHaveValue(/mempool\.space[^]*blockstream\.info/)
+    // Put in is not yet chosen.
+    expect((await stateOf(page)).settings.servers).toEqual([])
   })
 })
 

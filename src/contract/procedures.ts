@@ -1,6 +1,7 @@
 import * as v from 'valibot'
 import { channelView } from './channel-view.ts'
-import { graphView, routeQuery, routesView } from './graph-view.ts'
+import { graphView, nodesFound, nodeView, routeQuery, routesView } from './graph-view.ts'
+import { receivePreview } from './receive-view.ts'
 import {
   amount,
   appState,
@@ -26,6 +27,9 @@ import {
 } from './schemas.ts'
 
 const nothing = v.object({})
+
+/** Needed on mainnet: that whoever asks knows that this is new software and the money real. */
+const realMoney = v.optional(v.literal('real money'))
 
 const timeoutSeconds = v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(3600)))
 /** Whom to pay how much: an invoice, or a node that did not ask (keysend). */
@@ -110,6 +114,7 @@ export const procedures = {
       /** Esplora base URLs and the gateway, when not the build's own. */
       servers: v.optional(v.pipe(v.array(text(300)), v.maxLength(8))),
       gateway: v.optional(text(300)),
+      confirm: realMoney,
     }),
     v.object({ words: v.array(v.string()) }),
   ),
@@ -120,6 +125,7 @@ export const procedures = {
       passphrase: v.optional(text(256)),
       servers: v.optional(v.pipe(v.array(text(300)), v.maxLength(8))),
       gateway: v.optional(text(300)),
+      confirm: realMoney,
     }),
     nothing,
   ),
@@ -169,6 +175,10 @@ export const procedures = {
   listPeers: call(nothing, v.array(peer)),
   /** The network as gossip told it, and how much of it was checked. */
   describeGraph: call(nothing, graphView),
+  /** Nodes of the network by name or id. */
+  findNodes: call(v.object({ text: v.pipe(text(66), v.minLength(1)) }), nodesFound),
+  /** One node of the network and its channels. */
+  getNodeInfo: call(v.object({ nodeId }), nodeView),
   /** Ways to a node, and why these. Pays nothing. */
   queryRoutes: call(routeQuery, routesView),
 
@@ -198,6 +208,11 @@ export const procedures = {
     v.object({
       channelId,
       force: v.optional(v.boolean()),
+      /**
+       * By force, from `unproven.closableFrom` on, a channel that came from another device and whose peer has not been met. If that device
+       * has gone on with it, the peer may take all of it.
+       */
+      anyway: v.optional(v.literal('close anyway')),
       address: v.optional(text(100)),
       feeSatPerVb: v.optional(satPerVb),
     }),
@@ -212,6 +227,8 @@ export const procedures = {
   /** The channel's commitment machine as it runs: now, and after changes at most ten times a second, the last state always. */
   channelView: stream(v.object({ channelId }), channelView),
 
+  /** Whether an amount can arrive, in parts too, and how; without one, how much can. Makes nothing. */
+  previewReceive: call(v.object({ amountMsat: v.optional(amount) }), receivePreview),
   addInvoice: call(
     v.object({
       amountMsat: v.optional(amount),

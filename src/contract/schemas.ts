@@ -65,6 +65,11 @@ export const channel = v.object({
   remoteMsat: amount,
   /** Brought back from a backup: balances are not known before the peer has closed it. */
   restored: v.optional(v.boolean()),
+  /**
+   * Came from another device, and its peer has not shown yet that no other has gone on with it: nothing is paid through it, and it is not
+   * closed from here. Once the peer has been asked to close it, and is silent, it may be closed from this height on (`closeChannel`).
+   */
+  unproven: v.optional(v.object({ closableFrom: v.optional(v.number()) })),
   /** What can be sent now: balance less reserve, less the fee the opener must keep. */
   spendableMsat: amount,
   /** What can be received now. */
@@ -115,6 +120,10 @@ export const invoice = v.object({
   expiresAt: isoTime,
   paidAt: v.optional(isoTime),
   receivedMsat: v.optional(amount),
+  /** Waits for the user's word once it is paid. */
+  hold: v.optional(v.boolean()),
+  /** What brought it: HTLCs that were taken. */
+  parts: v.array(v.object({ channelId, amountMsat: amount })),
 })
 
 export const payment = v.object({
@@ -230,6 +239,10 @@ export const notice = v.object({
     'backUpWords',
     'serversDisagree',
     'serversUnreachable',
+    // None, or only one, was chosen to follow the chain with; no gateway to reach peers through.
+    'noServers',
+    'oneServer',
+    'noGateway',
     'serverLies',
     // A transaction of ours was taken by a server and is not shown by others.
     'notRelayed',

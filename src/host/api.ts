@@ -11,6 +11,7 @@ import { expiresAt, isExpired } from '../engine/invoice/types.ts'
 import { parsePayable } from '../engine/invoice/payable.ts'
 import type { CommandResult, NodeEvent } from '../engine/node/commands.ts'
 import { feerateFor } from '../engine/node/state.ts'
+import { createGraph } from '../engine/router/graph.ts'
 import { previewSend } from '../engine/node/wallet.ts'
 import { formatPeerAddress, parsePeerAddress } from './peer-address.ts'
 import {
@@ -24,6 +25,8 @@ import {
   readMsat,
 } from './project.ts'
 import { describeGraph, queryRoutes } from './graph-api.ts'
+import { findNodes, nodeInfo } from './graph-nodes.ts'
+import { previewReceive } from './receive-api.ts'
 import { projectMoney } from './project-money.ts'
 import { projectChannelView } from './channel-view.ts'
 import { createPaymentGate, type PaymentGate, paymentCommand } from './send-payment.ts'
@@ -61,6 +64,22 @@ const NO_NODE: Readonly<Partial<Record<AppState['phase'], () => never>>> = {
   moved: () => fail('walletMoved', 'This wallet has moved to another device.'),
 }
 
+/** Esplora base URLs without the slash at their ends. Throws `invalidInput`. */
+function readServers(servers: readonly string[]): readonly string[] {
+  for (const url of servers) {
+    if (!/^https?:\/\/[^\s]+$/.test(url))
+      fail('invalidInput', 'A server’s address starts with https:// (or http://).')
+  }
+  return servers.map((url) => url.replace(/\/+$/, ''))
+}
+
+/** A gateway's base, or nothing. Throws `invalidInput`. */
+function readGateway(gateway: string): string {
+  if (gateway !== '' && !/^wss?:\/\/[^\s]+$/.test(gateway))
+    fail('invalidInput', 'A gateway’s address starts with wss:// (or ws://).')
+  return gateway.replace(/\/+$/, '')
+}
+
 const credentialOf = (input: Input<'unlock'>): Credential =>
   'password' in input
     ? { kind: 'password', password: input.password }
@@ -75,6 +94,17 @@ export function createHandlers(host: HostControl): Handlers {
   }
   const state = () => node().loop.status().state
   const after = (ms: number, task: () => void) => host.after(ms, task)
+  /** Where a new wallet is to work. What the place offers belongs to its own network; on another nothing is asked of anybody unasked. */
+  const placeOf = ({ network, servers, gateway, confirm }: Omit<Input<'createWallet'>, 'words'>) => {
+    const { defaults } = host
+    const here = network === undefined || network === defaults.network
+    return {
+      network: network ?? defaults.network,
+      servers: readServers(servers ?? (here ? defaults.servers : [])),
+      gateway: readGateway(gateway ?? (here ? defaults.gateway : '')),
+      confirm,
+    }
+  }
   const gates = new WeakMap<Running, PaymentGate>()
   const gateOf = (running: Running): PaymentGate => {
     const known = gates.get(running)
@@ -153,21 +183,17 @@ export function createHandlers(host: HostControl): Handlers {
     createWallet: async (input) => {
       const words = host.newWords(input.words ?? 12)
       await host.create({
-        network: input.network ?? host.defaults.network,
         words,
         passphrase: input.passphrase ?? '',
-        servers: input.servers ?? host.defaults.servers,
-        gateway: input.gateway ?? host.defaults.gateway,
+        ...placeOf(input),
       })
       return { words: words.split(' ') }
     },
     restoreWallet: async (input) => {
       await host.create({
-        network: input.network ?? host.defaults.network,
         words: input.words,
         passphrase: input.passphrase ?? '',
-        servers: input.servers ?? host.defaults.servers,
-        gateway: input.gateway ?? host.defaults.gateway,
+        ...placeOf(input),
       })
       await node().loop.command({ type: 'setPreference', name: 'wordsConfirmed', value: 'true' })
       return {}
@@ -208,17 +234,11 @@ export function createHandlers(host: HostControl): Handlers {
     },
     updateSettings: async (input) => {
       if (input.servers !== undefined) {
-        for (const url of input.servers) {
-          if (!/^https?:\/\/[^\s]+$/.test(url))
-            fail('invalidInput', 'A server’s address starts with https:// (or http://).')
-        }
-        const servers = input.servers.map((url) => url.replace(/\/+$/, ''))
+        const servers = readServers(input.servers)
         await node().loop.command({ type: 'setServers', servers })
       }
       if (input.gateway !== undefined) {
-        if (input.gateway !== '' && !/^wss?:\/\/[^\s]+$/.test(input.gateway))
-          fail('invalidInput', 'A gateway’s address starts with wss:// (or ws://).')
-        await host.setGateway(input.gateway.replace(/\/+$/, ''))
+        await host.setGateway(readGateway(input.gateway))
       }
       if (input.storagePersisted !== undefined) {
         await node().loop.command({
@@ -242,6 +262,8 @@ export function createHandlers(host: HostControl): Handlers {
     },
     listPeers: async () => projectPeers(state(), node().peers.status()),
     describeGraph: async () => describeGraph(node()),
+    findNodes: async ({ text }) => findNodes(node().setup.graph ?? createGraph(), text),
+    getNodeInfo: async ({ nodeId }) => nodeInfo(node().setup.graph ?? createGraph(), nodeId),
     queryRoutes: async (input) => queryRoutes(node(), input, host.now()),
 
     openChannel: (input, signal) => openChannel(input, signal),
@@ -264,6 +286,8 @@ export function createHandlers(host: HostControl): Handlers {
       return paced(channelOf, projectChannelView, onState, after, VIEW_GAP_MS, signal)
     },
 
+    previewReceive: async ({ amountMsat }) =>
+      previewReceive(state(), amountMsat === undefined ? undefined : readMsat(amountMsat)),
     addInvoice: async (input) => {
       const result = await node().loop.command({
         type: 'addInvoice',
@@ -571,6 +595,7 @@ export function createHandlers(host: HostControl): Handlers {
     input: {
       channelId: string
       force?: boolean | undefined
+      anyway?: 'close anyway' | undefined
       address?: string | undefined
       feeSatPerVb?: number | undefined
     },
@@ -587,7 +612,8 @@ export function createHandlers(host: HostControl): Handlers {
     await running.loop.command({
       type: 'closeChannel',
       channelId: input.channelId,
-      force: input.force ?? false,
+      force: input.force === true || input.anyway !== undefined,
+      ...(input.anyway === undefined ? {} : { unproven: true }),
       ...(input.feeSatPerVb === undefined ? {} : { feeratePerKw: perKw(input.feeSatPerVb) }),
     })
     yield { status: 'negotiating' }

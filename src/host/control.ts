@@ -41,6 +41,8 @@ export interface HostControl {
     readonly passphrase: string
     readonly servers: readonly string[]
     readonly gateway: string
+    /** Needed on mainnet. */
+    readonly confirm: 'real money' | undefined
   }): Promise<void>
   newWords(count: 12 | 24): string
   words(): readonly string[] | undefined

@@ -218,7 +218,7 @@ describe('taking', () => {
     await take(other.host, (await handOut((await living()).host)).file)
   })
 
-  test('a file of mainnet is refused as mainnet is', async () => {
+  test('a file that names another network than its seed does is refused', async () => {
     const opened = await readBackup((await handOut((await living()).host)).file, PASSWORD)
     if (!opened.ok) throw new Error(opened.error)
     const { header, records } = opened.value
@@ -227,7 +227,7 @@ describe('taking', () => {
       cost: CHEAP,
     })
     const other = await device()
-    await expect(take(other.host, file)).rejects.toMatchObject({ code: 'mainnetRefused' })
+    await expect(take(other.host, file)).rejects.toMatchObject({ code: 'backupUnreadable' })
     expect(other.disk.records.size).toBe(0)
   })
 

@@ -26,6 +26,11 @@ const never = new AbortController().signal
 const create = (h: WalletHost, input: Input<'createWallet'> = {}): Promise<Output<'createWallet'>> =>
   h.handlers.createWallet(input, never)
 
+const stateOf = async (h: WalletHost) => {
+  for await (const state of h.handlers.getState({}, never)) return state
+  throw new Error('no state')
+}
+
 test('a wallet is found again by the next start, with the same node id and words', async () => {
   const disk = createMemoryDisk()
   const first = await host(disk)
@@ -58,11 +63,37 @@ test('a stored seed of another version is never written over', async () => {
   expect(disk.records.get('seed')).toEqual(stored)
 })
 
-test('mainnet is refused with its own code, and nothing is stored', async () => {
+test('mainnet wants to be confirmed in so many words, or nothing is stored', async () => {
   const disk = createMemoryDisk()
   await expect(create(await host(disk), { network: 'bitcoin' })).rejects.toMatchObject({
-    code: 'mainnetRefused',
+    code: 'mainnetUnconfirmed',
   })
+  expect(disk.records.size).toBe(0)
+})
+
+test('a wallet on mainnet asks nobody whom the user has not chosen', async () => {
+  const h = await host()
+  await create(h, { network: 'bitcoin', confirm: 'real money' })
+  const state = await stateOf(h)
+  expect(state).toMatchObject({ phase: 'running', network: 'bitcoin' })
+  // What this place offers is for its own network.
+  expect(state.settings.servers).toEqual([])
+  expect(state.settings.gateway).toBe('')
+  expect(state.notices.map((n) => n.code)).toContain('noServers')
+  expect((await h.handlers.newAddress({}, never)).address).toMatch(/^bc1q/)
+  await h.handlers.updateSettings({ servers: ['https://a.example/api/'] }, never)
+  expect((await stateOf(h)).notices.map((n) => n.code)).toContain('oneServer')
+  await h.handlers.updateSettings({ servers: ['https://a.example/api', 'https://b.example/api'] }, never)
+  const codes = (await stateOf(h)).notices.map((n) => n.code)
+  expect(codes).not.toContain('oneServer')
+  expect(codes).not.toContain('noServers')
+})
+
+test('a server’s and a gateway’s address is checked before there is a wallet', async () => {
+  const disk = createMemoryDisk()
+  const h = await host(disk)
+  await expect(create(h, { servers: ['file:///etc'] })).rejects.toMatchObject({ code: 'invalidInput' })
+  await expect(create(h, { gateway: 'https://x' })).rejects.toMatchObject({ code: 'invalidInput' })
   expect(disk.records.size).toBe(0)
 })
 

@@ -25,6 +25,7 @@ import { arrival, copyOf, handOut, openMove, takeBack } from './move.ts'
 import { createPeers } from './peers.ts'
 import type { Clock, EsploraPort } from './ports.ts'
 import { emptyState, projectState } from './project.ts'
+import { setupNotices } from './project-setup.ts'
 import type { Dial } from './socket.ts'
 import { walletFingerprint } from './vault/container.ts'
 import type { ScryptCost } from './vault/keyring.ts'
@@ -46,6 +47,8 @@ export interface HostPorts {
   /** Dials peers, through `gateway()` where the machine has no sockets. */
   readonly dialer: (gateway: () => string) => Dial
   readonly defaults: Defaults
+  /** Peers are reached through a gateway alone, as in a browser: that there is none is told. */
+  readonly needsGateway?: boolean
   readonly policy?: Partial<ChannelPolicy>
   readonly formats?: readonly string[]
   readonly acceptChannels?: boolean
@@ -109,12 +112,12 @@ const movedBy = (lease: Lease): NonNullable<AppState['moved']> => ({
   at: new Date(lease.elsewhere?.at ?? lease.retired?.at ?? 0).toISOString(),
 })
 
-/** Closes are enforced, but not yet tried against full mempools, attacking servers and a lost device in every combination. */
-function refuseMainnet(network: string): void {
-  if (network !== 'bitcoin') return
+/** Real money is taken on by somebody who was told what this is, and never by an argument left out. */
+function confirmMainnet(network: string, confirm: 'real money' | undefined): void {
+  if (network !== 'bitcoin' || confirm !== undefined) return
   throw new ApiError({
-    code: 'mainnetRefused',
-    message: 'Mainnet is refused until contested closes are tested against all that real money meets.',
+    code: 'mainnetUnconfirmed',
+    message: 'Mainnet is real money and this is new software: it wants {"confirm": "real money"}.',
   })
 }
 
@@ -169,7 +172,10 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
   }
 
   function begin(from: Seed, records: ReadonlyMap<string, Uint8Array>): void {
-    const { graph, nextBlock } = storedGraph(records, new DataView(ports.entropy().buffer).getInt32(0))
+    const { graph, nextBlock, stored } = storedGraph(
+      records,
+      new DataView(ports.entropy().buffer).getInt32(0),
+    )
     const setup = { ...setupOf(from), graph }
     const loaded = loadNode(records, setup)
     if (!loaded.ok) {
@@ -216,6 +222,7 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
       clock: ports.clock,
       store: vault.store,
       nextBlock,
+      stored,
       shelf: ports.gossipShelf ?? 0,
       ...(ports.gossipFlushMs === undefined ? {} : { flushMs: ports.gossipFlushMs }),
       state: () => loop.status().state,
@@ -354,8 +361,15 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
       })
     }
     const status = running.loop.status()
+    const notices = setupNotices({
+      network: running.setup.network,
+      servers: status.state.chain.servers.map((server) => server.url),
+      gateway: around.gateway,
+      needsGateway: ports.needsGateway ?? false,
+    })
     return projectState(status.state, running.setup, {
       ...around,
+      notices,
       phase: status.phase === 'running' ? 'running' : 'frozen',
       ...(status.error === undefined ? {} : { error: status.error }),
     })
@@ -415,7 +429,7 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
     },
     async create(options) {
       requireNoWallet()
-      refuseMainnet(options.network)
+      confirmMainnet(options.network, options.confirm)
       const parsed = parseWords(options.words)
       if (!parsed.ok) throw new ApiError(wordsFailure(parsed.error))
       const next: Seed = {
@@ -487,7 +501,6 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
         requireNoWallet()
         await alone(async () => {
           const opened = await openMove(file, password)
-          refuseMainnet(opened.network)
           const from = readSeed(opened.records.get(SEED_KEY))
           const made = await arrival(vault.store, opened, ports.entropy)
           // What is written must be a wallet that starts, and the one that the file says it is.

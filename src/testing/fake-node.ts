@@ -144,14 +144,14 @@ export function fakeNode(scene: Scene = 'running', pace = 600): Handlers {
         channels: state.channels.length,
       }),
     getState: (_, signal) => follow(() => state, signal),
-    async createWallet({ network }) {
-      if (network === 'bitcoin') throw fail('mainnetRefused')
+    async createWallet({ network, confirm }) {
+      if (network === 'bitcoin' && confirm === undefined) throw fail('mainnetUnconfirmed')
       await wait(pace)
       start()
       return { words: [...WORDS] }
     },
-    async restoreWallet({ words, network }) {
-      if (network === 'bitcoin') throw fail('mainnetRefused')
+    async restoreWallet({ words, network, confirm }) {
+      if (network === 'bitcoin' && confirm === undefined) throw fail('mainnetUnconfirmed')
       await wait(pace)
       if (new Set(words.split(' ')).size === 1) throw fail('wordsChecksum')
       start()
@@ -285,7 +285,8 @@ export function fakeNode(scene: Scene = 'running', pace = 600): Handlers {
       setChannel(channelId, { status: 'open', spendableMsat: spendable.toString() })
       yield { status: 'open', channelId }
     },
-    async *closeChannel({ channelId, force }) {
+    async *closeChannel({ channelId, force: byForce, anyway }) {
+      const force = byForce === true || anyway !== undefined
       const channel = state.channels.find((candidate) => candidate.channelId === channelId)
       if (channel === undefined) throw fail('channelUnknown')
       yield { status: 'negotiating' }

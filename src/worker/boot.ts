@@ -20,6 +20,7 @@ export async function boot(wallet: string, defaults: Defaults): Promise<Leadersh
     entropy: systemEntropy,
     dialer: (gateway) => createWebSocketDialer({ gateway }),
     defaults,
+    needsGateway: true,
   }).catch(async (e: unknown) => {
     await store.close()
     throw e

@@ -53,11 +53,3 @@ export const chainConfig = (network: NetworkName): ChainConfig => ({
   network,
   ...(network === 'regtest' ? LOCAL : PUBLIC),
 })
-
-/** Public servers by network; on regtest the playground gives the address of its own. */
-export const DEFAULT_SERVERS: Readonly<Record<NetworkName, readonly string[]>> = {
-  bitcoin: ['https://mempool.space/api', 'https://blockstream.info/api'],
-  testnet4: ['https://mempool.space/testnet4/api'],
-  signet: ['https://mempool.space/signet/api', 'https://blockstream.info/signet/api'],
-  regtest: [],
-}

@@ -21,7 +21,7 @@ import type { AcceptChannel, Message, OpenChannel } from '../wire/messages.ts'
 import { commitmentParams, proofContext } from './build.ts'
 import { courtRecord } from './commit.ts'
 import { EMPTY_LOG } from './log.ts'
-import { type ChannelPolicy, inFlightFor, reserveFor } from './policy.ts'
+import { type ChannelPolicy, inFlightFor, minimumDepthFor, reserveFor } from './policy.ts'
 import type {
   Channel,
   ChannelContext,
@@ -345,7 +345,7 @@ export function acceptOpening(
     local,
     remote: remote.value,
     remoteFirstPoint: message.firstPerCommitmentPoint,
-    minimumDepth: policy.minimumDepth,
+    minimumDepth: minimumDepthFor(shape.fundingSat, policy),
     localAlias: newAlias(ctx),
     signer: INITIAL_SIGNER_STATE,
     startedAt: ctx.now,
@@ -357,7 +357,7 @@ export function acceptOpening(
       send({
         type: 'accept_channel',
         temporaryChannelId: message.temporaryChannelId,
-        minimumDepth: policy.minimumDepth,
+        minimumDepth: opening.minimumDepth,
         ...commonFields(local, ctx),
         channelType: encodeFeatures(format.channelTypeBits),
         ...(format.lcpTlvs ? { lcpParameters: lcpParameters(ctx, local, temporaryId, 'accepter') } : {}),

@@ -6,7 +6,7 @@ export interface ChannelPolicy {
   /** Smallest and largest channel we open or accept. Without option_support_large_channel BOLT 2 ends below 2^24 sat. */
   readonly minFundingSat: Sat
   readonly maxFundingSat: Sat
-  /** Depth at which an accepted channel becomes usable. */
+  /** Depth at which an accepted channel becomes usable; a large one waits twice as long (`minimumDepthFor`). */
   readonly minimumDepth: number
   /** The most a peer may ask us to wait for, in blocks. */
   readonly maxMinimumDepth: number
@@ -45,6 +45,17 @@ export const DEFAULT_POLICY: ChannelPolicy = {
   maxTrimmedHtlcs: 1_517,
   maxDustInFlightMsat: MAX_DUST_EXPOSURE_MSAT,
 }
+
+/**
+ * Above this an accepted channel waits for twice the depth. Its funder could take the money back with a reorganisation after having paid
+ * through us, so that what a few blocks cost to rewrite has to grow with what is in it: three blocks bring their miners 9.4 BTC, six
+ * have not been seen rewritten since 2013.
+ */
+export const LARGE_CHANNEL_SAT = sat(5_000_000)
+
+/** `minimum_depth` of an accepted channel, in blocks. */
+export const minimumDepthFor = (fundingSat: Sat, { minimumDepth }: ChannelPolicy): number =>
+  fundingSat > LARGE_CHANNEL_SAT ? 2 * minimumDepth : minimumDepth
 
 /** What we ask the other side to keep: one per cent, not below either dust limit (BOLT 2 §open_channel). */
 export function reserveFor(fundingSat: Sat, policy: ChannelPolicy, theirDustLimitSat: Sat): Sat {

@@ -13,6 +13,10 @@ function hrefOf(notice: Notice): string {
     case 'storageNotDurable':
     case 'backupFound':
       return '/settings'
+    case 'noServers':
+    case 'oneServer':
+    case 'noGateway':
+      return '/settings'
     case 'serversDisagree':
     case 'serversUnreachable':
     case 'serverLies':

@@ -15,7 +15,12 @@ import { Waiting } from '../widgets/Waiting.tsx'
 import { ChosenFile, MovedForm } from './MovedForm.tsx'
 
 interface RestoreFormProps {
-  readonly settings: { readonly network: NetworkName; readonly servers: string[]; readonly gateway?: string }
+  readonly settings: {
+    readonly network: NetworkName
+    readonly servers: string[]
+    readonly gateway: string
+    readonly confirm?: 'real money'
+  }
   readonly choice: ReactNode
   readonly onCancel: () => void
 }

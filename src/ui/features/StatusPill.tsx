@@ -10,11 +10,13 @@ export function StatusPill(): ReactNode {
   const text =
     phase === 'following'
       ? t.app.following
-      : silent && chain.height > 0
-        ? t.app.serversSilent
-        : chain.synced
-          ? undefined
-          : t.app.catchingUp(Math.floor(chain.progress * 100))
+      : chain.servers.length === 0
+        ? t.app.noServers
+        : silent && chain.height > 0
+          ? t.app.serversSilent
+          : chain.synced
+            ? undefined
+            : t.app.catchingUp(Math.floor(chain.progress * 100))
   return text === undefined ? null : (
     <p className="pill" role="status">
       {text}

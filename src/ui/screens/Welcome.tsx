@@ -11,6 +11,7 @@ import { Trouble } from '../widgets/Trouble.tsx'
 import { Waiting } from '../widgets/Waiting.tsx'
 
 const RestoreForm = lazy(() => import('../features/RestoreForm.tsx'))
+const RealMoney = lazy(() => import('../features/RealMoney.tsx'))
 
 /** The first screen of a device without a wallet. */
 export default function Welcome(): ReactNode {
@@ -19,14 +20,19 @@ export default function Welcome(): ReactNode {
   const [network, setNetwork] = useState<NetworkName>(
     defaults.network === 'bitcoin' ? 'signet' : defaults.network,
   )
+  /** Mainnet has been picked, and what it asks for stands in the place of everything else. */
+  const [asking, setAsking] = useState(false)
   const [restoring, setRestoring] = useState(false)
   const [longer, setLonger] = useState(false)
   const [passphrase, setPassphrase] = useState('')
 
-  const at = (name: NetworkName) =>
+  const place = (name: NetworkName) =>
     name === defaults.network
       ? { network: name, servers: [...defaults.servers], gateway: defaults.gateway }
-      : { network: name, servers: [...PUBLIC_SERVERS[name]] }
+      : { network: name, servers: [...PUBLIC_SERVERS[name]], gateway: '' }
+  // Mainnet can be picked only by way of the warning.
+  const at = (name: NetworkName) =>
+    name === 'bitcoin' ? { ...place(name), confirm: 'real money' as const } : place(name)
   const create = useAction(async (name: NetworkName) => {
     await client().createWallet({
       ...at(name),
@@ -43,19 +49,11 @@ export default function Welcome(): ReactNode {
       label={t.welcome.network}
       look="list"
       value={network}
-      onChoose={setNetwork}
+      onChoose={(name) => (name === 'bitcoin' ? setAsking(true) : setNetwork(name))}
       options={networks.map((value) => ({
         value,
         label: t.networks.name[value],
-        about:
-          value === 'bitcoin' ? (
-            <>
-              {t.networks.about.bitcoin} {t.networks.mainnetRefused}
-            </>
-          ) : (
-            t.networks.about[value]
-          ),
-        disabled: value === 'bitcoin',
+        about: t.networks.about[value],
       }))}
     />
   )
@@ -67,12 +65,26 @@ export default function Welcome(): ReactNode {
         <h1>{t.app.name}</h1>
         <p className="welcome-tagline">{t.app.tagline}</p>
       </div>
-      {restoring ? (
+      {asking ? (
         <Suspense fallback={null}>
-          <RestoreForm settings={at(network)} choice={choice} onCancel={() => setRestoring(false)} />
+          <RealMoney
+            onBack={() => setAsking(false)}
+            onAccept={() => {
+              setNetwork('bitcoin')
+              setAsking(false)
+            }}
+          />
         </Suspense>
+      ) : null}
+      {restoring ? (
+        // Hidden, not gone: what has been typed stays.
+        <div hidden={asking}>
+          <Suspense fallback={null}>
+            <RestoreForm settings={at(network)} choice={choice} onCancel={() => setRestoring(false)} />
+          </Suspense>
+        </div>
       ) : (
-        <div className="welcome-body">
+        <div className="welcome-body" hidden={asking}>
           <div className="buttons buttons-column">
             <Button look="primary" wide disabled={create.pending} onClick={() => void create.run(network)}>
               {t.welcome.create}

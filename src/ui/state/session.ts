@@ -34,12 +34,14 @@ interface Session {
   readonly handedOver: string | undefined
 }
 
-const MAINNET: Defaults = {
-  network: 'bitcoin',
-  gateway: '',
-  servers: ['https://blockstream.info/api', 'https://mempool.space/api'],
-  peers: [],
-}
+/** Where no playground serves the page. Where money is real nobody is asked whom the user has not chosen. */
+const MAINNET: Defaults = { network: 'bitcoin', gateway: '', servers: [], peers: [] }
+
+/** Two public chain servers of different operators, for whoever wants to choose them. */
+export const SUGGESTED_SERVERS: readonly string[] = [
+  'https://mempool.space/api',
+  'https://blockstream.info/api',
+]
 
 /** Chain servers a network starts with where nothing nearer is known. */
 export const PUBLIC_SERVERS: Readonly<Record<NetworkName, readonly string[]>> = {

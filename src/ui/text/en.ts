@@ -47,6 +47,7 @@ export const t = {
     catchingUp: (percent: number) => `Catching up with the chain, ${percent} %`,
     following: 'Live view: another tab runs this wallet',
     serversSilent: 'No chain server answers',
+    noServers: 'Waiting for you to choose chain servers',
     lost: 'The node in this page has stopped.',
     lostTodo: 'Nothing is lost: everything is saved before it is sent. Reload to start it again.',
     reload: 'Reload',
@@ -78,8 +79,6 @@ export const t = {
       regtest:
         'A whole network on the machine that serves this page: a chain, peers, a shop. Play money only.',
     } satisfies Record<NetworkName, string>,
-    mainnetRefused:
-      'Not yet. Closes on chain are enforced, but this version has not met everything that real money meets there: full mempools, servers that attack together. Until it has, it refuses real money.',
   },
 
   welcome: {
@@ -159,6 +158,9 @@ export const t = {
       backUpWords: 'Write down your recovery words.',
       serversDisagree: 'The chain servers disagree.',
       serversUnreachable: 'No chain server can be reached.',
+      noServers: 'No chain server has been chosen.',
+      oneServer: 'One chain server alone is asked.',
+      noGateway: 'No gateway has been chosen.',
       serverLies: 'A chain server sent something false.',
       notRelayed: 'A transaction of yours is hardly seen.',
       noNewBlocks: 'No new block has been seen for hours.',
@@ -179,6 +181,9 @@ export const t = {
       backUpWords: 'They are the only way back to your coins if this device is lost.',
       serversDisagree: 'What cannot be proved is not believed. Add another server if it lasts.',
       serversUnreachable: 'The wallet keeps trying. Check your connection or add a server.',
+      noServers: 'Until then this wallet does not know the chain. It waits, and asks nobody.',
+      oneServer: 'It could hide from you that a peer cheats. Add one of somebody else.',
+      noGateway: 'Browsers reach most Lightning peers through one.',
       serverLies: 'It was caught and is not used any more. You may want to replace it.',
       notRelayed:
         'A server took it, others do not show it. It is sent to all of them again and again; another server may help.',
@@ -203,6 +208,9 @@ export const t = {
       backUpWords: 'Show the words',
       serversDisagree: 'Look at the servers',
       serversUnreachable: 'Look at the servers',
+      noServers: 'Choose servers',
+      oneServer: 'Add a server',
+      noGateway: 'Choose a gateway',
       serverLies: 'Look at the servers',
       notRelayed: 'Look at the servers',
       noNewBlocks: 'Look at the servers',

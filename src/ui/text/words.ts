@@ -108,9 +108,9 @@ const ENTRIES: Readonly<Record<ErrorCode, Entry>> = {
     what: 'This wallet has moved to another device.',
     todo: 'Use it there. Nothing is sent from here any more.',
   },
-  mainnetRefused: {
-    what: 'This version does not work with real bitcoin yet.',
-    todo: 'Closes on chain have not been tried enough against what real money meets there. Choose a practice network until they have.',
+  mainnetUnconfirmed: {
+    what: 'Real bitcoin wants to be confirmed.',
+    todo: 'Choose Bitcoin on the first screen and read what to take care of.',
   },
 
   wordsUnknown: (f) => {

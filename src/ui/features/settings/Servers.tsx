@@ -1,7 +1,8 @@
 import { type ReactNode, useState } from 'react'
 import { useAction } from '../../state/hooks.ts'
-import { client, useNode } from '../../state/session.ts'
+import { client, SUGGESTED_SERVERS, useNode } from '../../state/session.ts'
 import { t } from '../../text/en.ts'
+import { realMoney } from '../../text/real-money.ts'
 import { isGatewayAddress, isServerAddress } from '../../text/addresses.ts'
 import { Button } from '../../widgets/Button.tsx'
 import { TextArea, TextField } from '../../widgets/Field.tsx'
@@ -19,14 +20,23 @@ export function Servers(): ReactNode {
     .split(/\s+/)
     .map((line) => line.trim())
     .filter((line) => line !== '')
+  const mainnet = network === 'bitcoin'
   const bad = lines.find((line) => !isServerAddress(line))
   const serverProblem =
-    bad !== undefined ? t.settings.serverBad(bad) : lines.length === 0 ? t.settings.serverNone : undefined
+    bad !== undefined
+      ? t.settings.serverBad(bad)
+      : lines.length === 0 && settings.servers.length > 0
+        ? t.settings.serverNone
+        : undefined
   const gatewayProblem =
     gateway.trim() === '' || isGatewayAddress(gateway.trim()) ? undefined : t.settings.gatewayBad
   const changed = lines.join('\n') !== settings.servers.join('\n') || gateway.trim() !== settings.gateway
   const save = useAction(async () => {
-    await client().updateSettings({ servers: lines, gateway: gateway.trim() })
+    // There is no taking back to none: whoever has chosen changes, or keeps.
+    await client().updateSettings({
+      ...(lines.length === 0 ? {} : { servers: lines }),
+      gateway: gateway.trim(),
+    })
     setSaved(true)
   })
   return (
@@ -47,12 +57,25 @@ export function Servers(): ReactNode {
           rows={Math.max(2, Math.min(5, lines.length + 1))}
           value={servers}
           problem={serverProblem}
-          hint={t.settings.serversHint}
+          hint={lines.length === 0 ? realMoney.serversTodo : t.settings.serversHint}
           onText={(text) => {
             setSaved(false)
             setServers(text)
           }}
         />
+        {mainnet && lines.length < 2 ? (
+          <div className="stack stack-tight">
+            <Button
+              onClick={() => {
+                setSaved(false)
+                setServers([...new Set([...lines, ...SUGGESTED_SERVERS])].join('\n'))
+              }}
+            >
+              {realMoney.suggest}
+            </Button>
+            <p className="quiet">{realMoney.suggestAbout}</p>
+          </div>
+        ) : null}
         <TextField
           label={t.settings.gateway}
           className="mono"
