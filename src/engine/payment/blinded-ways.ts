@@ -90,21 +90,22 @@ function withoutOurHop(
       firstPathKey: nextPathKeyOverride ?? opened.value.nextPathKey,
       hops,
     },
-    payInfo: { ...payInfo, ...withoutOurFee(payInfo, relay) },
+    payInfo: { ...payInfo, ...withoutOurTerms(payInfo, relay) },
   }
 }
 
 /** What the rest of a path takes where the first hop, which is ours, takes nothing: BOLT 4's sums the other way round, rounded up. */
-function withoutOurFee(
-  { feeBaseMsat, feeProportionalMillionths }: BlindedPayInfo,
+function withoutOurTerms(
+  { feeBaseMsat, feeProportionalMillionths, cltvExpiryDelta }: BlindedPayInfo,
   relay: PaymentRelay,
-): Pick<BlindedPayInfo, 'feeBaseMsat' | 'feeProportionalMillionths'> {
+): PaymentRelay {
   const scale = 1_000_000 + relay.feeProportionalMillionths
   const rest = (total: number, ours: number): number =>
     Math.ceil((Math.max(0, total - ours) * 1_000_000) / scale)
   return {
     feeBaseMsat: rest(feeBaseMsat, relay.feeBaseMsat),
     feeProportionalMillionths: rest(feeProportionalMillionths, relay.feeProportionalMillionths),
+    cltvExpiryDelta: cltvExpiryDelta - relay.cltvExpiryDelta,
   }
 }
 
