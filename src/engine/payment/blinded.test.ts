@@ -312,7 +312,7 @@ describe('several paths', () => {
     const [a, b] =
       first.record.attempts[0]?.hops[0] === BOB ? [BOB_SECRET, ERIN_SECRET] : [ERIN_SECRET, BOB_SECRET]
     const second = fail(first, a as Uint8Array)
-    expect(second.record.attempts.map((t) => t.route?.blinded).sort()).toEqual([0, 1])
+    expect(new Set(second.record.attempts.map((t) => t.route?.blinded))).toEqual(new Set([0, 1]))
     expect(second.record.attempts[0]).toMatchObject({
       state: 'failed',
       channelBlameless: true,
