@@ -14,7 +14,7 @@ import { NETWORKS } from '../engine/bitcoin/network.ts'
 import { receivableMsat, spendableMsat } from '../engine/channel/limits.ts'
 import { balanceOf, cautiousView, totalMsat, viewAt } from '../engine/channel/log.ts'
 import { isRestored } from '../engine/channel/restore.ts'
-import { FUNDING_TIMEOUT_BLOCKS, isNeverFunded } from '../engine/channel/step.ts'
+import { FUNDING_TIMEOUT_BLOCKS, isNeverFunded, overrideHeight } from '../engine/channel/step.ts'
 import type { Channel } from '../engine/channel/types.ts'
 import { otherRole } from '../engine/commitment/types.ts'
 import { closeReason } from '../engine/node/closes.ts'
@@ -90,8 +90,18 @@ function reasonOf(
   close: OnchainState | undefined,
 ): { readonly reason?: string; readonly code?: string } {
   const kind = close?.close?.kind
-  if (failure?.code !== 'forceClose' || kind === undefined || kind === 'local') return failure ?? {}
+  const byUser = failure?.code === 'forceClose' || failure?.code === 'unprovenClose'
+  if (!byUser || kind === undefined || kind === 'local') return failure ?? {}
   return { reason: closeReason(kind), code: `closed:${kind}` }
+}
+
+/** Whether it came from another device, and is neither shown to be the newest state nor given up otherwise. */
+const waitsForPeer = ({ unproven, failure }: Channel, close: OnchainState | undefined): boolean =>
+  unproven === true && close?.close === undefined && (failure === undefined || failure.code === 'unproven')
+
+function projectUnproven(channel: Channel): NonNullable<ApiChannel['unproven']> {
+  const closableFrom = overrideHeight(channel)
+  return closableFrom === undefined ? {} : { closableFrom }
 }
 
 export function projectChannel(state: NodeState, channel: Channel): ApiChannel {
@@ -122,6 +132,7 @@ export function projectChannel(state: NodeState, channel: Channel): ApiChannel {
     localMsat: String(restored ? 0n : balanceOf(view, us)),
     remoteMsat: String(restored ? 0n : balanceOf(view, otherRole(us))),
     ...(restored ? { restored } : {}),
+    ...(waitsForPeer(channel, close) ? { unproven: projectUnproven(channel) } : {}),
     spendableMsat: String(open ? spendableMsat(channel) : 0n),
     receivableMsat: String(open ? receivableMsat(channel) : 0n),
     localReserveSat: String(channel.remote.channelReserveSat),

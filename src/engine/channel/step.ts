@@ -4,7 +4,7 @@ import { isAcceptableShutdownScript } from '../bitcoin/script.ts'
 import { otherRole } from '../commitment/types.ts'
 import { isPublicKey } from '../crypto/curve.ts'
 import { formatNamed } from '../commitment/formats.ts'
-import type { ChannelReady, Message, Shutdown } from '../wire/messages.ts'
+import type { ChannelReady, ChannelReestablish, Message, Shutdown } from '../wire/messages.ts'
 import { plainText } from '../wire/text.ts'
 import { buildLocal } from './build.ts'
 import { receiveClosingSigned } from './closing.ts'
@@ -35,6 +35,13 @@ export const EXPIRY_GRACE_BLOCKS = 2
  * commitment and the HTLC's, each replaced at a rising fee until it is; invoices of ours ask for 144, so it costs nobody anything.
  */
 export const CLAIM_MARGIN_BLOCKS = 18
+
+/**
+ * So many blocks, about a week, the peer of an unproven channel has had to close it, or to show that another device has gone on with it,
+ * before the user may close it with a state that may be revoked. A peer that is there at all is there within a week; one that is gone
+ * cannot punish, and leaves every output where it is, so that waiting costs nothing but time.
+ */
+export const UNPROVEN_WAIT_BLOCKS = 1008
 
 type Outcome = Result<Transition, Fault>
 
@@ -88,6 +95,10 @@ export function step(channel: Channel, input: ChannelInput, ctx: ChannelContext)
       })
     case 'forceClose':
       return ok(failChannel(channel, { code: 'forceClose', reason: input.reason, remedy: 'broadcast' }, ctx))
+    case 'heightAgreed':
+      return still(withWait(channel, ctx))
+    case 'overrideUnproven':
+      return overrideUnproven(channel, input.reason, ctx)
     case 'window':
       return still(withWindow(channel, input.window))
     case 'fundingSpent':
@@ -100,6 +111,9 @@ export function step(channel: Channel, input: ChannelInput, ctx: ChannelContext)
       return assertNever(input)
   }
 }
+
+/** What an unproven channel fails with: only its peer may close it, until the wait is over. */
+const UNPROVEN = 'unproven'
 
 const NEVER_FUNDED = {
   code: 'neverFunded',
@@ -119,6 +133,29 @@ function proven(channel: Channel): Channel {
   if (channel.unproven !== true) return channel
   const { unproven: _, ...rest } = channel
   return rest
+}
+
+/** The wait of an unproven channel that is to be closed begins at the first height that servers agree on. */
+function withWait(channel: Channel, ctx: ChannelContext): Channel {
+  const { failure } = channel
+  if (failure?.code !== UNPROVEN || failure.askedAt !== undefined || ctx.height === 0) return channel
+  return { ...channel, failure: { ...failure, askedAt: ctx.height } }
+}
+
+/**
+ * From which height an unproven channel may be closed without its peer; undefined while the wait has not begun, and for every other
+ * channel: one that is known to be behind is never closed from here.
+ */
+export const overrideHeight = ({ failure }: Channel): number | undefined =>
+  failure?.code === UNPROVEN && failure.askedAt !== undefined
+    ? failure.askedAt + UNPROVEN_WAIT_BLOCKS
+    : undefined
+
+function overrideUnproven(channel: Channel, reason: string, ctx: ChannelContext): Outcome {
+  const from = overrideHeight(channel)
+  if (from === undefined || ctx.height < from) return still(channel)
+  const { failure: _, ...rest } = proven(channel)
+  return ok(failChannel(rest, { code: 'unprovenClose', reason, remedy: 'broadcast' }, ctx))
 }
 
 function connected(channel: Channel, ctx: ChannelContext): Outcome {
@@ -174,7 +211,7 @@ export function failChannel(channel: Channel, wanted: Failure, ctx: ChannelConte
   // Our newest commitment may be one that another device has revoked since: the peer, who knows, closes instead.
   const failure: Failure =
     channel.unproven === true && wanted.remedy === 'broadcast'
-      ? { code: 'unproven', reason: wanted.reason, remedy: 'awaitRemote' }
+      ? { code: UNPROVEN, reason: wanted.reason, remedy: 'awaitRemote' }
       : wanted
   let next: Channel = { ...channel, failure }
   const effects: ChannelEffect[] = []
@@ -234,6 +271,8 @@ function receive(channel: Channel, message: Message, ctx: ChannelContext): Outco
       ),
     )
   }
+  if (channel.failure?.code === UNPROVEN && message.type === 'channel_reestablish')
+    return still(heardWhileAsked(channel, message, ctx))
   if (channel.failure !== undefined) return still(channel)
   if (message.type === 'channel_reestablish') {
     if (channel.link !== 'reestablishing') {
@@ -273,6 +312,17 @@ function receive(channel: Channel, message: Message, ctx: ChannelContext): Outco
     default:
       return still(channel)
   }
+}
+
+/**
+ * The peer of an unproven channel that it was asked to close speaks. What it says can only forbid: that it knows a newer state ends the
+ * thought of closing from here for good. That it does not know one is no reason to hurry: it closes now, and its own state is the right one.
+ */
+function heardWhileAsked(channel: Channel, message: ChannelReestablish, ctx: ChannelContext): Channel {
+  const outcome = receiveReestablish(channel, message, ctx)
+  if (!outcome.ok || !('failure' in outcome.value)) return channel
+  const { failure } = outcome.value
+  return failure.remedy === 'awaitRemote' ? { ...channel, failure } : channel
 }
 
 /** An accepted channel in which there is nothing of ours, and whose funding transaction may never come. */

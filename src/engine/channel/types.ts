@@ -159,6 +159,8 @@ export interface Failure {
   readonly reason: string
   /** `broadcast`: our newest commitment goes to the chain. `awaitRemote`: we are behind and must never broadcast (rule 10). */
   readonly remedy: 'broadcast' | 'awaitRemote'
+  /** Of an unproven channel: the height, agreed by servers, since when its peer has been asked to close it. */
+  readonly askedAt?: number
 }
 
 /** A channel from the moment both hold a signature for the other's first commitment. Plain data, changed only by `step`. */
@@ -250,6 +252,10 @@ export type ChannelInput =
   | { readonly type: 'neverFunded' }
   | { readonly type: 'close'; readonly feeratePerKw: number }
   | { readonly type: 'forceClose'; readonly reason: string }
+  /** Servers agree lately that `ctx.height` is the chain's: the wait of an unproven channel begins. */
+  | { readonly type: 'heightAgreed' }
+  /** The user closes an unproven channel after all: `UNPROVEN_WAIT_BLOCKS` have gone by, and the user has been told what it may cost. */
+  | { readonly type: 'overrideUnproven'; readonly reason: string }
   /** Another window for the peer from now on (lcp): its credit grows or shrinks with our next revocations (rule 5). */
   | { readonly type: 'window'; readonly window: number }
   /** The funding output was spent on chain. */

@@ -12,6 +12,7 @@ import { chainInput, watchChannel } from './chain.ts'
 import { channelInput } from './channels.ts'
 import type { ApiFailure, CommandResult } from './commands.ts'
 import type { Backup } from './backup-types.ts'
+import type { Lease } from './lease.ts'
 import { sendTo } from './send.ts'
 import { isOfAnother } from './take-over.ts'
 import { emit, heightOf, omit, type NodeSetup, type NodeState, type Turn } from './state.ts'
@@ -247,7 +248,7 @@ export function storeWaiting(turn: Turn): void {
 export function copyReturned(turn: Turn, nodeId: string, blob: Uint8Array): void {
   const backup = readCopy(turn.setup, blob)
   if (backup === undefined) return
-  if (isOfAnother(turn.state, backup)) return stopForAnother(turn, nodeId, backup)
+  if (isOfAnother(turn.state, backup)) return stopForAnother(turn, nodeId, backup.lease ?? NOBODY)
   const content = contentOfCopy(backup)
   const copies = { ...turn.state.copies, [nodeId]: { content, at: backup.createdAt, returned: true } }
   turn.state = { ...turn.state, copies }
@@ -265,9 +266,14 @@ export function copyReturned(turn: Turn, nodeId: string, blob: Uint8Array): void
   emit(turn, { type: 'backupFound', nodeId, channels: missing.length })
 }
 
+const NOBODY = { epoch: 0, device: '' }
+
 /** The turn ends here, and with it the node: what else it did is not written and not sent (`node.ts`). */
-function stopForAnother(turn: Turn, nodeId: string, backup: Backup): void {
-  const { epoch = 0, device = '' } = backup.lease ?? {}
+export function stopForAnother(
+  turn: Turn,
+  nodeId: string,
+  { epoch, device }: Pick<Lease, 'epoch' | 'device'>,
+): void {
   const elsewhere = { at: turn.now, epoch, device, peer: nodeId }
   turn.state = { ...turn.state, lease: { ...turn.state.lease, elsewhere } }
 }

@@ -1,4 +1,7 @@
 import type { Msat, Sat } from '../base/units.ts'
+import type { NewOffer } from '../payment/offer-record.ts'
+import type { BlindedPaymentPath } from '../onion/blinded-path.ts'
+import type { BlindedPayee } from '../payment/pay-blinded.ts'
 import type { SwitchEvent } from '../switch/types.ts'
 
 /** What the API asks of the engine, and how it answers. Questions that only read are answered from the state by the shell. */
@@ -21,6 +24,8 @@ export type Command =
       readonly type: 'closeChannel'
       readonly channelId: string
       readonly force: boolean
+      /** By force although another device may have gone on with it: the user knows what that may cost. */
+      readonly unproven?: boolean
       readonly feeratePerKw?: number
     }
   | {
@@ -41,6 +46,20 @@ export type Command =
       readonly maxFeeMsat?: Msat
       readonly timeoutSeconds: number
     }
+  /** Pays an offer (BOLT 12): its invoice is asked for, and paid when it has come. */
+  | {
+      readonly type: 'payOffer'
+      /** `lno1…` */
+      readonly offer: string
+      readonly amountMsat?: Msat
+      readonly quantity?: bigint
+      readonly payerNote?: string
+      readonly maxFeeMsat?: Msat
+      /** For the invoice, and then again for the payment. */
+      readonly timeoutSeconds: number
+    }
+  | { readonly type: 'addOffer'; readonly offer: NewOffer }
+  | { readonly type: 'disableOffer'; readonly id: string }
   /** Pays a node that did not ask (keysend). */
   | {
       readonly type: 'sendSpontaneous'
@@ -49,6 +68,21 @@ export type Command =
       readonly amountMsat: Msat
       readonly maxFeeMsat?: Msat
       readonly timeoutSeconds: number
+    }
+  /** Pays by blinded paths that the caller has from a verified invoice. */
+  | {
+      readonly type: 'sendByPaths'
+      readonly payee: BlindedPayee
+      readonly maxFeeMsat?: Msat
+      readonly timeoutSeconds: number
+    }
+  /** Blinded paths to be paid by; the caller puts them into what it hands out. */
+  | {
+      readonly type: 'addPaths'
+      readonly amountMsat: Msat
+      readonly description: string
+      readonly expirySeconds: number
+      readonly hold?: boolean
     }
   /** A held forward goes on, or is failed. */
   | { readonly type: 'decideForward'; readonly key: string; readonly forward: boolean }
@@ -76,6 +110,15 @@ export type CommandResult =
   | { readonly type: 'opening'; readonly openingId: string }
   | { readonly type: 'invoice'; readonly paymentHash: string }
   | { readonly type: 'payment'; readonly paymentHash: string }
+  | {
+      readonly type: 'paths'
+      readonly paymentHash: string
+      /** ms since 1970 */
+      readonly expiresAt: number
+      readonly paths: readonly BlindedPaymentPath[]
+    }
+  | { readonly type: 'offerRequest'; readonly requestId: string }
+  | { readonly type: 'offer'; readonly id: string }
   | { readonly type: 'address'; readonly address: string }
   | { readonly type: 'backup'; readonly file: Uint8Array; readonly channels: number }
   | { readonly type: 'recovered'; readonly channels: number }
@@ -131,6 +174,10 @@ export type NodeEvent =
       readonly feeMsat: Msat
     }
   | { readonly type: 'paymentFailed'; readonly paymentHash: string; readonly error: ApiFailure }
+  /** An invoice was asked for, for the first time or again; it came and is being paid; or it did not. */
+  | { readonly type: 'offerAsked'; readonly requestId: string; readonly times: number }
+  | { readonly type: 'offerInvoice'; readonly requestId: string; readonly paymentHash: string }
+  | { readonly type: 'offerFailed'; readonly requestId: string; readonly error: ApiFailure }
   | { readonly type: 'invoicePaid'; readonly paymentHash: string; readonly amountMsat: Msat }
   | { readonly type: 'walletChanged' }
   /** A peer's copy showed that another device goes on with this wallet: this one has stopped for good. */

@@ -3,10 +3,12 @@ import { exportBackup, foundBackup, readBackupFile, recoverChannels } from './ba
 import { chainInput } from './chain.ts'
 import { channelInput } from './channels.ts'
 import type { ApiFailure, Command, CommandResult } from './commands.ts'
-import { isNeverFunded } from '../channel/step.ts'
+import { isNeverFunded, overrideHeight } from '../channel/step.ts'
 import { beginOpening, cancelOpening } from './openings.ts'
+import { addBlindedInvoice, payBlinded } from './blinded.ts'
 import { decideHeld } from './forwards.ts'
-import { addInvoice, decideInvoice, pay, paySpontaneous } from './payments.ts'
+import { addInvoice, decideInvoice, pay, paySpontaneous, trustedHeight } from './payments.ts'
+import { addOffer, disableOffer, payOffer } from './offers.ts'
 import { dismissPeer, wantPeer } from './peers.ts'
 import { sendUpdates } from './updates.ts'
 import { feerateFor, type Turn } from './state.ts'
@@ -38,9 +40,29 @@ export function dispatch(turn: Turn, command: Command): Result<CommandResult, Ap
       const paid = pay(turn, command)
       return paid.ok ? ok({ type: 'payment', paymentHash: paid.value }) : paid
     }
+    case 'payOffer': {
+      const asked = payOffer(turn, command)
+      return asked.ok ? ok({ type: 'offerRequest', requestId: asked.value }) : asked
+    }
+    case 'addOffer': {
+      const added = addOffer(turn, command)
+      return added.ok ? ok({ type: 'offer', id: added.value }) : added
+    }
+    case 'disableOffer': {
+      const disabled = disableOffer(turn, command.id)
+      return disabled.ok ? ok({ type: 'done' }) : disabled
+    }
     case 'sendSpontaneous': {
       const paid = paySpontaneous(turn, command)
       return paid.ok ? ok({ type: 'payment', paymentHash: paid.value }) : paid
+    }
+    case 'sendByPaths': {
+      const paid = payBlinded(turn, command.payee, command)
+      return paid.ok ? ok({ type: 'payment', paymentHash: paid.value }) : paid
+    }
+    case 'addPaths': {
+      const added = addBlindedInvoice(turn, command)
+      return added.ok ? ok({ type: 'paths', ...added.value }) : added
     }
     case 'decideInvoice': {
       const decided = decideInvoice(turn, command.paymentHash, command.take)
@@ -105,6 +127,26 @@ function closeChannel(
       code: 'channelNotOpen',
       message: 'The channel was never funded: there is nothing to close.',
     })
+  }
+  if (command.force && command.unproven === true) {
+    const from = overrideHeight(channel)
+    if (from === undefined)
+      return err({ code: 'closeFailed', message: 'The channel does not wait for such a decision.' })
+    const height = trustedHeight(turn)
+    if (height < from) {
+      return err({
+        code: 'closeFailed',
+        message:
+          height === 0
+            ? 'Servers have not agreed on the height of the chain lately.'
+            : `The peer may still close it: from block ${from} on it may be closed without its word.`,
+      })
+    }
+    channelInput(turn, channel.id, {
+      type: 'overrideUnproven',
+      reason: 'The user closed it without its peer’s word that this is its newest state.',
+    })
+    return ok({ type: 'done' })
   }
   if (command.force) {
     if (channel.failure?.remedy === 'awaitRemote') {

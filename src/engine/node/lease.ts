@@ -12,7 +12,7 @@ import type { RecordWrite } from './ports.ts'
  *  device A, epoch n ──retire──► handed out ═══file═══► device B: take over ──► epoch n + 1, channels unproven
  *        │  ▲                        │                                                   │ peer's copy and channel_reestablish
  *        │  └── take over, n + 1 ────┘                                                   ▼
- *        └─ a peer's copy is of another device ─► elsewhere                           goes on
+ *        └─ a peer's copy, or its proof, is of another device ─► elsewhere            goes on
  * ```
  */
 export interface Lease {
@@ -22,14 +22,19 @@ export interface Lease {
   readonly device: string
   /** The epoch has ended here: its state was handed out as a file, and nothing goes on before another epoch begins. */
   readonly retired?: { readonly at: number }
-  /** A peer's copy has shown that the wallet goes on elsewhere: nothing goes on here. */
+  /** A peer has shown that the wallet goes on elsewhere, by its copy or by a secret of ours: nothing goes on here. */
   readonly elsewhere?: {
     readonly at: number
-    /** The epoch and the device of the copy, and the peer that kept it. */
+    /** The epoch and the device of the copy, and the peer that kept it. Without a copy: our epoch, no device, and the peer that proved it. */
     readonly epoch: number
     readonly device: string
     readonly peer: string
   }
+  /**
+   * The user has brought the wallet here knowing that another device had gone on with it: channels that did are given up to their peers
+   * now, instead of everything standing still again.
+   */
+  readonly insists?: true
 }
 
 export const LEASE_KEY = 'lease'

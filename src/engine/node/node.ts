@@ -11,6 +11,8 @@ import { channelWrites, loadChannels } from '../channel/records.ts'
 import { isNeverFunded } from '../channel/step.ts'
 import { entropyFrom } from '../crypto/entropy.ts'
 import { INVOICE_VERSION, type InvoiceRecord, invoiceKey } from '../payment/invoice-record.ts'
+import { OFFER_VERSION, offerKey, type OfferRecord } from '../payment/offer-record.ts'
+import { type OfferRequest, REQUEST_VERSION, requestKey } from '../payment/offer-request.ts'
 import { PAYMENT_VERSION, paymentKey, type PaymentRecord } from '../payment/payment-record.ts'
 import { decodeRecord, encodeRecord } from '../records/codec.ts'
 import { emptyHistory } from '../router/history.ts'
@@ -23,13 +25,15 @@ import { closeWrites, courtRecordRead, eraseForgotten, loadCloses, resumeCloses 
 import { dispatch } from './dispatch.ts'
 import { incidentWrites, loadIncidents, noteAbsence, noteIncidents, noteSeen } from './incidents.ts'
 import { isHalted, leaseWrite, loadLease, newDevice } from './lease.ts'
+import { tickOffers } from './offers.ts'
 import { tickOpenings } from './openings.ts'
 import { resumeForwards, tickForwards } from './forwards.ts'
-import { resumePayments, tickParts, tickPayments } from './payments.ts'
+import { resumePayments, tickParts, tickPayments, trustedHeight } from './payments.ts'
 import { peerConnected, peerGone, peerMessage, redialPeers, tickPeers } from './peers.ts'
 import type { NodeEffect, NodeInput, RecordWrite } from './ports.ts'
 import { comeToRest, drain } from './route.ts'
 import { tickUnfunded } from './channels.ts'
+import { tickUnproven } from './take-over.ts'
 import type { NodeSetup, NodeState, PeerPolicy, RemoteHalf, Turn } from './state.ts'
 
 /** The node: one deterministic loop. A turn takes all inputs that have arrived and answers once (house laws 1 to 3). */
@@ -81,6 +85,10 @@ export function loadNode(
   if (!peerPolicies.ok) return peerPolicies
   const announced = loadKind<RemoteHalf>(records, 'announced/', ANNOUNCED_VERSION)
   if (!announced.ok) return announced
+  const requests = loadKind<OfferRequest>(records, 'request/', REQUEST_VERSION)
+  if (!requests.ok) return requests
+  const offers = loadKind<OfferRecord>(records, 'offer/', OFFER_VERSION)
+  if (!offers.ok) return offers
   const forwarding = loadSwitch(records)
   if (!forwarding.ok) return forwarding
   const preferences = loadKind<string>(records, 'preference/', PREFERENCE_VERSION)
@@ -100,6 +108,8 @@ export function loadNode(
     chain: initialChain(config, headers.ok ? headers.value : undefined),
     invoices: tableOf(invoices.value),
     payments: tableOf(payments.value),
+    requests: requests.value,
+    offers: offers.value,
     ...forwarding.value,
     routeHistory: loadHistory(records),
     peerPolicies: peerPolicies.value,
@@ -122,6 +132,8 @@ export function loadNode(
     fundingDepths: {},
     halvesSent: {},
     termsTold: {},
+    offered: new Map(),
+    dialled: {},
     together: {},
     reachable: {},
     waitingInvoices: Object.fromEntries(
@@ -221,6 +233,15 @@ function writesBetween(
       key: `announced/${id}`,
       value: after === undefined ? null : encodeRecord(ANNOUNCED_VERSION, after),
     })
+  })
+  diff(prev?.requests, next.requests, (id, _before, after) => {
+    writes.push({
+      key: requestKey(id),
+      value: after === undefined ? null : encodeRecord(REQUEST_VERSION, after),
+    })
+  })
+  diff(prev?.offers, next.offers, (id, _before, after) => {
+    writes.push({ key: offerKey(id), value: after === undefined ? null : encodeRecord(OFFER_VERSION, after) })
   })
   diff(prev?.peerAddresses, next.peerAddresses, (id, _before, after) => {
     writes.push({ key: `peer/${id}`, value: after === undefined ? null : encodeRecord(PEER_VERSION, after) })
@@ -407,10 +428,12 @@ function handle(current: Turn, input: NodeInput): void {
       tickPeers(current)
       tickOpenings(current)
       tickPayments(current)
+      tickOffers(current)
       tickParts(current)
       tickForwards(current)
       tickAnnouncements(current)
       tickUnfunded(current)
+      tickUnproven(current, trustedHeight(current))
       eraseForgotten(current)
       storeWaiting(current)
       shareBackup(current)

@@ -1,21 +1,24 @@
 import { equalBytes, toHex } from '../base/bytes.ts'
 import { NETWORKS } from '../bitcoin/network.ts'
 import { isNeverFunded } from '../channel/step.ts'
+import type { Channel } from '../channel/types.ts'
 import { isAllChannels } from '../wire/channel-id.ts'
 import { decodeMessage } from '../wire/decode.ts'
 import { checkFeatures, combinedFeatures } from '../wire/features.ts'
 import type { Init, Message, WireErrorMessage } from '../wire/messages.ts'
 import { plainText, printableText } from '../wire/text.ts'
 import { receiveHalf, receiveTogether } from './announce.ts'
-import { claimAt, copyReturned, keepsCopies, returnStored, storeForPeer } from './backup.ts'
+import { claimAt, copyReturned, returnStored, stopForAnother, storeForPeer } from './backup.ts'
 import { channelInput } from './channels.ts'
 import { isHalted } from './lease.ts'
 import { dropOpening, receiveOpeningMessage, refusedOpening } from './openings.ts'
+import { offersPeerReady } from './offers.ts'
+import { onionMessage } from './onion-messages.ts'
 import type { ConnectionId } from './ports.ts'
 import { ourFeatures, sendTo } from './send.ts'
 import { peerUpdate } from './updates.ts'
 import { emit, omit, type PeerState, type Turn } from './state.ts'
-import { isLive } from './take-over.ts'
+import { isUnproven, provesAnother } from './take-over.ts'
 
 /** Peers: init, keep-alive, and where their messages go (BOLT 1). */
 
@@ -24,7 +27,7 @@ const PING_AFTER_MS = 30_000
 const PONG_WITHIN_MS = 30_000
 /** Time for the peer's init. */
 const INIT_WITHIN_MS = 30_000
-/** Time for the peer to give back what it keeps for us, where its channels wait for that. */
+/** Time for the peer to give back what it keeps for us and to speak of its channels first, where they wait for that. */
 const COPY_WITHIN_MS = 10_000
 const ALL_CHANNELS = new Uint8Array(32)
 
@@ -193,31 +196,33 @@ function receiveInit(turn: Turn, peer: PeerState, message: Init): void {
   }
   setPeer(turn, { ...peer, phase: 'ready', features, lastHeard: turn.now })
   returnStored(turn, nodeId)
-  // A copy comes before any channel_reestablish (BOLT 1 §peer_storage); whoever keeps none says so by going on.
-  if (keepsCopies(turn.state, nodeId) && hasUnproven(turn, nodeId)) {
+  // Channels from another device let the peer speak first: a copy that it keeps (BOLT 1 §peer_storage: before anything else), and its
+  // channel_reestablish. Ours, if old, would make some peers close what another device goes on with.
+  if (Object.values(turn.state.channels).some((c) => c.peer === nodeId && isUnproven(turn.state, c))) {
     setPeer(turn, { ...peer, phase: 'ready', features, lastHeard: turn.now, awaitsCopy: turn.now })
   } else greet(turn, nodeId)
   emit(turn, { type: 'peerReady', nodeId })
+  offersPeerReady(turn)
 }
 
-/** Whether channels with this peer came from another device, and it has not shown yet that no other has gone on with them. */
-const hasUnproven = (turn: Turn, nodeId: string): boolean =>
-  Object.values(turn.state.channels).some(
-    (c) => c.peer === nodeId && c.unproven === true && isLive(turn.state, c),
-  )
-
-/** What the peer keeps for us is known: it hears who goes on with the wallet now, and only then the channels greet it. */
-function greetAfterCopy(turn: Turn, nodeId: string): void {
+/**
+ * The peer has spoken first of this channel, or (undefined) has had its time. It hears who goes on with the wallet now, and only then the
+ * channel greets it; with the first one all those greet it that need not wait.
+ */
+function greetAfter(turn: Turn, nodeId: string, channelId: string | undefined): void {
   const peer = turn.state.peers[nodeId]
   if (peer?.awaitsCopy === undefined || isHalted(turn.state.lease)) return
-  const { awaitsCopy: _, ...heard } = peer
-  setPeer(turn, heard)
-  claimAt(turn, nodeId)
-  greet(turn, nodeId)
+  const { awaitsCopy, claimed, ...heard } = peer
+  const waits = (c: Channel): boolean => isUnproven(turn.state, c) && c.link === 'offline'
+  const still = (c: Channel): boolean => channelId !== undefined && waits(c) && c.id !== channelId
+  const ofPeer = Object.values(turn.state.channels).filter((c) => c.peer === nodeId)
+  setPeer(turn, ofPeer.some(still) ? { ...heard, awaitsCopy, claimed: true } : heard)
+  if (claimed !== true) claimAt(turn, nodeId)
+  greet(turn, nodeId, (c) => (claimed === true ? waits(c) : true) && !still(c))
 }
 
-function greet(turn: Turn, nodeId: string): void {
-  for (const channel of Object.values(turn.state.channels)) {
+function greet(turn: Turn, nodeId: string, whom: (channel: Channel) => boolean = () => true): void {
+  for (const channel of Object.values(turn.state.channels).filter(whom)) {
     // A failed channel says so on every connection (BOLT 2 §Message Retransmission); one that closes amicably on chain is silent.
     if (channel.peer === nodeId && (!isOnChain(turn, channel.id) || channel.failure !== undefined)) {
       // The window is a matter of today's policy, not of what was announced when the channel was opened.
@@ -251,10 +256,11 @@ function route(turn: Turn, nodeId: string, message: Message): void {
     case 'peer_storage':
       return storeForPeer(turn, nodeId, message.blob)
     case 'peer_storage_retrieval':
-      copyReturned(turn, nodeId, message.blob)
-      return greetAfterCopy(turn, nodeId)
+      return copyReturned(turn, nodeId, message.blob)
     case 'channel_reestablish':
-      greetAfterCopy(turn, nodeId)
+      if (provesAnother(turn, nodeId, message))
+        return stopForAnother(turn, nodeId, { epoch: turn.state.lease.epoch, device: '' })
+      greetAfter(turn, nodeId, toHex(message.channelId))
       return toChannel(turn, nodeId, message.channelId, message)
     case 'announcement_signatures': {
       const channel = turn.state.channels[toHex(message.channelId)]
@@ -267,6 +273,8 @@ function route(turn: Turn, nodeId: string, message: Message): void {
     }
     case 'channel_update':
       return peerUpdate(turn, nodeId, message)
+    case 'onion_message':
+      return onionMessage(turn, nodeId, message)
     case 'query_channel_range':
       // We keep no gossip of others yet; an empty complete answer is the truth.
       return sendTo(turn, nodeId, {
@@ -335,7 +343,7 @@ export function tickPeers(turn: Turn): void {
     if (peer.phase === 'init') {
       if (turn.now - peer.lastHeard > INIT_WITHIN_MS) hangUp(turn, nodeId, 'no init')
     } else if (peer.awaitsCopy !== undefined && turn.now - peer.awaitsCopy > COPY_WITHIN_MS) {
-      greetAfterCopy(turn, nodeId)
+      greetAfter(turn, nodeId, undefined)
     } else if (peer.pingedAt !== undefined) {
       if (turn.now - peer.pingedAt > PONG_WITHIN_MS) hangUp(turn, nodeId, 'no pong')
     } else if (turn.now - peer.lastHeard > PING_AFTER_MS) {

@@ -11,6 +11,8 @@ import type { Entropy } from '../crypto/entropy.ts'
 import type { SecretNonce } from '../crypto/musig2.ts'
 import type { OnchainState } from '../onchain/types.ts'
 import type { InvoiceRecord } from '../payment/invoice-record.ts'
+import type { OfferRecord } from '../payment/offer-record.ts'
+import type { OfferRequest } from '../payment/offer-request.ts'
 import type { PaymentRecord } from '../payment/payment-record.ts'
 import type { NodeKeys, WalletKeys } from '../wallet/keys.ts'
 import type { WalletState } from '../wallet/types.ts'
@@ -61,11 +63,15 @@ export interface PeerState {
   /** ms since 1970 of the last message, and of a ping that is not answered yet. */
   readonly lastHeard: number
   readonly pingedAt?: number
+  /** Onion messages that it may send, as of a time (ms since 1970). */
+  readonly messages?: { readonly left: number; readonly at: number }
   /**
-   * ms since 1970, while channels that came from another device wait: what this peer kept for us says whether yet another has gone on
-   * with them.
+   * ms since 1970, while channels that came from another device wait: what this peer kept for us, and what it says of them, shows whether
+   * yet another has gone on with them.
    */
   readonly awaitsCopy?: number
+  /** While some of them still wait: the peer has been told who goes on with the wallet now. */
+  readonly claimed?: true
 }
 
 /** A peer's terms for what it forwards to us through a channel (BOLT 7 §channel_update). */
@@ -99,6 +105,9 @@ export interface NodeState {
   /** By payment hash in hex. */
   readonly invoices: Table<InvoiceRecord>
   readonly payments: Table<PaymentRecord>
+  /** Invoices asked for of offers, and offers of our own, by id. */
+  readonly requests: Readonly<Record<string, OfferRequest>>
+  readonly offers: Readonly<Record<string, OfferRecord>>
   /** HTLCs on their way through us, by incoming channel and id. */
   readonly circuits: Readonly<Record<string, Circuit>>
   /** Onions that were passed on, until they expire. */
@@ -159,6 +168,10 @@ export interface NodeState {
   >
   /** Those of `invoices` of which parts wait. */
   readonly waitingInvoices: Readonly<Record<string, true>>
+  /** Invoices of our offers that nobody has paid, by hash, the oldest first. */
+  readonly offered: ReadonlyMap<string, InvoiceRecord>
+  /** Nodes that are connected for the sake of onion messages alone. */
+  readonly dialled: Readonly<Record<string, true>>
   /** How many of `invoices` are payments that came without one. */
   readonly spontaneous: number
 }

@@ -4,6 +4,7 @@ import { entry } from '../../engine/base/table.ts'
 import { msat } from '../../engine/base/units.ts'
 import { utf8 } from '../../engine/base/bytes.ts'
 import { entropyFrom } from '../../engine/crypto/entropy.ts'
+import { overrideHeight, UNPROVEN_WAIT_BLOCKS } from '../../engine/channel/step.ts'
 import { sha256 } from '../../engine/crypto/hash.ts'
 import { loadLease, retire } from '../../engine/node/lease.ts'
 import { takeOver } from '../../engine/node/take-over.ts'
@@ -81,10 +82,23 @@ function rest(world: World): void {
   world.drain()
 }
 
-const channelIn = (world: World) => {
-  const [channel] = Object.values(world.stateOf(world.node('ada')).channels)
-  if (channel === undefined) throw new Error('ada has a channel')
+const channelAt = (world: World, name: 'ada' | 'ben') => {
+  const [channel] = Object.values(world.stateOf(world.node(name)).channels)
+  if (channel === undefined) throw new Error(`${name} has a channel`)
   return channel
+}
+const channelIn = (world: World) => channelAt(world, 'ada')
+
+const closeOf = (world: World) => Object.values(world.stateOf(world.node('ada')).closes)[0]?.close
+
+/** Blocks, until whatever closes is closed and swept. */
+function settleClose(world: World): void {
+  world.mine(1)
+  world.settle()
+  for (const blocks of [1, 1, 6]) {
+    world.mine(blocks)
+    world.settle()
+  }
 }
 
 /** What Ada has said since her device began. */
@@ -166,28 +180,51 @@ test.each([true, false])(
   },
 )
 
-test('a peer that has lost its copy: channel_reestablish tells, and only the peer closes', () => {
-  const world = beginning('lcp')
-  const file = handOut(world)
-  runFrom(world, imported(file))
-  go(world, [paid('ada', 'ben', 10_000_000)])
-  const ben = world.node('ben')
-  world.crash(ben)
-  for (const key of ben.store.keys()) if (key.startsWith('storage/')) ben.store.delete(key)
-  runFrom(world, imported(file))
-  expect(channelIn(world).failure).toMatchObject({ code: 'weAreBehind', remedy: 'awaitRemote' })
-  expect(saidByAda(world)).not.toContain('commitment_signed')
-  expect(saidByAda(world)).not.toContain('revoke_and_ack')
-  world.mine(1)
-  world.settle()
-  for (const blocks of [1, 1, 6]) {
-    world.mine(blocks)
-    world.settle()
+describe('a peer that keeps no copy', () => {
+  /** Ada's wallet went on at one device, its peer keeps no copy of that, and now the same file is opened at another. */
+  const twice = (): { readonly world: World; readonly first: Disk } => {
+    const world = beginning('lcp')
+    const file = handOut(world)
+    runFrom(world, imported(file))
+    go(world, [paid('ada', 'ben', 10_000_000)])
+    const ben = world.node('ben')
+    world.crash(ben)
+    for (const key of ben.store.keys()) if (key.startsWith('storage/')) ben.store.delete(key)
+    const first = runFrom(world, imported(file), false)
+    world.boot(world.node('ada'))
+    rest(world)
+    world.boot(ben)
+    rest(world)
+    return { world, first }
   }
-  const [close] = Object.values(world.stateOf(world.node('ada')).closes)
-  expect(close?.close?.kind).toBe('unknown')
-  const { wallet, chain } = world.stateOf(world.node('ada'))
-  expect(balanceOf(wallet, chain.headers.tip.height).totalSat).toBeGreaterThan(600_000n - 123_456n - 20_000n)
+
+  test('proves by channel_reestablish that another device goes on: this one stops before it has said anything, and the channel lives', () => {
+    const { world, first } = twice()
+    expect(world.node('ada').events).toContainEqual({
+      type: 'walletElsewhere',
+      epoch: 1,
+      nodeId: world.node('ben').id,
+    })
+    expectHalted(world)
+    // An old channel_reestablish would have made the peer close what the first device goes on with.
+    expect(channelAt(world, 'ben').failure).toBeUndefined()
+    runFrom(world, first)
+    go(world, [paid('ada', 'ben', 2_000_000), paid('ben', 'ada', 3_000_000)])
+  })
+
+  test('the first device is lost, and the user brings the wallet here all the same: the peer closes, and pays', () => {
+    const { world } = twice()
+    runFrom(world, imported(diskOf(world)))
+    expect(channelIn(world).failure).toMatchObject({ code: 'weAreBehind', remedy: 'awaitRemote' })
+    expect(saidByAda(world)).not.toContain('commitment_signed')
+    expect(saidByAda(world)).not.toContain('revoke_and_ack')
+    settleClose(world)
+    expect(closeOf(world)?.kind).toBe('unknown')
+    const { wallet, chain } = world.stateOf(world.node('ada'))
+    expect(balanceOf(wallet, chain.headers.tip.height).totalSat).toBeGreaterThan(
+      600_000n - 123_456n - 20_000n,
+    )
+  })
 })
 
 describe('while the peer has not been met', () => {
@@ -243,6 +280,108 @@ describe('while the peer has not been met', () => {
     // Now that the peer has shown that this is the newest state, what has expired is enforced.
     expect(channelIn(world).unproven).toBeUndefined()
     expect(channelIn(world).failure?.code ?? 'paid').toMatch(/^(htlcTimedOut|paid)$/)
+  })
+
+  const ask = (world: World, unproven = false) =>
+    world.command(world.node('ada'), {
+      type: 'closeChannel',
+      channelId: channelIn(world).id,
+      force: true,
+      ...(unproven ? { unproven } : {}),
+    })
+  /** What Ada may lose is what she had; some of it goes to fees. */
+  const HELD = 600_000n - 123_456n + 1_000n
+
+  test('a peer that is gone for good: asked, waited for a week, and closed from here by a second decision', () => {
+    const world = alone()
+    // Not before the peer has been asked.
+    expect(ask(world, true)).toBeUndefined()
+    expect(world.refusal?.code).toBe('closeFailed')
+    ask(world)
+    rest(world)
+    const asked = world.chain.tip.height
+    world.mine(UNPROVEN_WAIT_BLOCKS - 1)
+    rest(world)
+    expect(ask(world)).toBeUndefined()
+    expect(ask(world, true)).toBeUndefined()
+    expect(world.refusal?.message).toContain(`block ${asked + UNPROVEN_WAIT_BLOCKS}`)
+    expect(world.chain.mempool).toEqual([])
+    world.mine(1)
+    rest(world)
+    expect(ask(world, true)).toEqual({ type: 'done' })
+    rest(world)
+    expect(world.chain.mempool).toHaveLength(1)
+    for (const blocks of [1, channelIn(world).remote.toSelfDelay, 1, 6]) {
+      world.mine(blocks)
+      rest(world)
+    }
+    expect(closeOf(world)?.kind).toBe('local')
+    const { wallet, chain } = world.stateOf(world.node('ada'))
+    expect(balanceOf(wallet, chain.headers.tip.height).totalSat).toBeGreaterThan(HELD - 5_000n)
+  })
+
+  test('the wait counts from a height that servers agree on, not from the one that came with the file', () => {
+    const world = alone()
+    world.crash(world.node('ada'))
+    world.mine(2 * UNPROVEN_WAIT_BLOCKS)
+    world.boot(world.node('ada'))
+    ask(world)
+    expect(channelIn(world).failure?.code).toBe('unproven')
+    rest(world)
+    expect(overrideHeight(channelIn(world))).toBe(world.chain.tip.height + UNPROVEN_WAIT_BLOCKS)
+    expect(ask(world, true)).toBeUndefined()
+    // Also after a start.
+    world.crash(world.node('ada'))
+    world.boot(world.node('ada'))
+    rest(world)
+    expect(overrideHeight(channelIn(world))).toBe(world.chain.tip.height + UNPROVEN_WAIT_BLOCKS)
+  })
+
+  /** Another device has gone on with the wallet; this one asked the peer, who was away, to close it. */
+  const behind = (): World => {
+    const world = beginning('lcp')
+    const file = handOut(world)
+    runFrom(world, imported(file))
+    go(world, [paid('ada', 'ben', 10_000_000)])
+    world.crash(world.node('ben'))
+    runFrom(world, imported(file), false)
+    world.boot(world.node('ada'))
+    ask(world)
+    rest(world)
+    return world
+  }
+
+  test('the peer comes back within the week and knows a newer state: closed by it, and never from here', () => {
+    const world = behind()
+    world.mine(100)
+    rest(world)
+    const ben = world.node('ben')
+    for (const key of ben.store.keys()) if (key.startsWith('storage/')) ben.store.delete(key)
+    world.boot(ben)
+    rest(world)
+    expect(channelIn(world).failure).toMatchObject({ code: 'weAreBehind', remedy: 'awaitRemote' })
+    expect(ask(world, true)).toBeUndefined()
+    settleClose(world)
+    expect(closeOf(world)?.kind).toBe('unknown')
+    const { wallet, chain } = world.stateOf(world.node('ada'))
+    expect(balanceOf(wallet, chain.headers.tip.height).totalSat).toBeGreaterThan(HELD - 10_000n - 5_000n)
+  })
+
+  test('what may be lost: another device had gone on, and the peer that seemed gone comes and punishes', () => {
+    const world = behind()
+    world.mine(UNPROVEN_WAIT_BLOCKS)
+    rest(world)
+    expect(ask(world, true)).toEqual({ type: 'done' })
+    world.mine(1)
+    rest(world)
+    world.boot(world.node('ben'))
+    for (const blocks of [1, 150, 1, 6]) {
+      world.mine(blocks)
+      rest(world)
+    }
+    expect(Object.values(world.stateOf(world.node('ben')).closes)[0]?.close?.kind).toBe('revoked')
+    const { wallet, chain } = world.stateOf(world.node('ada'))
+    expect(balanceOf(wallet, chain.headers.tip.height).totalSat).toBeLessThan(110_000n)
   })
 
   test('blocks go by, and nothing is broadcast', () => {

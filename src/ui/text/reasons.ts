@@ -9,6 +9,8 @@ const WORDS: Readonly<Record<string, string>> = {
     'This device holds an old state of the channel, so it must not close it. The peer was asked to; what is yours comes back then.',
   unproven:
     'It came from another device, and its peer has not shown yet that this is its newest state, so it must not be closed from here. The peer was asked to; what is yours comes back then.',
+  unprovenClose:
+    'You closed it on the chain without its peer, which had not shown that this is its newest state.',
   peerIsBehind: 'The peer has lost its state of the channel. It is closed on the chain with your newest one.',
   neverFunded:
     'It never came to be: the coins for it were spent by another transaction, and are not in it. Nothing is lost in the channel.',

@@ -7,6 +7,7 @@ import { shorten } from '../../text/amounts.ts'
 import { t } from '../../text/en.ts'
 import { hasDetail, wordsForReason } from '../../text/reasons.ts'
 import { formatExact } from '../../text/times.ts'
+import { unprovenText } from '../../text/unproven.ts'
 import { Amount } from '../../widgets/Amount.tsx'
 import { Button } from '../../widgets/Button.tsx'
 import { Code } from '../../widgets/CopyShare.tsx'
@@ -20,6 +21,7 @@ import { CloseDialog } from './CloseDialog.tsx'
 import { ClosingOutputs } from './ClosingOutputs.tsx'
 import { Incidents } from './Incidents.tsx'
 import { isLive, partsOf, statusOf } from './figures.ts'
+import { Unproven } from './Unproven.tsx'
 
 /** How a closing that was asked for here goes on. */
 function Closing({ job }: { readonly job: ClosingJob | undefined }): ReactNode {
@@ -75,9 +77,13 @@ export function ChannelDetail({ channel }: { readonly channel: Channel }): React
   const live = factOf(channel)
   const job = useJobs((j) => j.closing[channel.channelId])
   const [asking, setAsking] = useState<'close' | 'force'>()
-  const canClose = channel.status === 'open'
+  const canClose = channel.status === 'open' && channel.unproven === undefined
   const canForce =
-    channel.status !== 'closed' && channel.status !== 'forceClosing' && channel.status !== 'opening'
+    channel.status !== 'closed' &&
+    channel.status !== 'forceClosing' &&
+    channel.status !== 'opening' &&
+    // It has been asked for: what there is to decide after that is decided above.
+    !(channel.unproven !== undefined && channel.status === 'failed')
   return (
     <article className="channel-detail" aria-label={names.of(channel.peer)}>
       <header className="channel-head">
@@ -88,6 +94,8 @@ export function ChannelDetail({ channel }: { readonly channel: Channel }): React
       </header>
       {channel.restored === true ? (
         <p className="callout">{t.channelBackup.restoredReason}</p>
+      ) : channel.unproven !== undefined ? (
+        <Unproven channel={channel} />
       ) : (
         <Reason channel={channel} />
       )}
@@ -208,7 +216,7 @@ export function ChannelDetail({ channel }: { readonly channel: Channel }): React
           {canClose ? <Button onClick={() => setAsking('close')}>{t.channels.close}</Button> : null}
           {canForce ? (
             <Button look="danger" onClick={() => setAsking('force')}>
-              {t.channels.forceClose}
+              {channel.unproven === undefined ? t.channels.forceClose : unprovenText.ask}
             </Button>
           ) : null}
         </div>

@@ -2,6 +2,7 @@ import type { ReactNode } from 'react'
 import type { Channel } from '../../../contract/schemas.ts'
 import { close } from '../../state/jobs.ts'
 import { t } from '../../text/en.ts'
+import { unprovenText } from '../../text/unproven.ts'
 import { Button } from '../../widgets/Button.tsx'
 import { Dialog } from '../../widgets/Dialog.tsx'
 import { useFeeChoice } from '../FeeChoice.tsx'
@@ -15,6 +16,8 @@ interface CloseDialogProps {
 /** What closing means, and the last question before it. */
 export function CloseDialog({ channel, force, onClose }: CloseDialogProps): ReactNode {
   const { rate, control } = useFeeChoice()
+  // Closing by force is not ours to do while its peer has not been met: it is asked to.
+  const asks = force && channel.unproven !== undefined
   const go = () => {
     void close({
       channelId: channel.channelId,
@@ -25,9 +28,14 @@ export function CloseDialog({ channel, force, onClose }: CloseDialogProps): Reac
     window.scrollTo(0, 0)
   }
   return (
-    <Dialog title={force ? t.channels.forceTitle : t.channels.closeTitle} onClose={onClose}>
+    <Dialog
+      title={asks ? unprovenText.askTitle : force ? t.channels.forceTitle : t.channels.closeTitle}
+      onClose={onClose}
+    >
       {force ? (
-        t.channels.forceAbout.map((paragraph) => <p key={paragraph}>{paragraph}</p>)
+        (asks ? unprovenText.askAbout : t.channels.forceAbout).map((paragraph) => (
+          <p key={paragraph}>{paragraph}</p>
+        ))
       ) : (
         <>
           <p>{channel.connected ? t.channels.closeAbout : t.channels.closeNeedsPeer}</p>
@@ -41,7 +49,7 @@ export function CloseDialog({ channel, force, onClose }: CloseDialogProps): Reac
           disabled={!force && (!channel.connected || rate === undefined)}
           onClick={go}
         >
-          {force ? t.channels.forceClose : t.channels.close}
+          {asks ? unprovenText.askNow : force ? t.channels.forceClose : t.channels.close}
         </Button>
       </div>
     </Dialog>
