@@ -28,7 +28,8 @@ export function payBlinded(
     ...payContext(turn),
     ourNodeId: turn.setup.nodeId,
     known: (hash) => entry(turn.state.payments, hash),
-    ...options,
+    timeoutSeconds: options.timeoutSeconds,
+    ...(options.maxFeeMsat === undefined ? {} : { maxFeeMsat: options.maxFeeMsat }),
   })
   if (!started.ok) return err(started.error)
   takePayment(turn, started.value)
