@@ -11,12 +11,21 @@ export const graphView = v.object({
   unspent: v.number(),
   /** Of proven channels. */
   capacitySat: amount,
+  /** Terms: each end of a channel has its own. */
+  updates: v.number(),
+  /** Of `updates`: told in the last 14 days, after which they are forgotten. */
+  freshUpdates: v.number(),
   /** The newest terms that anybody has told; absent while there are none. */
   newestAt: v.optional(isoTime),
   memoryBytes: v.number(),
+  /** What it takes in the wallet's storage; grows with what is still to be written. */
+  storageBytes: v.number(),
   sync: v.object({
     state: v.picklist(['idle', 'running', 'done']),
     peer: v.optional(nodeId),
+    /** When it was last complete since the node began, and whose graph it was compared with. */
+    doneAt: v.optional(isoTime),
+    donePeer: v.optional(nodeId),
     /** First block whose channels have not been asked for. */
     nextBlock: v.number(),
     queued: v.number(),
@@ -26,6 +35,56 @@ export const graphView = v.object({
   }),
 })
 export type GraphView = v.InferOutput<typeof graphView>
+
+const foundNode = v.object({
+  nodeId,
+  name: v.optional(text(64)),
+  channels: v.number(),
+})
+
+/** Nodes by the beginning of their id, or by any part of their name: those with most channels first. */
+export const nodesFound = v.object({
+  nodes: v.array(foundNode),
+  /** All that there are, those not listed too. */
+  count: v.number(),
+})
+export type FoundNode = v.InferOutput<typeof foundNode>
+
+/** What one end of a channel asks for passing payments on to the other. */
+const terms = v.object({
+  feeBaseMsat: v.number(),
+  feeProportionalMillionths: v.number(),
+  cltvDelta: v.number(),
+  disabled: v.boolean(),
+  toldAt: isoTime,
+})
+
+/** One node and its channels: the largest first, at most 60 of them. */
+export const nodeView = v.object({
+  nodeId,
+  name: v.optional(text(64)),
+  /** Both only where the node has announced itself. */
+  parts: v.boolean(),
+  keysend: v.boolean(),
+  channelCount: v.number(),
+  channels: v.array(
+    v.object({
+      shortChannelId: v.string(),
+      peer: nodeId,
+      peerName: v.optional(text(64)),
+      /** Proved by its funding output. */
+      capacitySat: v.optional(amount),
+      /** Unproved: what its owners say that a payment may carry at most. */
+      saidMsat: v.optional(amount),
+      /** How far it was checked here. `hint`: nothing was; `spent`: its funding output is spent. */
+      checked: v.picklist(['hint', 'signed', 'proven', 'unspent', 'spent']),
+      /** From this node to the peer, and back; absent until told. */
+      out: v.optional(terms),
+      back: v.optional(terms),
+    }),
+  ),
+})
+export type NodeView = v.InferOutput<typeof nodeView>
 
 export const routeQuery = v.object({
   destination: nodeId,

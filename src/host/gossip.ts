@@ -1,3 +1,4 @@
+import { headerAt } from '../engine/chain/headers.ts'
 import type { NodeEvent } from '../engine/node/commands.ts'
 import type { ConnectionId, NodeInput, Publication, RecordWrite, Store } from '../engine/node/ports.ts'
 import { heightOf, type NodeSetup, type NodeState } from '../engine/node/state.ts'
@@ -5,9 +6,11 @@ import { decodeRecord, encodeRecord } from '../engine/records/codec.ts'
 import { Gossip, isGossip } from '../engine/router/gossip.ts'
 import type { GossipStatus } from '../engine/router/gossip-types.ts'
 import { createGraph, type Graph } from '../engine/router/graph.ts'
-import { CHANNEL } from '../engine/router/graph-terms.ts'
+import { CHANNEL, POLICY } from '../engine/router/graph-terms.ts'
 import { GRAPH_PREFIX, isDirty, loadGraph, takeWrites } from '../engine/router/graph-records.ts'
+import { STALE_SECONDS } from '../engine/router/prune.ts'
 import type { Clock } from './ports.ts'
+import { createOwnProofs, keptProofs } from './prove-own.ts'
 import { createProver, type ProverOptions } from './prove.ts'
 
 /**
@@ -33,6 +36,10 @@ export interface GossipHostOptions {
   readonly store: Pick<Store, 'commit'>
   /** First block that an earlier run had not asked for. */
   readonly nextBlock: number
+  /** Sizes of the records that an earlier run wrote, by key. */
+  readonly stored?: ReadonlyMap<string, number>
+  /** Announcements of our own with their proofs, from an earlier run. */
+  readonly own?: ReadonlyMap<bigint, Uint8Array>
   /** Channels of others kept as they came, for peers that ask. */
   readonly shelf: number
   readonly flushMs?: number
@@ -57,7 +64,14 @@ export interface GraphSummary {
   readonly capacitySat: bigint
   /** s since 1970 of the newest update, 0: none. */
   readonly newest: number
+  /** Terms that are known, and those of them told within 14 days. */
+  readonly updates: number
+  readonly freshUpdates: number
   readonly memoryBytes: number
+  /** Of its records. */
+  readonly storageBytes: number
+  /** When all was compared with a peer's last, in this run (ms since 1970). */
+  readonly lastSync: { readonly at: number; readonly peer: string | undefined } | undefined
   readonly gossip: GossipStatus
 }
 
@@ -77,13 +91,24 @@ export interface GossipHost {
 export function storedGraph(
   records: ReadonlyMap<string, Uint8Array>,
   seed: number,
-): { readonly graph: Graph; readonly nextBlock: number } {
+): {
+  readonly graph: Graph
+  readonly nextBlock: number
+  readonly stored: ReadonlyMap<string, number>
+  readonly own: ReadonlyMap<bigint, Uint8Array>
+} {
   const chunks = [...records].filter(([key]) => key.startsWith(GRAPH_PREFIX))
-  if (chunks.length === 0) return { graph: createGraph(seed), nextBlock: 0 }
+  const stored = new Map(chunks.map(([key, bytes]) => [key, bytes.length]))
+  if (chunks.length === 0) return { graph: createGraph(seed), nextBlock: 0, stored, own: new Map() }
   const sync = records.get(SYNC_KEY)
   const decoded = sync === undefined ? undefined : decodeRecord(sync)
   const value = decoded?.ok === true ? decoded.value.value : 0
-  return { graph: loadGraph(chunks, seed), nextBlock: typeof value === 'number' ? value : 0 }
+  return {
+    graph: loadGraph(chunks, seed),
+    nextBlock: typeof value === 'number' ? value : 0,
+    stored,
+    own: keptProofs(records),
+  }
 }
 
 export function createGossipHost(options: GossipHostOptions): GossipHost {
@@ -93,6 +118,7 @@ export function createGossipHost(options: GossipHostOptions): GossipHost {
     nodeId: setup.nodeId,
     shelf: options.shelf,
     nextBlock: options.nextBlock,
+    headerAt: (height) => headerAt(options.state().chain.headers, height),
     ...(options.flushMs === undefined ? {} : { flushMs: options.flushMs }),
   })
   const prover = createProver({
@@ -101,12 +127,23 @@ export function createGossipHost(options: GossipHostOptions): GossipHost {
     request: options.request,
     now: () => clock.now(),
   })
+  const ownProofs = createOwnProofs({
+    network: setup.network,
+    state: options.state,
+    request: options.request,
+    now: () => clock.now(),
+    kept: options.own ?? new Map(),
+    publish: (message) => guarded(() => gossip.publishProven(message)),
+  })
   const waiting = new Map<ConnectionId, Uint8Array[]>()
   let stopped = false
   let scheduled = false
   let writtenAt = clock.now()
   let writing: Promise<void> | undefined
   let writtenBlock = options.nextBlock
+  const stored = new Map(options.stored)
+  let syncsWith: string | undefined
+  let lastSync: GraphSummary['lastSync']
   let cancelTick = clock.after(TICK_MS, tick)
 
   /** Nothing here may stop the node. */
@@ -142,9 +179,20 @@ export function createGossipHost(options: GossipHostOptions): GossipHost {
         const began = clock.now()
         let more = true
         while (more && clock.now() - began < SLICE_MS) more = gossip.work(MESSAGES_AT_ONCE, clock.now())
+        noteSync()
         if (more) schedule()
       })
     })
+  }
+
+  /** Notes when a sync has come to its end, and with whom. */
+  function noteSync(): void {
+    const { sync, syncPeer } = gossip.status()
+    if (sync === 'running') syncsWith = syncPeer
+    else if (sync === 'done' && (lastSync === undefined || syncsWith !== undefined)) {
+      lastSync = { at: clock.now(), peer: syncsWith }
+      syncsWith = undefined
+    }
   }
 
   /** What comes right behind a peer's init, in the same frame, waits until the node has read the init. */
@@ -162,9 +210,11 @@ export function createGossipHost(options: GossipHostOptions): GossipHost {
       cancelTick = clock.after(TICK_MS, tick)
       const state = options.state()
       gossip.tick(clock.now(), state.syncedAt === undefined ? 0 : heightOf(state))
+      noteSync()
       prover.want([...gossip.disputed])
       gossip.disputed.clear()
       prover.tick()
+      ownProofs.tick()
       if (clock.now() - writtenAt >= WRITE_EVERY_MS) void write(CHUNKS_A_WRITE)
     })
   }
@@ -178,12 +228,17 @@ export function createGossipHost(options: GossipHostOptions): GossipHost {
       key,
       value: value ?? null,
     }))
+    writes.push(...ownProofs.takeWrites())
     // Only with all that was learnt on the way there: a restart must not skip what was not written.
     if (nextBlock !== writtenBlock && !isDirty(setup.graph)) {
       writtenBlock = nextBlock
       writes.push({ key: SYNC_KEY, value: encodeRecord(SYNC_VERSION, nextBlock) })
     }
     if (writes.length === 0) return Promise.resolve()
+    for (const { key, value } of writes) {
+      if (value === null) stored.delete(key)
+      else stored.set(key, value.length)
+    }
     writing = options.store
       .commit(writes)
       .catch((error: unknown) => {
@@ -217,7 +272,11 @@ export function createGossipHost(options: GossipHostOptions): GossipHost {
         if (item.kind === 'channel') gossip.publishChannel(item.message, Number(item.capacitySat))
         else if (item.kind === 'update') gossip.publishUpdate(item.message)
         else if (item.kind === 'node') gossip.publishNode(item.message)
-        else if (item.kind === 'closed') gossip.ownClosed(item.shortChannelId, item.height)
+        else if (item.kind === 'proven') ownProofs.announce(item)
+        else {
+          gossip.ownClosed(item.shortChannelId, item.height)
+          ownProofs.forget(item.shortChannelId)
+        }
       })
     },
     event(event) {
@@ -236,10 +295,15 @@ export function createGossipHost(options: GossipHostOptions): GossipHost {
         prover.want(channelsAlong(setup.graph, event.hops))
     },
     want: (scids) => prover.want(scids),
-    summary: () => summaryOf(setup.graph, gossip.status()),
+    summary: () => ({
+      ...summaryOf(setup.graph, gossip.status(), Math.floor(clock.now() / 1000) - STALE_SECONDS),
+      storageBytes: [...stored.values()].reduce((sum, bytes) => sum + bytes, 0),
+      lastSync,
+    }),
     async stop() {
       stopped = true
       prover.stop()
+      ownProofs.stop()
       cancelTick()
       await writing
       while (isDirty(setup.graph) && !options.frozen()) await write(64)
@@ -279,12 +343,18 @@ function isUpdateOfOurs(bytes: Uint8Array, state: NodeState, nodeId: string): bo
   )
 }
 
-function summaryOf(graph: Graph, gossip: GossipStatus): GraphSummary {
+function summaryOf(
+  graph: Graph,
+  gossip: GossipStatus,
+  oldest: number,
+): Omit<GraphSummary, 'storageBytes' | 'lastSync'> {
   let signed = 0
   let proven = 0
   let unspent = 0
   let capacity = 0
   let newest = 0
+  let updates = 0
+  let freshUpdates = 0
   for (let c = 0; c < graph.channelSlots; c++) {
     const flags = graph.channelFlags[c] as number
     if ((flags & CHANNEL.used) === 0) continue
@@ -292,7 +362,13 @@ function summaryOf(graph: Graph, gossip: GossipStatus): GraphSummary {
     if ((flags & CHANNEL.proven) !== 0) proven++
     if ((flags & CHANNEL.unspent) !== 0) unspent++
     capacity += graph.capacity[c] as number
-    newest = Math.max(newest, graph.policyTime[2 * c] as number, graph.policyTime[2 * c + 1] as number)
+    for (const edge of [2 * c, 2 * c + 1]) {
+      if (((graph.policyFlags[edge] as number) & POLICY.present) === 0) continue
+      const told = graph.policyTime[edge] as number
+      updates++
+      if (told >= oldest) freshUpdates++
+      newest = Math.max(newest, told)
+    }
   }
   return {
     nodes: graph.nodeCount,
@@ -302,6 +378,8 @@ function summaryOf(graph: Graph, gossip: GossipStatus): GraphSummary {
     unspent,
     capacitySat: BigInt(capacity),
     newest,
+    updates,
+    freshUpdates,
     memoryBytes: graph.bytes(),
     gossip,
   }

@@ -6,14 +6,14 @@ import { findPaths } from '../engine/router/alternatives.ts'
 import { createGraph, type Graph } from '../engine/router/graph.ts'
 import type { Route } from '../engine/router/types.ts'
 import { formatShortChannelId } from '../engine/wire/short-channel-id.ts'
-import { safeAlias } from '../engine/wire/text.ts'
 import type { Running } from './control.ts'
+import { aliasOf } from './graph-nodes.ts'
 
 /** What the API says of the network and of ways through it. Reads only. */
 
 export function describeGraph({ gossip }: Running): GraphView {
-  const { gossip: status, newest, capacitySat, ...sizes } = gossip.summary()
-  const { accepted, known: _, ...refused } = status.counts
+  const { gossip: status, newest, capacitySat, lastSync, ...sizes } = gossip.summary()
+  const { accepted, known: _, waiting: __, ...refused } = status.counts
   return {
     ...sizes,
     capacitySat: String(capacitySat),
@@ -21,6 +21,8 @@ export function describeGraph({ gossip }: Running): GraphView {
     sync: {
       state: status.sync,
       ...(status.syncPeer === undefined ? {} : { peer: status.syncPeer }),
+      ...(lastSync === undefined ? {} : { doneAt: new Date(lastSync.at).toISOString() }),
+      ...(lastSync?.peer === undefined ? {} : { donePeer: lastSync.peer }),
       nextBlock: status.nextBlock,
       queued: status.queued,
       signatures: status.signatures,
@@ -86,7 +88,7 @@ function routeView(graph: Graph, route: Route, height: number): RoutesView['rout
     channelId: route.channelId,
     hops: route.hops.map((hop) => {
       const slot = graph.nodeOf(hop.nodeId)
-      const alias = slot === -1 ? '' : safeAlias(graph.aliases.slice(32 * slot, 32 * slot + 32))
+      const alias = slot === -1 ? '' : aliasOf(graph, slot)
       return {
         nodeId: hop.nodeId,
         ...(alias === '' ? {} : { name: alias }),

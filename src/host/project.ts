@@ -221,6 +221,11 @@ export function projectInvoice(record: InvoiceRecord, now: number) {
     expiresAt: iso(record.expiresAt),
     ...(record.paidAt === undefined ? {} : { paidAt: iso(record.paidAt) }),
     ...(record.receivedMsat === undefined ? {} : { receivedMsat: String(record.receivedMsat) }),
+    ...(record.hold === true ? { hold: true } : {}),
+    parts: record.htlcs.map((htlc) => ({
+      channelId: htlc.channelId,
+      amountMsat: String(htlc.amountMsat),
+    })),
   }
 }
 

@@ -172,7 +172,7 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
   }
 
   function begin(from: Seed, records: ReadonlyMap<string, Uint8Array>): void {
-    const { graph, nextBlock, stored } = storedGraph(
+    const { graph, nextBlock, stored, own } = storedGraph(
       records,
       new DataView(ports.entropy().buffer).getInt32(0),
     )
@@ -223,6 +223,7 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
       store: vault.store,
       nextBlock,
       stored,
+      own,
       shelf: ports.gossipShelf ?? 0,
       ...(ports.gossipFlushMs === undefined ? {} : { flushMs: ports.gossipFlushMs }),
       state: () => loop.status().state,

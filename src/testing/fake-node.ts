@@ -4,6 +4,14 @@ import type { Handlers } from '../contract/rpc.ts'
 import type { AppState, Channel, Invoice } from '../contract/schemas.ts'
 import { fakeView } from './fake-view.ts'
 import {
+  fakeChannelIdOf,
+  fakeGraph,
+  fakeNodeInfo,
+  fakeNodes,
+  fakeReceive,
+  fakeRoutes,
+} from './fake-network.ts'
+import {
   ADDRESS,
   COINS,
   emptyState,
@@ -225,33 +233,14 @@ export function fakeNode(scene: Scene = 'running', pace = 600): Handlers {
       return {}
     },
     listPeers: () => Promise.resolve(state.peers),
-    describeGraph: () =>
-      Promise.resolve({
-        nodes: 14_812,
-        channels: 49_377,
-        signed: 49_377,
-        proven: 231,
-        unspent: 188,
-        capacitySat: '2810000000',
-        newestAt: new Date(Date.now() - 90_000).toISOString(),
-        memoryBytes: 10_500_000,
-        sync: {
-          state: 'done',
-          nextBlock: state.chain.height + 1,
-          queued: 0,
-          signatures: 312_004,
-          accepted: 163_118,
-          refused: 412,
-        },
-      }),
-    queryRoutes: () =>
-      Promise.resolve({
-        routes: [],
-        reason: 'targetUnknown',
-        settledNodes: 0,
-        relaxedChannels: 0,
-        rejected: [],
-      }),
+    describeGraph: () => Promise.resolve(fakeGraph(state)),
+    findNodes: ({ text }) => Promise.resolve(fakeNodes(text)),
+    getNodeInfo: ({ nodeId }) => Promise.resolve(fakeNodeInfo(nodeId)),
+    async queryRoutes({ destination, amountMsat }) {
+      await wait(pace / 10)
+      return fakeRoutes(destination, amountMsat, fakeChannelIdOf(state))
+    },
+    previewReceive: ({ amountMsat }) => Promise.resolve(fakeReceive(state, amountMsat)),
 
     async *openChannel({ peer, amountSat }) {
       yield { status: 'connecting' }
@@ -319,6 +308,7 @@ export function fakeNode(scene: Scene = 'running', pace = 600): Handlers {
         invoice: `lnbcrt1p${'qpzry9x8gf2tvdw0s3jn54khce6mua7l'.repeat(8)}`,
         description: description ?? '',
         state: 'open',
+        parts: [],
         createdAt: new Date().toISOString(),
         expiresAt: new Date(Date.now() + (expirySeconds ?? 3600) * 1000).toISOString(),
         ...(amountMsat === undefined ? {} : { amountMsat }),
@@ -333,6 +323,7 @@ export function fakeNode(scene: Scene = 'running', pace = 600): Handlers {
             state: 'paid',
             paidAt: new Date().toISOString(),
             receivedMsat,
+            parts: [{ channelId: fakeChannelIdOf(state), amountMsat: receivedMsat }],
           })
           set({})
         }, pace * 3)
@@ -384,6 +375,7 @@ export function fakeNode(scene: Scene = 'running', pace = 600): Handlers {
             createdAt: line.time,
             expiresAt: line.time,
             paidAt: line.time,
+            parts: [{ channelId: fakeChannelIdOf(state), amountMsat: line.amountMsat }],
           })),
       ]),
     subscribeInvoices: ({ paymentHash }, signal) =>
