@@ -2,8 +2,6 @@ import type { Msat, Sat } from '../base/units.ts'
 import type { NewOffer } from '../payment/offer-record.ts'
 import type { BlindedPaymentPath } from '../onion/blinded-path.ts'
 import type { BlindedPayee } from '../payment/pay-blinded.ts'
-import type { BlindedPaymentPath } from '../onion/blinded-path.ts'
-import type { BlindedPayee } from '../payment/pay-blinded.ts'
 import type { SwitchEvent } from '../switch/types.ts'
 
 /** What the API asks of the engine, and how it answers. Questions that only read are answered from the state by the shell. */
@@ -86,21 +84,6 @@ export type Command =
       readonly expirySeconds: number
       readonly hold?: boolean
     }
-  /** Pays by blinded paths that the caller has from a verified invoice. */
-  | {
-      readonly type: 'sendByPaths'
-      readonly payee: BlindedPayee
-      readonly maxFeeMsat?: Msat
-      readonly timeoutSeconds: number
-    }
-  /** Blinded paths to be paid by; the caller puts them into what it hands out. */
-  | {
-      readonly type: 'addPaths'
-      readonly amountMsat: Msat
-      readonly description: string
-      readonly expirySeconds: number
-      readonly hold?: boolean
-    }
   /** A held forward goes on, or is failed. */
   | { readonly type: 'decideForward'; readonly key: string; readonly forward: boolean }
   | { readonly type: 'newAddress' }
@@ -127,13 +110,6 @@ export type CommandResult =
   | { readonly type: 'opening'; readonly openingId: string }
   | { readonly type: 'invoice'; readonly paymentHash: string }
   | { readonly type: 'payment'; readonly paymentHash: string }
-  | {
-      readonly type: 'paths'
-      readonly paymentHash: string
-      /** ms since 1970 */
-      readonly expiresAt: number
-      readonly paths: readonly BlindedPaymentPath[]
-    }
   | {
       readonly type: 'paths'
       readonly paymentHash: string

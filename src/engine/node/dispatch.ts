@@ -6,7 +6,6 @@ import type { ApiFailure, Command, CommandResult } from './commands.ts'
 import { isNeverFunded, overrideHeight } from '../channel/step.ts'
 import { beginOpening, cancelOpening } from './openings.ts'
 import { addBlindedInvoice, payBlinded } from './blinded.ts'
-import { addBlindedInvoice, payBlinded } from './blinded.ts'
 import { decideHeld } from './forwards.ts'
 import { addInvoice, decideInvoice, pay, paySpontaneous, trustedHeight } from './payments.ts'
 import { addOffer, disableOffer, payOffer } from './offers.ts'
@@ -56,14 +55,6 @@ export function dispatch(turn: Turn, command: Command): Result<CommandResult, Ap
     case 'sendSpontaneous': {
       const paid = paySpontaneous(turn, command)
       return paid.ok ? ok({ type: 'payment', paymentHash: paid.value }) : paid
-    }
-    case 'sendByPaths': {
-      const paid = payBlinded(turn, command.payee, command)
-      return paid.ok ? ok({ type: 'payment', paymentHash: paid.value }) : paid
-    }
-    case 'addPaths': {
-      const added = addBlindedInvoice(turn, command)
-      return added.ok ? ok({ type: 'paths', ...added.value }) : added
     }
     case 'sendByPaths': {
       const paid = payBlinded(turn, command.payee, command)
