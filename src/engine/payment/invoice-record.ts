@@ -75,6 +75,9 @@ export interface InvoiceRecord {
   readonly minFinalCltvExpiryDelta: number
   /** Empty for a spontaneous payment. */
   readonly bolt11: string
+  /** The offer of ours that it was made for, and what the payer wrote. */
+  readonly offer?: string
+  readonly payerNote?: string
   /** `paid` from the moment that the preimage is given out. That it has expired follows from the time: `invoiceState`. */
   readonly state: 'open' | 'paid' | 'cancelled'
   /** The HTLCs that paid it: each of them, seen again, is settled again. Empty until paid. */

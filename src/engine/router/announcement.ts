@@ -3,6 +3,7 @@ import { err, ok, type Result } from '../base/result.ts'
 import { isPublicKey, verifyEcdsa } from '../crypto/curve.ts'
 import { hash256, sha256 } from '../crypto/hash.ts'
 import { encodeMessage } from '../wire/encode.ts'
+import { parseAddresses } from '../wire/addresses.ts'
 import { supports, unknownRequiredBits } from '../wire/features.ts'
 import type { ChannelAnnouncement, ChannelUpdate, NodeAnnouncement } from '../wire/messages.ts'
 import { CHANNEL, msatNumber, type NewChannel, NODE, type Policy } from './graph-terms.ts'
@@ -81,6 +82,21 @@ export const nodeFlagsOf = (message: NodeAnnouncement): number =>
   (supports(message.features, 'basic_mpp') ? NODE.basicMpp : 0) |
   (supports(message.features, 'keysend') ? NODE.keysend : 0) |
   (supports(message.features, 'option_onion_messages') ? NODE.onionMessages : 0)
+
+/** Where a node says that it is reached, as `host:port`: what a gateway or a socket can dial. */
+export function addressIn(message: NodeAnnouncement): string | undefined {
+  const read = parseAddresses(message.addresses)
+  const best =
+    read.ok &&
+    (['dns', 'ipv4', 'ipv6'] as const).map((t) => read.value.find((a) => a.type === t)).find((a) => a)
+  if (!best) return undefined
+  if (best.type === 'dns') return `${best.hostname}:${best.port}`
+  if (best.type === 'ipv4') return `${best.address.join('.')}:${best.port}`
+  const groups = Array.from({ length: 8 }, (_, i) =>
+    (((best.address[2 * i] ?? 0) << 8) | (best.address[2 * i + 1] ?? 0)).toString(16),
+  )
+  return `[${groups.join(':')}]:${best.port}`
+}
 
 /** Which side of a channel a node is: 0 for the lesser id of the two (BOLT 7 §channel_update). */
 export const sideOf = (nodeId: Uint8Array, other: Uint8Array): 0 | 1 =>

@@ -46,9 +46,3 @@ function wayFrom(graph: Graph, start: number, onward: ReadonlyMap<number, number
   for (let at = start; onward.get(at) !== -1; at = onward.get(at) as number) way.push(graph.nodeId(at))
   return way
 }
-
-/** The node at one end of a channel (BOLT 1 `sciddir_or_pubkey`): 0 is the lesser id. Undefined where the channel is not known. */
-export function endOfChannel(graph: Graph, shortChannelId: bigint, direction: 0 | 1): string | undefined {
-  const slot = graph.channelAt(shortChannelId)
-  return slot === -1 ? undefined : graph.nodeId(graph.ends[2 * slot + direction] as number)
-}

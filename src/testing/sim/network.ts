@@ -231,13 +231,14 @@ function paymentProblem(world: World, payer: SimNode, hash: string, force: boole
   const name = `${payer.name}: payment ${hash.slice(0, 8)}`
   if (payment.state === 'pending' || payment.attempts.some((a) => a.state === 'pending'))
     return `${name} is pending`
-  const payee = world.byId(payment.destination)
-  const invoice = entry(world.stateOf(payee).invoices, hash)
+  // By the invoice: who is paid by an offer has another name for each.
+  const payee = world.nodes.find((node) => entry(world.stateOf(node).invoices, hash) !== undefined)
+  const invoice = payee && entry(world.stateOf(payee).invoices, hash)
   if (payment.state === 'succeeded') {
     if (invoice?.state !== 'paid') return `${name} is done, the invoice ${invoice?.state}`
     if (!force && invoice.receivedMsat !== payment.amountMsat)
       return `${name}: ${payment.amountMsat} sent, ${invoice.receivedMsat} received`
-  } else if (invoice?.state === 'paid' && !force) return `${name} failed, and ${payee.name} was paid`
+  } else if (invoice?.state === 'paid' && !force) return `${name} failed, and ${payee?.name} was paid`
   return undefined
 }
 
