@@ -199,7 +199,7 @@ export function failOnChain(turn: Turn, channelId: string, paymentHash: string, 
 /** A received HTLC is locked in: settled, failed back, or the switch's to pass on. */
 export function htlcReceived(turn: Turn, channelId: string, add: AddUpdate): void {
   const outcome = receiveHtlc(
-    (hash) => entry(turn.state.invoices, hash),
+    (hash) => entry(turn.state.invoices, hash) ?? turn.state.offered.get(hash),
     { ...add, channelId },
     {
       now: turn.now,
