@@ -37,6 +37,8 @@ export class Graph {
   /** Of the last node_announcement. */
   nodeTime = new Uint32Array(1024)
   aliases = new Uint8Array(32 * 1024)
+  /** Where nodes said that they are reached (`host:port`), by slot. Not stored: it is told again. */
+  readonly addresses = new Map<number, string>()
 
   // Channels: slots below `channelSlots`, some free.
   channelSlots = 0
@@ -97,6 +99,11 @@ export class Graph {
   /** 66 hex digits. */
   nodeId(slot: number): string {
     return toHex(this.nodeIds.subarray(33 * slot, 33 * slot + 33))
+  }
+
+  /** Where a node (66 hex digits) said that it is reached. */
+  addressOf(id: string): string | undefined {
+    return this.addresses.get(this.nodeOf(id))
   }
 
   /** The slot of a channel, or −1. */
@@ -239,7 +246,9 @@ export class Graph {
     this.touchChannel(slot)
   }
 
-  setNode(slot: number, timestamp: number, flags: number, alias: Uint8Array): void {
+  setNode(slot: number, timestamp: number, flags: number, alias: Uint8Array, address?: string): void {
+    if (address === undefined) this.addresses.delete(slot)
+    else this.addresses.set(slot, address)
     this.nodeTime[slot] = timestamp
     this.nodeFlags[slot] = flags | NODE.used
     this.aliases.set(alias.subarray(0, 32), 32 * slot)
@@ -312,6 +321,7 @@ export class Graph {
   }
 
   #dropNode(slot: number): void {
+    this.addresses.delete(slot)
     this.#nodesById.take(slot)
     this.nodeFlags[slot] = 0
     this.nodeCount--
