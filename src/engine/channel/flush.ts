@@ -2,7 +2,7 @@ import { fromHex } from '../base/bytes.ts'
 import { otherRole } from '../commitment/types.ts'
 import { closingDue, offerClosing } from './closing.ts'
 import { sign, signatureDue } from './commit.ts'
-import { addProblem, canPayFeerate } from './limits.ts'
+import { addProblem, canPayFeerate, lastingProblem } from './limits.ts'
 import {
   cautiousTally,
   isRemovedInLog,
@@ -75,10 +75,13 @@ function propose(channel: Channel): Transition {
       }
       const problem = addProblem(current, proposal.amountMsat)
       if (problem === undefined) enter({ ...proposal, id: current.logs[us].nextHtlcId })
-      else if (problem.code === 'amountTooSmall' || nothingInFlight(current)) {
-        // With nothing in flight no limit will loosen by waiting.
-        refuse(proposal.token, problem.code)
-      } else waiting.push(proposal)
+      else if (nothingInFlight(current)) refuse(proposal.token, problem.code)
+      else {
+        // What is in flight may be held for days: whoever waits for it must be sure that there is room once it has ended.
+        const lasting = lastingProblem(current, proposal.amountMsat)
+        if (lasting === undefined) waiting.push(proposal)
+        else refuse(proposal.token, lasting.code)
+      }
     } else if (proposal.type === 'fee') {
       if (us === 'opener' && canPayFeerate(current, proposal.feeratePerKw)) enter(proposal)
     } else {

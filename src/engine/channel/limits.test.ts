@@ -147,6 +147,17 @@ describe('value and dust', () => {
     expect(refused(alice)).toEqual([])
     expect(received(bob)).toHaveLength(26)
   })
+  test('an amount that has no room once all in flight has ended does not wait for it: that may be held for days', () => {
+    const { alice, bob } = pair({})
+    const half = Number(spendableMsat(alice.channel)) / 2
+    add(alice, 0, Math.floor(half * 1.2))
+    expect(flying(alice, bob)).toBe(1)
+    // More than is left, and with the first more than may be in flight: the second limit does not hide the first.
+    add(alice, 1, Math.floor(half * 1.2))
+    expect(flying(alice, bob)).toBe(1)
+    expect(refused(alice)).toEqual([{ type: 'addRefused', reason: 'belowReserve', token: 't1' }])
+    expect(alice.channel.outbox).toEqual([])
+  })
   test('a peer that would bear any dust does not make us risk more than we want', () => {
     const { alice } = pair({ maxDustInFlightMsat: msat(2n ** 60n) }, { maxDustInFlightMsat: msat(7 * SAT) })
     expect(alice.channel.remote.maxDustInFlightMsat).toBe(7_000n)

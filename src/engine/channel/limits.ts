@@ -3,7 +3,7 @@ import { anchorsCostSat, commitmentFeeSat } from '../commitment/fees.ts'
 import { formatNamed } from '../commitment/formats.ts'
 import { otherRole } from '../commitment/types.ts'
 import { balanceOf, cautiousTally, cautiousView, nextLocalTally, saturatingSub } from './log.ts'
-import { FEE_SPIKE_FACTOR, type Offered, type Tally, tallyOf, tallyWith } from './tally.ts'
+import { FEE_SPIKE_FACTOR, type Offered, type Tally, tallyOf, tallyWith, tallyWithout } from './tally.ts'
 import type { Channel, Fault, Htlc, Party } from './types.ts'
 
 /**
@@ -91,6 +91,16 @@ export function addProblem(
   if (us === 'accepter' && !canOpenerPay(channel, tally, all)) return { code: 'peerCannotPayFee' }
   return undefined
 }
+
+/**
+ * What stands against an HTLC of this amount for as long as our balance is what it is: it would stand against it with nothing else in
+ * flight, too, so that waiting for what is in flight is in vain. A limit on what is in flight may hide it in `addProblem`.
+ */
+export const lastingProblem = (
+  channel: Channel,
+  amountMsat: Msat,
+  tally = cautiousTally(channel),
+): AddProblem | undefined => addProblem(channel, amountMsat, tallyWithout(tally))
 
 /**
  * Whether the opener can pay for these HTLCs at the present feerate and keep its reserve: an accepter SHOULD NOT add what the opener

@@ -300,6 +300,18 @@ function removalsInOutbox(outbox: Channel['outbox']): Set<bigint> {
   return ids
 }
 
+const queuedByOutbox = new WeakMap<Channel['outbox'], Msat>()
+
+/** What the adds in an outbox will take from our balance. */
+export function queuedMsat(outbox: Channel['outbox']): Msat {
+  if (outbox.length === 0) return msat(0)
+  const known = queuedByOutbox.get(outbox)
+  if (known !== undefined) return known
+  const sum = totalMsat(outbox.filter((p) => p.type === 'add'))
+  queuedByOutbox.set(outbox, sum)
+  return sum
+}
+
 const startByOutbox = new WeakMap<Channel['outbox'], number>()
 
 /** The number under which the first proposal of an outbox is stored; those after it follow. */
@@ -320,6 +332,9 @@ export function enqueued(outbox: Channel['outbox'], proposal: Channel['outbox'][
     if (proposal.type !== 'add' && proposal.type !== 'fee') ids.add(proposal.id)
     removalsByOutbox.set(next, ids)
   }
+  const queued = outbox.length === 0 ? msat(0) : queuedByOutbox.get(outbox)
+  if (queued !== undefined)
+    queuedByOutbox.set(next, proposal.type === 'add' ? addMsat(queued, proposal.amountMsat) : queued)
   return next
 }
 

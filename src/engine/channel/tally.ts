@@ -111,6 +111,13 @@ export const tallyWith = (channel: Terms, tally: Tally, htlc: SizedHtlc): Tally 
   [htlc.offerer]: counted(tally[htlc.offerer], scaleOf(channel, tally.feeratePerKw), htlc, 1),
 })
 
+/** The sums when all that is in flight has ended and the balances are still these. */
+export const tallyWithout = (tally: Tally): Tally => ({ ...tally, opener: NONE, accepter: NONE })
+
+/** The sums with so much of a side's balance spoken for. */
+export const tallyLess = (tally: Tally, role: Role, byMsat: Msat): Tally =>
+  byMsat === 0n ? tally : credited(tally, role, -byMsat)
+
 const credited = (tally: Tally, role: Role, by: bigint): Tally =>
   role === 'opener'
     ? { ...tally, openerMsat: msat(tally.openerMsat + by) }

@@ -1,7 +1,6 @@
 import { equalBytes } from '../base/bytes.ts'
 import { ok, err, type Result } from '../base/result.ts'
 import { msat } from '../base/units.ts'
-import { cautiousTally } from '../channel/log.ts'
 import type { Channel } from '../channel/types.ts'
 import { failBlinded } from '../onion/blinded-failure.ts'
 import { FAILURE_CODES } from '../onion/failure.ts'
@@ -33,7 +32,7 @@ import {
   type SwitchTurn,
   tokenOf,
 } from '../switch/types.ts'
-import { candidateState, problemNow } from './channel-state.ts'
+import { candidateState, mustWait, problemNow, tallyNow } from './channel-state.ts'
 import { channelInput } from './channels.ts'
 import type { ApiFailure } from './commands.ts'
 import { forwardPolicyOf, htlcMaximumOf, isForwarding } from './forward-policy.ts'
@@ -53,7 +52,8 @@ function linkOf(state: NodeState, setup: NodeSetup, channel: Channel): Link {
     state: candidateState(channel, state.closes[channel.id] !== undefined),
     policy: least > policy.htlcMinimumMsat ? { ...policy, htlcMinimumMsat: least } : policy,
     htlcMaximumMsat: htlcMaximumOf(channel),
-    bears: (amountMsat) => problemNow(channel, amountMsat, cautiousTally(channel)) === undefined,
+    bears: (amountMsat) => problemNow(channel, amountMsat, tallyNow(channel)) === undefined,
+    waits: (amountMsat) => mustWait(channel, amountMsat, tallyNow(channel)),
   }
 }
 

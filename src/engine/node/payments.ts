@@ -2,8 +2,7 @@ import { entries, entry } from '../base/table.ts'
 import { toHex } from '../base/bytes.ts'
 import { err, ok, type Result } from '../base/result.ts'
 import { type Msat, toMsat } from '../base/units.ts'
-import { spendableMsat } from '../channel/limits.ts'
-import { balanceOf, cautiousTally } from '../channel/log.ts'
+import { balanceOf } from '../channel/log.ts'
 import type { AddUpdate, RemoveUpdate } from '../channel/types.ts'
 import { htlcSettled as invoiceSettled, receiveHtlc, type ReceiveOutcome } from '../payment/incoming.ts'
 import { cancelInvoice, createInvoice, type NewInvoice } from '../payment/invoice-record.ts'
@@ -22,7 +21,7 @@ import { dueAt, paymentOfToken, type PaymentRecord, type PaymentTurn } from '../
 import { startSpontaneous } from '../payment/spontaneous.ts'
 import type { ChannelCandidate } from '../payment/types.ts'
 import { learn } from '../router/history.ts'
-import { candidateState, problemNow } from './channel-state.ts'
+import { candidateState, mustWait, problemNow, spendableNow, tallyNow } from './channel-state.ts'
 import { channelInput } from './channels.ts'
 import type { ApiFailure, Command } from './commands.ts'
 import { findRoutes } from './routes.ts'
@@ -34,13 +33,14 @@ import { emit, heightOf, type NodeState, putInvoice, putPayment, type Turn } fro
 
 function candidates(state: NodeState): readonly ChannelCandidate[] {
   return Object.values(state.channels).map((channel) => {
-    const tally = cautiousTally(channel)
+    const tally = tallyNow(channel)
     return {
       channelId: channel.id,
       peer: channel.peer,
       state: candidateState(channel, state.closes[channel.id] !== undefined),
-      spendableMsat: spendableMsat(channel),
+      spendableMsat: spendableNow(channel),
       problem: (amountMsat: Msat) => problemNow(channel, amountMsat, tally),
+      waits: (amountMsat: Msat) => mustWait(channel, amountMsat, tally),
       balanceMsat: balanceOf(tally, channel.role),
       reserveMsat: toMsat(channel.remote.channelReserveSat),
       inFlightMsat: tally[channel.role].msat,

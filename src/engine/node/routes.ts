@@ -1,12 +1,11 @@
 import { err, ok, type Result } from '../base/result.ts'
-import { spendableMsat } from '../channel/limits.ts'
 import { MAX_HTLC_CLTV } from '../payment/onion-for.ts'
 import type { RouteWanted } from '../payment/attempt-route.ts'
 import { failure, type PaymentFailure } from '../payment/types.ts'
 import { createGraph } from '../router/graph.ts'
 import { findParts } from '../router/parts.ts'
 import type { LocalChannel, PathErrorCode, Route } from '../router/types.ts'
-import { candidateState } from './channel-state.ts'
+import { candidateState, spendableNow } from './channel-state.ts'
 import type { NodeState, Turn } from './state.ts'
 
 /** Routes for payments: between the payment machine and the router. */
@@ -25,7 +24,7 @@ export function localChannels(state: NodeState): readonly LocalChannel[] {
         channelId: channel.id,
         scid,
         peer: channel.peer,
-        spendableMsat: spendableMsat(channel),
+        spendableMsat: spendableNow(channel),
         minimumMsat: channel.remote.htlcMinimumMsat,
       },
     ]

@@ -3,8 +3,9 @@ import type { Msat } from '../base/units.ts'
 import { type ChannelCandidate, type ChannelProblem, failure, type PaymentFailure } from './types.ts'
 
 /**
- * A channel for one HTLC to a direct peer: of those that can carry it, the one with the least room (larger payments will want
- * the others), then the lowest id. When there is none, the error is the one that the user can do something about.
+ * A channel for one HTLC to a direct peer: of those that can carry it, now rather than later (what is in flight may be held for days),
+ * the one with the least room (larger payments will want the others), then the lowest id. When there is none, the error is the one that
+ * the user can do something about.
  * @param without channels not to use
  */
 export function chooseChannel(
@@ -22,7 +23,7 @@ export function chooseChannel(
   const usable = toPeer.filter((c) => c.state === 'usable' && !without.includes(c.channelId))
   if (usable.length === 0) return err(noneUsable(toPeer, destination))
   const fitting = usable.filter((c) => c.problem(amountMsat) === undefined).sort(byRoom)
-  const best = fitting[0]
+  const best = fitting.find((c) => c.waits?.(amountMsat) !== true) ?? fitting[0]
   if (best !== undefined) return ok(best)
   return err(whyNot(usable, amountMsat))
 }

@@ -287,6 +287,12 @@ describe('choosing a channel', () => {
     for (const order of [channels, [...channels].reverse()])
       expect(started({ channels: order }).record.attempts[0]?.channelId).toBe('1'.repeat(64))
   })
+
+  it('takes one that carries it now before one where it waits for what may be held for days', () => {
+    const full = channel('1', 0n, { problem: () => undefined, waits: () => true })
+    expect(started({ channels: [full, channel('2', 90_000n)] }).record.attempts[0]?.channelId).toMatch(/^2/)
+    expect(started({ channels: [full] }).record.attempts[0]?.channelId).toMatch(/^1/)
+  })
 })
 
 describe('an attempt that fails', () => {

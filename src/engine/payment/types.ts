@@ -64,6 +64,8 @@ export interface ChannelCandidate {
   readonly spendableMsat: Msat
   /** What stands against this amount (`addProblem` of the channel), or undefined. */
   readonly problem: (amountMsat: Msat) => ChannelProblem | undefined
+  /** Whether this amount would have to wait for what is in flight there. */
+  readonly waits?: (amountMsat: Msat) => boolean
   /** For words only: why `spendableMsat` is no more than it is. */
   readonly balanceMsat?: Msat
   readonly reserveMsat?: Msat

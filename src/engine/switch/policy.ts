@@ -83,7 +83,7 @@ export function judgeForward(
     return no({ name: 'expiry_too_soon', channelUpdate: NO_UPDATE })
   if (cltvExpiry > ctx.height + MAX_HTLC_CLTV) return no({ name: 'expiry_too_far' })
 
-  const bearing = [requested, ...links].find(
+  const bearing = [requested, ...links].filter(
     (link) =>
       link.peer === requested.peer &&
       // Back through the channel that it came from: it would only lock up money of ours and of that peer.
@@ -92,6 +92,8 @@ export function judgeForward(
       amtToForward <= link.htlcMaximumMsat &&
       link.bears(amtToForward),
   )
-  if (bearing !== undefined) return { ok: true, link: bearing }
+  // A channel that is full for now makes it wait, at most for as long as a sender has patience: rather another.
+  const link = bearing.find((one) => one.waits?.(amtToForward) !== true) ?? bearing[0]
+  if (link !== undefined) return { ok: true, link }
   return no({ name: 'temporary_channel_failure', channelUpdate: NO_UPDATE })
 }

@@ -102,6 +102,12 @@ describe('a forward that keeps our terms to the msat and the block', () => {
     expect(nameOf(begun({ shortChannelId: 0xaaaan }))).toBe('temporary_channel_failure')
   })
 
+  it('goes where there is room now before it waits for room in the channel that was named', () => {
+    const full = link(B, 'bob', { waits: () => true })
+    expect(begun({}, { links: [full, link(C, 'bob')] }).circuit?.outgoingChannel).toBe(C)
+    expect(begun({}, { links: [full] }).circuit?.outgoingChannel).toBe(B)
+  })
+
   it('fees are rounded down, as BOLT 7 has them', () => {
     expect(forwardFeeMsat({ feeBaseMsat: 1, feeProportionalMillionths: 1 }, msat(1_999_999))).toBe(2n)
   })

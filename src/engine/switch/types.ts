@@ -28,6 +28,8 @@ export interface Link {
   readonly htlcMaximumMsat: Msat
   /** Whether an HTLC of this amount can be offered, or may wait for room in the outbox. */
   readonly bears: (amountMsat: Msat) => boolean
+  /** Whether it would have to wait there for what is in flight. */
+  readonly waits?: (amountMsat: Msat) => boolean
 }
 
 /** A received HTLC, locked in, whose onion has a next hop. */

@@ -13,6 +13,7 @@ import { decodeMessage } from '../../engine/wire/decode.ts'
 import { seeded, type Random } from '../random.ts'
 import { pay, SimChain } from './chain.ts'
 import { channelProblem, reloadProblem } from './node-invariants.ts'
+import { hangingProblem } from './liveness.ts'
 import { moneyProblem } from './money.ts'
 import { NAMES, type Name, type NodeOptions, SimNode } from './node.ts'
 
@@ -461,6 +462,8 @@ export class World {
       this.drain()
       if (round > 1 && this.nodes.every((n) => this.knowsTip(n)) && this.missingLinks() === 0) {
         for (const node of this.nodes) this.checkMoney(node)
+        const hanging = hangingProblem(this.nodes)
+        if (hanging !== undefined) throw new Error(hanging)
         return
       }
       this.pass(5_000)
