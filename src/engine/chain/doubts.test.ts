@@ -56,6 +56,42 @@ describe('what is kept back, and proved by another', () => {
     expect(stateOf(d, 'good')).toMatchObject({ lies: 0, doubt: null })
   })
 
+  test.each([
+    [
+      'proofs',
+      (r: EsploraRequest) => (r.kind === 'merkleProof' ? failure('http', 'unconfirmed', 404) : undefined),
+    ],
+    ['listings', only('history', [])],
+  ])('two of three servers keep back %s: the third is asked, wherever it stands', (_, fault) => {
+    for (const place of [0, 1, 2]) {
+      const { node, bad, good } = setup()
+      const worse = new FakeEsplora(node)
+      bad.fault = fault
+      worse.fault = fault
+      const servers: [string, FakeEsplora][] = [
+        ['bad', bad],
+        ['worse', worse],
+      ]
+      servers.splice(place, 0, ['good', good])
+      const d = new Driver(Object.fromEntries(servers))
+      d.run(1_000)
+      d.input({ type: 'watchScripts', token: 'w', scriptPubKeys: [SCRIPT] })
+      const [unseen, seen] = [funding(1), funding(2)]
+      d.input({ type: 'watchTx', token: 't', txid: txidOf(unseen), scriptPubKey: SCRIPT, minDepth: 1 })
+      node.mempool.push(unseen)
+      d.run(2_000)
+      node.mine(1, [seen])
+      d.run(60_000)
+      expect(d.of('confirmed', 't'), `good at ${place}`).toHaveLength(1)
+      const listed = d.last('scriptHistory', 'w')?.txs ?? []
+      expect(
+        listed.filter((tx) => tx.confirmed?.height === 31),
+        `good at ${place}`,
+      ).toHaveLength(2)
+      expect(stateOf(d, 'good')).toMatchObject({ lies: 0, doubt: null })
+    }
+  })
+
   test('an honest hiccup is forgotten', () => {
     const { node, bad, good } = setup()
     const d = new Driver({ bad, good })

@@ -268,22 +268,27 @@ function planTx(p: Plan, entry: TxEntry, watched: boolean, priority: Priority): 
   if (entry.hint === null && !watched) return
   const asked = (s: ServerState) => isAsked(p.turn.state, (q) => q.kind === 'proof' && q.txid === txid, s.url)
   const request = { kind: 'merkleProof', txid } as const
-  for (const server of servers.slice(0, Math.max(1, quorum))) {
-    if (asked(server)) {
-      // With a stated height one server at a time will do.
-      if (entry.hint !== null) return
-    } else if (!stands(p, entry.proofMisses[server.url], patience)) {
-      if (tryAsk(p, server, priority, request, { kind: 'proof', txid }) && entry.hint !== null) return
-    }
+  // With a stated height one server at a time will do, and all are asked: those that hide it must not be the only ones. Without one as
+  // many as make a quorum, in turn.
+  if (entry.hint !== null && servers.some(asked)) return
+  const open = servers.filter((s) => !asked(s) && !stands(p, entry.proofMisses[s.url], patience))
+  let missing = entry.hint !== null ? 1 : Math.max(1, quorum) - (servers.length - open.length)
+  const waited = (s: ServerState): number => (entry.hint !== null ? 0 : (entry.proofMisses[s.url]?.at ?? 0))
+  for (const server of [...open].sort((a, b) => waited(a) - waited(b))) {
+    if (missing <= 0) return
+    if (tryAsk(p, server, priority, request, { kind: 'proof', txid })) missing--
   }
 }
 
 /** A block below our first header: as many servers as make a quorum have to show it. */
 function planOld(p: Plan, entry: TxEntry, old: OldProof, priority: Priority): void {
   const { txid } = entry
-  for (const server of p.helpers.slice(0, Math.max(1, p.turn.state.config.quorum))) {
-    if (server.url in old.votes || stands(p, entry.proofMisses[server.url], p.turn.state.config.spendPollMs))
-      continue
+  const { quorum, spendPollMs } = p.turn.state.config
+  let missing = Math.max(1, quorum) - Object.keys(old.votes).length
+  for (const server of p.helpers) {
+    if (missing <= 0) return
+    if (server.url in old.votes || stands(p, entry.proofMisses[server.url], spendPollMs)) continue
+    missing--
     if (isAsked(p.turn.state, (q) => q.kind === 'old' && q.txid === txid, server.url)) continue
     tryAsk(p, server, priority, { kind: 'blocks', height: old.height }, { kind: 'old', txid })
   }
@@ -306,7 +311,8 @@ function planHistory(p: Plan, token: string, script: ScriptEntry, period: number
     return
   const { paging } = script
   const servers = p.helpers
-  const other = servers.find((s) => s.url !== script.listedBy) ?? servers[0]
+  // In turn: two that leave the same out must not be the only ones that are asked.
+  const other = servers[(servers.findIndex((s) => s.url === script.listedBy) + 1) % servers.length]
   const server = paging ? (servers.find((s) => s.url === paging.server) ?? other) : other
   if (!server) return
   // A listing goes on where it began; at another server it starts over (the pages so far stay, doubles are dropped).
