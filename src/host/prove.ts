@@ -1,4 +1,4 @@
-import { headerAt } from '../engine/chain/headers.ts'
+import { headerAt, type HeaderChain } from '../engine/chain/headers.ts'
 import {
   type EsploraRequest,
   type EsploraResult,
@@ -9,7 +9,6 @@ import {
 } from '../engine/chain/esplora.ts'
 import { toHex } from '../engine/base/bytes.ts'
 import { sha256 } from '../engine/crypto/hash.ts'
-import type { NodeState } from '../engine/node/state.ts'
 import type { Graph } from '../engine/router/graph.ts'
 import { CHANNEL } from '../engine/router/graph-terms.ts'
 import { applyProof, checkFunding, fundingScriptOf } from '../engine/router/proof.ts'
@@ -27,9 +26,15 @@ const MAX_WANTED = 500
 const RETRY_MS = 3600_000
 const MAX_TRIED = 2_000
 
+/** What a prover sees of the node. */
+export interface ProverView {
+  readonly chain: { readonly headers: HeaderChain; readonly servers: readonly { readonly url: string }[] }
+  readonly syncedAt?: number
+}
+
 export interface ProverOptions {
   readonly graph: Graph
-  readonly state: () => NodeState
+  readonly state: () => ProverView
   readonly request: (server: string, request: EsploraRequest, signal: AbortSignal) => Promise<EsploraResult>
   readonly now: () => number
 }
@@ -42,6 +47,21 @@ export interface Prover {
   stop(): void
 }
 
+type Ask = <T>(
+  server: string,
+  request: EsploraRequest,
+  parse: (value: unknown) => { ok: true; value: T } | { ok: false; error: unknown },
+) => Promise<T | undefined>
+
+/** Asks a server; undefined where it did not answer, or not as it should. */
+export const asker =
+  (request: ProverOptions['request'], signal: AbortSignal): Ask =>
+  async (server, question, parse) => {
+    const answer = await request(server, question, signal)
+    const parsed = answer.ok ? parse(answer.value) : undefined
+    return parsed?.ok === true ? parsed.value : undefined
+  }
+
 export function createProver(options: ProverOptions): Prover {
   const { graph } = options
   const wanted: bigint[] = []
@@ -50,15 +70,7 @@ export function createProver(options: ProverOptions): Prover {
   let busy = false
   let nextAt = 0
 
-  const ask = async <T>(
-    server: string,
-    request: EsploraRequest,
-    parse: (value: unknown) => { ok: true; value: T } | { ok: false; error: unknown },
-  ): Promise<T | undefined> => {
-    const answer = await options.request(server, request, controller.signal)
-    const parsed = answer.ok ? parse(answer.value) : undefined
-    return parsed?.ok === true ? parsed.value : undefined
-  }
+  const ask = asker(options.request, controller.signal)
 
   /** The funding transaction's id, as one server tells it: unproven, and only what to ask next. */
   async function fundingTxid(

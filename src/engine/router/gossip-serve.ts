@@ -1,6 +1,6 @@
 import { equalBytes } from '../base/bytes.ts'
 import type { Message, QueryChannelRange, QueryShortChannelIds } from '../wire/messages.ts'
-import type { Shelf } from './shelf.ts'
+import { announcementsFor, type Shelf } from './shelf.ts'
 
 /** Answers to what peers ask (BOLT 7 §Query Messages), from the shelf. */
 
@@ -19,9 +19,14 @@ const IDS_A_REPLY = 3_000
 const MAX_ANSWERED = 8_000
 
 /** All replies to a range, in order; of another chain an empty and complete one. */
-export function answerRange(shelf: Shelf, query: QueryChannelRange, chainHash: Uint8Array): Message[] {
+export function answerRange(
+  shelf: Shelf,
+  query: QueryChannelRange,
+  chainHash: Uint8Array,
+  knowsProofs: boolean,
+): Message[] {
   const ids = equalBytes(query.chainHash, chainHash)
-    ? shelf.idsBetween(query.firstBlocknum, query.numberOfBlocks)
+    ? shelf.idsBetween(query.firstBlocknum, query.numberOfBlocks, knowsProofs)
     : []
   const end = query.firstBlocknum + query.numberOfBlocks
   const replies: Message[] = []
@@ -53,13 +58,19 @@ export function answerRange(shelf: Shelf, query: QueryChannelRange, chainHash: U
 }
 
 /** What is asked for of each id, as it came; each node_announcement once. */
-export function* answerIds(shelf: Shelf, query: QueryShortChannelIds): Generator<Uint8Array> {
+export function* answerIds(
+  shelf: Shelf,
+  query: QueryShortChannelIds,
+  knowsProofs: boolean,
+): Generator<Uint8Array> {
   const told = new Set<string>()
   for (const [i, scid] of query.shortChannelIds.slice(0, MAX_ANSWERED).entries()) {
     const channel = shelf.channels.get(scid)
     if (channel === undefined || channel.times[0] + channel.times[1] === 0) continue
+    const announcements = announcementsFor(channel, knowsProofs)
+    if (announcements.length === 0) continue
     const flags = query.queryFlags === undefined ? 0b11111n : (query.queryFlags[i] ?? 0n)
-    if (flags & 1n) yield channel.announcement
+    if (flags & 1n) yield* announcements
     for (const side of [0, 1] as const) {
       const update = channel.updates[side]
       if (flags & (2n << BigInt(side)) && update !== undefined) yield update
@@ -80,6 +91,7 @@ export function* backlog(
   filter: Filter,
   own: ReadonlySet<bigint>,
   most: number,
+  knowsProofs: boolean,
 ): Generator<Uint8Array> {
   let left = most
   const nodes = new Set<string>()
@@ -88,10 +100,11 @@ export function* backlog(
       (u, side) => u !== undefined && passes(filter, channel.times[side] as number),
     )
     // Our own go to every peer anyway, when they connect and when they change.
-    if (own.has(scid) || updates.length === 0) continue
-    left -= 1 + updates.length
+    const announcements = announcementsFor(channel, knowsProofs)
+    if (own.has(scid) || updates.length === 0 || announcements.length === 0) continue
+    left -= announcements.length + updates.length
     if (left < 0) return
-    yield channel.announcement
+    yield* announcements
     for (const update of updates) yield update as Uint8Array
     for (const id of channel.nodes) nodes.add(id)
   }

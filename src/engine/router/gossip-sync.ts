@@ -34,11 +34,23 @@ export class Sync {
   readonly #chainHash: Uint8Array
   /** Last block of the range under way. */
   #rangeEnd = 0
+  /** Whether a range was asked for and is not done yet. */
+  #rangeOpen = false
+  /** Asks for what `wantFirst` was given and for nothing else: everything before is up to date. */
+  readonly detour: boolean
 
-  constructor(graph: Graph, network: NetworkName, nextBlock: number) {
+  constructor(graph: Graph, network: NetworkName, nextBlock: number, detour = false) {
     this.#graph = graph
     this.#chainHash = NETWORKS[network].chainHash
     this.nextBlock = nextBlock
+    this.detour = detour
+  }
+
+  /** Asks for all that is known of these channels before anything else. */
+  wantFirst(scids: readonly bigint[]): void {
+    const known = new Set(this.#wanted.map((w) => w.scid))
+    const more = scids.filter((scid) => !known.has(scid) && !this.#asked.has(scid))
+    this.#wanted.unshift(...more.map((scid) => ({ scid, flags: 0b11111n })))
   }
 
   /** Whether this channel was asked for just now: its announcement does not count against limits of what comes unasked. */
@@ -55,12 +67,13 @@ export class Sync {
   ask(now: number, height: number): Message | undefined {
     this.#lastHeard = now
     if (this.#wanted.length > 0) return this.#askChannels()
-    if (this.nextBlock > height) {
+    if (this.detour || this.nextBlock > height) {
       this.phase = 'done'
       return undefined
     }
     this.phase = 'range'
     this.#rangeIds = 0
+    this.#rangeOpen = true
     this.#rangeEnd = Math.min(this.nextBlock + RANGE_BLOCKS - 1, Math.max(height, this.nextBlock))
     return {
       type: 'query_channel_range',
@@ -109,7 +122,9 @@ export class Sync {
 
   /** A range of which nothing is open any more is done, for ever: this is what is remembered. */
   #goOn(): void {
-    if (this.#wanted.length === 0) this.nextBlock = this.#rangeEnd + 1
+    if (!this.#rangeOpen || this.#wanted.length > 0) return
+    this.nextBlock = this.#rangeEnd + 1
+    this.#rangeOpen = false
   }
 
   /** What of a channel is wanted; 0: nothing. */
@@ -121,12 +136,13 @@ export class Sync {
     const slot = this.#graph.channelAt(scid)
     const theirs = times === undefined ? undefined : [times.timestampNodeId1, times.timestampNodeId2]
     const fresh = (t: number): boolean => nowSeconds - t <= STALE_SECONDS
-    if (slot === -1) {
+    // What a snapshot told is asked for as if nobody had.
+    if (slot === -1 || !this.#graph.has(slot, CHANNEL.signed)) {
       // A channel that would be pruned at once is not fetched.
       if (theirs !== undefined && !theirs.some(fresh)) return 0n
       return 0b11111n
     }
-    if (theirs === undefined) return this.#graph.has(slot, CHANNEL.signed) ? 0n : 0b11111n
+    if (theirs === undefined) return 0n
     let flags = 0n
     theirs.forEach((time, side) => {
       const newer = time > (this.#graph.policyTime[2 * slot + side] as number)

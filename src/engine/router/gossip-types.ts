@@ -1,9 +1,13 @@
 import type { Fifo } from '../base/fifo.ts'
+import type { BlockHeader } from '../bitcoin/header.ts'
 import type { NetworkName } from '../bitcoin/network.ts'
+import { offers } from '../wire/features.ts'
 import type { Filter } from './gossip-serve.ts'
 import type { Sync } from './gossip-sync.ts'
+import type { Graph } from './graph.ts'
+import type { Shelf } from './shelf.ts'
 
-/** What crosses the border of the gossip machine, what it keeps of a peer, and its bounds. */
+/** What crosses the border of the gossip machine, what its parts share, what it keeps of a peer, and its bounds. */
 
 export interface GossipOptions {
   readonly network: NetworkName
@@ -15,6 +19,26 @@ export interface GossipOptions {
   readonly flushMs?: number
   /** Where an earlier run's sync stopped. */
   readonly nextBlock?: number
+  /** A header of our own chain, undefined where it is not kept: above the tip, or below the checkpoint. */
+  readonly headerAt?: (height: number) => Pick<BlockHeader, 'merkleRoot'> | undefined
+}
+
+/** What the parts of the machine share. Changed in place, as the graph is. */
+export interface Book {
+  readonly graph: Graph
+  readonly shelf: Shelf
+  readonly options: GossipOptions
+  /** 32 bytes */
+  readonly chainHash: Uint8Array
+  /** Channels of ours that are announced. */
+  readonly own: Set<bigint>
+  /** Channels that two announcements tell different stories of: to be proved first. Bounded. */
+  readonly disputed: Set<bigint>
+  readonly counts: Record<GossipVerdict, number>
+  /** Checked since the start. */
+  signatures: number
+  /** Of the best verified block, 0 while it is not known to be true now. */
+  height: number
 }
 
 export type GossipEffect =
@@ -42,6 +66,10 @@ export type GossipVerdict =
   | 'wrongChain'
   | 'forged'
   | 'conflict'
+  /** A proof that does not lead to our header: perhaps of another branch. */
+  | 'unproven'
+  /** A proof that came before our headers did: looked at again when they are here. */
+  | 'waiting'
   | 'full'
   | 'dropped'
 
@@ -89,3 +117,8 @@ export const MAX_OUTBOX = 4_000
 /** Channels told of on request: a burst, and so many a second. */
 export const MAX_SERVED = 60_000
 export const SERVED_PER_SECOND = 500
+/** Announcements with a proof that wait for headers: bytes of all together. */
+export const MAX_WAITING_BYTES = 1_000_000
+
+/** Whether the peer knows announcements that prove themselves. */
+export const knowsProofs = (peer: Pick<Peer, 'features'>): boolean => offers(peer.features, 'lcp')

@@ -43,6 +43,8 @@ export class Graph {
   // Channels: slots below `channelSlots`, some free.
   channelSlots = 0
   channelCount = 0
+  /** Channels that nobody's signature was checked of: hints of a snapshot. */
+  hintCount = 0
   scidHigh = new Uint32Array(1024)
   scidLow = new Uint32Array(1024)
   channelFlags = new Uint8Array(1024)
@@ -72,6 +74,7 @@ export class Graph {
   readonly #channelsById: SlotTable
   #freeNodes: number[] = []
   #freeChannels: number[] = []
+  #cursor = 0
   readonly #seed: number
 
   /** @param seed any 32 bits, drawn by the host: nobody can choose ids that collide in the tables */
@@ -183,8 +186,7 @@ export class Graph {
 
   /** Puts a channel in; its slot, or −1 where it is known already or there is no room. Nodes come with it. */
   addChannel(channel: NewChannel): number {
-    if (this.channelCount >= MAX_CHANNELS || this.nodeCount + 2 > MAX_NODES) return -1
-    if (this.channelAt(channel.scid) !== -1) return -1
+    if (this.isFull() || this.channelAt(channel.scid) !== -1) return -1
     const slot = this.#freeChannels.pop() ?? this.channelSlots
     this.setChannel(slot, channel, this.#node(channel.nodeId1), this.#node(channel.nodeId2))
     this.touchChannel(slot)
@@ -197,6 +199,7 @@ export class Graph {
     this.#growChannels(slot + 1)
     this.channelSlots = Math.max(this.channelSlots, slot + 1)
     this.channelCount++
+    if ((channel.flags & CHANNEL.signed) === 0) this.hintCount++
     this.scidHigh[slot] = Number((channel.scid >> 32n) & 0xffff_ffffn)
     this.scidLow[slot] = Number(channel.scid & 0xffff_ffffn)
     this.channelFlags[slot] = channel.flags | CHANNEL.used
@@ -216,6 +219,7 @@ export class Graph {
     this.#channelsById.take(slot)
     this.touchChannel(slot)
     this.dirtyPolicies.add(slot)
+    if (!this.has(slot, CHANNEL.signed)) this.hintCount--
     this.channelFlags[slot] = 0
     this.channelCount--
     this.policyFlags[2 * slot] = 0
@@ -240,7 +244,21 @@ export class Graph {
     this.dirtyPolicies.add(edge >> 1)
   }
 
-  /** Sets and clears flags of a channel. */
+  /** No room for a channel between two new nodes. */
+  isFull(): boolean {
+    return this.channelCount >= MAX_CHANNELS || this.nodeCount + 2 > MAX_NODES
+  }
+
+  /** The slot of any hint, or −1. */
+  anyHint(): number {
+    if (this.hintCount === 0) return -1
+    for (;;) {
+      this.#cursor = (this.#cursor + 1) % this.channelSlots
+      if (this.has(this.#cursor, CHANNEL.used) && !this.has(this.#cursor, CHANNEL.signed)) return this.#cursor
+    }
+  }
+
+  /** Sets and clears flags of a channel, but for `used` and `signed`: those it has from its announcement. */
   mark(slot: number, set: number, clear = 0): void {
     this.channelFlags[slot] = ((this.channelFlags[slot] as number) & ~clear) | set
     this.touchChannel(slot)

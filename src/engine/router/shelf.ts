@@ -5,11 +5,23 @@ import type { Graph } from './graph.ts'
  * others keeps more. What is not on the shelf is not offered: the graph itself holds no signatures.
  */
 export interface ShelvedChannel {
-  readonly announcement: Uint8Array
+  /** channel_announcement, for everybody. */
+  announcement?: Uint8Array
+  /** The same with one signature and its proof, for nodes of this project. */
+  proven?: Uint8Array
   /** By direction. */
   readonly updates: [Uint8Array | undefined, Uint8Array | undefined]
   readonly times: [number, number]
   readonly nodes: readonly [string, string]
+}
+
+/** What announces a channel to a peer: for one that knows proofs first the one that is cheap to check. Nothing: it cannot be told of it. */
+export function announcementsFor(channel: ShelvedChannel, knowsProofs: boolean): readonly Uint8Array[] {
+  const { announcement, proven } = channel
+  return [
+    ...(knowsProofs && proven !== undefined ? [proven] : []),
+    ...(announcement === undefined ? [] : [announcement]),
+  ]
 }
 
 export class Shelf {
@@ -18,15 +30,23 @@ export class Shelf {
   readonly nodes = new Map<string, { readonly bytes: Uint8Array; readonly timestamp: number }>()
   readonly #most: number
 
-  /** @param most channels kept; about 900 bytes each */
+  /** @param most channels kept; about 900 bytes each, and twice that with a proof */
   constructor(most: number) {
     this.#most = most
   }
 
-  /** Whether there is room, or it is ours anyway. */
-  putChannel(scid: bigint, announcement: Uint8Array, nodes: readonly [string, string], own: boolean): void {
-    if (this.channels.has(scid) || (!own && this.channels.size >= this.#most)) return
-    this.channels.set(scid, { announcement, updates: [undefined, undefined], times: [0, 0], nodes })
+  /** Puts one of the two announcements there, if there is room or the channel is ours. */
+  putChannel(
+    scid: bigint,
+    kind: 'announcement' | 'proven',
+    bytes: Uint8Array,
+    nodes: readonly [string, string],
+    own: boolean,
+  ): void {
+    const known = this.channels.get(scid)
+    if (known !== undefined) known[kind] ??= bytes
+    else if (own || this.channels.size < this.#most)
+      this.channels.set(scid, { [kind]: bytes, updates: [undefined, undefined], times: [0, 0], nodes })
   }
 
   putUpdate(scid: bigint, direction: 0 | 1, bytes: Uint8Array, timestamp: number): void {
@@ -47,13 +67,19 @@ export class Shelf {
     for (const id of this.nodes.keys()) if (graph.nodeOf(id) === -1) this.nodes.delete(id)
   }
 
-  /** Ids in a range of blocks, ascending. A channel without an update is not told of (BOLT 7 §gossip_timestamp_filter). */
-  idsBetween(firstBlock: number, blocks: number): bigint[] {
+  /**
+   * Ids in a range of blocks, ascending, that the peer can be told of. A channel without an update is not told of
+   * (BOLT 7 §gossip_timestamp_filter).
+   */
+  idsBetween(firstBlock: number, blocks: number, knowsProofs: boolean): bigint[] {
     const from = BigInt(firstBlock) << 40n
     const to = (BigInt(firstBlock) + BigInt(blocks)) << 40n
     const ids: bigint[] = []
-    for (const [scid, { times }] of this.channels)
-      if (scid >= from && scid < to && times[0] + times[1] > 0) ids.push(scid)
+    for (const [scid, channel] of this.channels) {
+      const told =
+        channel.times[0] + channel.times[1] > 0 && announcementsFor(channel, knowsProofs).length > 0
+      if (scid >= from && scid < to && told) ids.push(scid)
+    }
     return ids.sort((a, b) => (a < b ? -1 : a > b ? 1 : 0))
   }
 }
