@@ -70,6 +70,25 @@ const digest = async (file: Uint8Array, password = PASSWORD): Promise<string> =>
 }
 
 describe('handing out', () => {
+  test('the graph of the network stays behind, in a copy too: any peer gives it again', async () => {
+    const { disk } = await living()
+    const store = await disk.open()
+    const graph = ['graph/n/0000', 'graph/c/0000', 'graph/p/0000', 'graph/sync', 'graph/own/1']
+    await store.commit([
+      ...graph.map((key) => ({ key, value: encodeRecord(1, new Uint8Array(36_000)) })),
+      { key: 'routing/history', value: encodeRecord(1, { pairs: [] }) },
+    ])
+    const { host } = await device(disk)
+    const { file: copy } = await host.handlers.exportCopy({ password: PASSWORD }, never)
+    const { file } = await handOut(host)
+    for (const made of [copy, file]) {
+      const opened = await readBackup(made, PASSWORD)
+      const keys = opened.ok ? [...opened.value.records.keys()] : []
+      expect(keys.filter((key) => key.startsWith('graph/'))).toEqual([])
+      expect(keys).toContain('routing/history')
+    }
+  })
+
   test('the device stops before the file is there, and stays stopped over a start', async () => {
     const { host, disk, nodeId } = await living()
     const { file, epoch, name } = await handOut(host)

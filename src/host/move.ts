@@ -4,6 +4,7 @@ import { type Lease, LEASE_KEY, leaseWrite, loadLease, retire } from '../engine/
 import { takeOver } from '../engine/node/take-over.ts'
 import { entropyFrom } from '../engine/crypto/entropy.ts'
 import { decodeRecord, encodeRecord } from '../engine/records/codec.ts'
+import { GRAPH_PREFIX } from '../engine/router/graph-records.ts'
 import {
   type ContainerError,
   type ContainerKind,
@@ -49,10 +50,13 @@ function leaseOf(records: Records): Lease {
   return lease.ok ? lease.value : fail('storageFailed', `The stored wallet cannot be read: ${lease.error}`)
 }
 
-/** The same records for as long as the epoch lasts and after its end: what ended it is not among them. */
+/**
+ * The same records for as long as the epoch lasts and after its end: what ended it is not among them, and neither is the network's graph,
+ * megabytes that any peer gives again.
+ */
 function stateOf(records: Records, lease: Lease): Records {
   const { value } = leaseWrite({ epoch: lease.epoch, device: lease.device })
-  const state = new Map(records)
+  const state = new Map([...records].filter(([key]) => !key.startsWith(GRAPH_PREFIX)))
   if (value !== null) state.set(LEASE_KEY, value)
   return state
 }
