@@ -1,4 +1,5 @@
-import { expect, test } from './fixtures.ts'
+import type { Page } from '@playwright/test'
+import { expect, type Network, test } from './fixtures.ts'
 import { paymentHashOf } from './invoices.ts'
 import { proxyTo } from './proxy.ts'
 import {
@@ -9,7 +10,7 @@ import {
   field,
   go,
   heading,
-  payable,
+  pressPay,
   sats,
   stateOf,
 } from './screens.ts'
@@ -19,29 +20,31 @@ import { fundedWallet, invoiceOf, openTab, openTo, walletWithChannel } from './w
 
 const PAID = 50_000n
 
+/** A payment from a wallet with a channel that lil holds: neither kept nor given back. */
+async function held(page: Page, network: Network, memo: string) {
+  const opened = await walletWithChannel(page, network, 'lil')
+  const invoice = await invoiceOf(network, 'lil', PAID, memo)
+  const paymentHash = paymentHashOf(invoice)
+  network.lil.setPolicy('hold')
+  await pressPay(page, invoice)
+  await expect(page.getByText('On its way through lil')).toBeVisible()
+  await network.lil.waitFor('paymentClaimable', (event) => event.paymentHash === paymentHash)
+  return { ...opened, invoice, paymentHash }
+}
+
 test.afterEach(({ network }) => network.lil.setPolicy('claim'))
 
 test('a reload while a payment is held by the recipient: it is seen, goes on, and is paid once', async ({
   page,
   network,
 }) => {
-  const { onchainSat, spendableSat } = await walletWithChannel(page, network, 'lil')
-  const invoice = await invoiceOf(network, 'lil', PAID, 'Held')
-  const paymentHash = paymentHashOf(invoice)
-  network.lil.setPolicy('hold')
-  await button(page, 'Send').click()
-  await payable(page).fill(invoice)
-  await button(page, 'Pay').click()
-  await expect(page.getByText('On its way through lil')).toBeVisible()
-  await network.lil.waitFor('paymentClaimable', (event) => event.paymentHash === paymentHash)
+  const { invoice, paymentHash, onchainSat, spendableSat } = await held(page, network, 'Held')
 
   await page.reload()
   await go(page, 'Home')
   await expect(activity(page).first()).toHaveText(/^HeldPaying/)
   // Paying again what is on its way is refused, in words.
-  await button(page, 'Send').click()
-  await payable(page).fill(invoice)
-  await button(page, 'Pay').click()
+  await pressPay(page, invoice)
   await expect(page.getByRole('alert')).toContainText('A payment of this invoice is on its way.')
   await button(page, 'Done').click()
 
@@ -63,14 +66,7 @@ test('the page is closed while a payment is held, and the recipient gives it bac
   context,
   network,
 }) => {
-  const { onchainSat, spendableSat } = await walletWithChannel(page, network, 'lil')
-  const invoice = await invoiceOf(network, 'lil', PAID, 'Returned')
-  const paymentHash = paymentHashOf(invoice)
-  network.lil.setPolicy('hold')
-  await button(page, 'Send').click()
-  await payable(page).fill(invoice)
-  await button(page, 'Pay').click()
-  await network.lil.waitFor('paymentClaimable', (event) => event.paymentHash === paymentHash)
+  const { paymentHash, onchainSat, spendableSat } = await held(page, network, 'Returned')
   const { href } = new URL('/', page.url())
   await page.close()
   network.lil.fail(paymentHash)
@@ -86,9 +82,7 @@ test('a reload right after Pay: the payment is made once or not at all, and the 
 }) => {
   const { onchainSat, spendableSat } = await walletWithChannel(page, network, 'lil')
   const invoice = await invoiceOf(network, 'lil', PAID, 'At once')
-  await button(page, 'Send').click()
-  await payable(page).fill(invoice)
-  await button(page, 'Pay').click()
+  await pressPay(page, invoice)
   await page.reload()
   await go(page, 'Home')
   const channel = async () => (await stateOf(page)).channels[0]
@@ -104,14 +98,7 @@ test('the peer hangs up and the line is cut while a payment is held: the wallet 
   page,
   network,
 }) => {
-  const { onchainSat, spendableSat } = await walletWithChannel(page, network, 'lil')
-  const invoice = await invoiceOf(network, 'lil', PAID, 'Cut off')
-  const paymentHash = paymentHashOf(invoice)
-  network.lil.setPolicy('hold')
-  await button(page, 'Send').click()
-  await payable(page).fill(invoice)
-  await button(page, 'Pay').click()
-  await network.lil.waitFor('paymentClaimable', (event) => event.paymentHash === paymentHash)
+  const { paymentHash, onchainSat, spendableSat } = await held(page, network, 'Cut off')
   const { nodeId = '' } = await stateOf(page)
   network.lil.disconnect(nodeId)
   network.lil.claim(paymentHash)

@@ -36,6 +36,13 @@ export async function picture(page: Page, name: string): Promise<void> {
   if (folder !== undefined) await page.screenshot({ path: join(folder, `${name}.png`) })
 }
 
+/** From Home to the press of Pay; what comes of it is the caller's. */
+export async function pressPay(page: Page, request: string): Promise<void> {
+  await button(page, 'Send').click()
+  await payable(page).fill(request)
+  await button(page, 'Pay').click()
+}
+
 export async function expectBalances(page: Page, lightningSat: bigint, onchainSat: bigint): Promise<void> {
   const status = (name: string) => page.getByRole('status', { name, exact: true })
   await expect(status('On-chain balance')).toHaveText(`${sats(onchainSat)} sat`)

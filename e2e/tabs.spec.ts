@@ -1,6 +1,6 @@
 import type { Page } from '@playwright/test'
 import { expect, type Network, test } from './fixtures.ts'
-import { activity, button, expectBalances, go, heading, payable, stateOf } from './screens.ts'
+import { activity, button, expectBalances, go, heading, pressPay, stateOf } from './screens.ts'
 import { invoiceOf, openTab, walletWithChannel } from './wallets.ts'
 
 /** One engine a wallet: the second tab is a live view of it that can do everything, and takes over when the first goes. */
@@ -14,9 +14,7 @@ async function pay(page: Page, network: Network, memo: string): Promise<void> {
   // Browsers draw only the tab in front.
   await page.bringToFront()
   await go(page, 'Home')
-  await button(page, 'Send').click()
-  await payable(page).fill(await invoiceOf(network, 'lil', PAID, memo))
-  await button(page, 'Pay').click()
+  await pressPay(page, await invoiceOf(network, 'lil', PAID, memo))
   await expect(heading(page, 'Paid')).toBeVisible()
   await button(page, 'Done').click()
 }
@@ -63,9 +61,7 @@ test('the first tab goes while a payment of the second is held: it is paid once,
   await expect(second.getByText(LIVE_VIEW)).toBeVisible()
   network.lil.setPolicy('hold')
   const after = network.lil.events.length
-  await button(second, 'Send').click()
-  await payable(second).fill(await invoiceOf(network, 'lil', PAID, 'Held'))
-  await button(second, 'Pay').click()
+  await pressPay(second, await invoiceOf(network, 'lil', PAID, 'Held'))
   const { paymentHash } = await network.lil.waitFor('paymentClaimable', undefined, { after })
   await page.close()
   // Not known here, since it was the other tab that had sent it; but nothing is called lost, and nothing is sent again.
