@@ -6,9 +6,10 @@ import {
   isRefusal,
   parseHash,
   parsePackage,
+  parseTxHex,
   rejectReason,
 } from './esplora.ts'
-import { doubted, failed, isUsable, served } from './servers.ts'
+import { doubted, failed, isUsable, lied, served } from './servers.ts'
 import { findServer, putBroadcast, type Turn, without } from './turn.ts'
 import type { Txid } from '../bitcoin/types.ts'
 import type { Broadcast, ChainState } from './types.ts'
@@ -131,8 +132,15 @@ export function wantsShown(state: ChainState, broadcast: Broadcast): number | un
 /** Whether a server shows what we sent. */
 export function onShown(turn: Turn, url: string, token: string, result: EsploraResult): void {
   if (!result.ok && result.error.status !== 404) return failed(turn, url, result.error)
-  served(turn, url)
   const broadcast = turn.state.broadcasts[token]
+  if (result.ok) {
+    const raw = parseTxHex(result.value)
+    if (!raw.ok) return failed(turn, url, { kind: 'shape', message: raw.error })
+    const tx = decodeTx(raw.value)
+    if (broadcast && (!tx.ok || txidOf(tx.value) !== broadcast.txid))
+      return lied(turn, url, `gave another transaction for ${broadcast.txid}`)
+  }
+  served(turn, url)
   if (!broadcast) return
   const judged = { ...broadcast, shown: { ...broadcast.shown, [url]: result.ok } }
   putBroadcast(turn, judged)

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { toHex } from '../base/bytes.ts'
 import { txidOf } from '../bitcoin/tx.ts'
 import type { Tx } from '../bitcoin/types.ts'
 import type { EsploraRequest } from './esplora.ts'
@@ -149,6 +150,19 @@ describe('a server that swallows what it is given', () => {
     d.run(30_000)
     expect(stateOf(d, 'bad')?.state).toBe('lying')
     expect(stateOf(d, 'bad')?.lastError).toContain('does not show it')
+  })
+
+  test('and shows another one in its place: a lie', () => {
+    const { node, bad, good } = setup()
+    bad.fault = (r) => (r.kind === 'tx' ? value(toHex(rawOf(funding(7)))) : swallow(r))
+    const d = new Driver({ good, bad })
+    d.run(1_000)
+    send(d)
+    d.run(10_000)
+    expect(node.mempool).toHaveLength(1)
+    expect(stateOf(d, 'bad')).toMatchObject({ state: 'lying', lies: 1 })
+    expect(stateOf(d, 'bad')?.lastError).toContain('another transaction')
+    expect(stateOf(d, 'good')).toMatchObject({ state: 'ok', doubt: null, lies: 0 })
   })
 
   test('two of them: nobody shows it, and that is told', () => {
