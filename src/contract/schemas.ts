@@ -153,6 +153,36 @@ export const payment = v.object({
   settledAt: v.optional(isoTime),
 })
 
+export const offerId = v.pipe(v.string(), v.regex(/^[0-9a-f]{32}$/))
+
+/** An offer of this wallet's (BOLT 12). */
+export const offer = v.object({
+  id: offerId,
+  offer: v.string(),
+  description: v.string(),
+  amountMsat: v.optional(amount),
+  createdAt: isoTime,
+  expiresAt: v.optional(isoTime),
+  enabled: v.boolean(),
+  /** Invoices of it that were paid, and with how much. */
+  paid: v.number(),
+  receivedMsat: amount,
+})
+
+/** An offer that is being paid: its invoice has not come yet, or came to nothing. With the invoice it becomes a payment. */
+export const offerRequest = v.object({
+  id: hash32,
+  offer: v.string(),
+  description: v.string(),
+  issuer: v.optional(v.string()),
+  amountMsat: amount,
+  state: v.picklist(['asking', 'failed']),
+  /** Messages that have asked. */
+  asked: v.number(),
+  error: v.optional(errorData),
+  createdAt: isoTime,
+})
+
 /** Payments of others that this node passes on. */
 export const forwards = v.object({
   count: v.number(),

@@ -14,7 +14,10 @@ export interface PaymentJob {
   readonly amountMsat: bigint
   readonly destination: string
   readonly note: string
+  /** Empty while an offer's invoice is waited for. */
   readonly paymentHash: string
+  /** Of an offer: how often its recipient was asked for the invoice. */
+  readonly asked?: number
   readonly startedAt: number
   readonly attempts: readonly {
     readonly number: number
@@ -70,6 +73,10 @@ type PaymentUpdate = Output<'sendPayment'>
 /** A payment's job after one more word from the node. */
 export function advancePayment(job: PaymentJob, update: PaymentUpdate, tookMs: number): PaymentJob {
   switch (update.status) {
+    case 'asking':
+      return { ...job, tookMs, asked: update.times }
+    case 'invoiced':
+      return { ...job, tookMs, paymentHash: update.paymentHash }
     case 'attempting':
       return {
         ...job,
@@ -107,7 +114,7 @@ export function advancePayment(job: PaymentJob, update: PaymentUpdate, tookMs: n
 
 /** A payment's job after its stream broke: before the first attempt nothing can have been sent, after it anything may have. */
 export function losePayment(job: PaymentJob, error: ApiErrorData, tookMs: number): PaymentJob {
-  return job.attempts.length === 0
+  return job.attempts.length === 0 && job.asked === undefined
     ? { ...job, state: 'failed', error, tookMs }
     : { ...job, state: 'unknown', tookMs }
 }
