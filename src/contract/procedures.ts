@@ -18,6 +18,9 @@ import {
   moneyLine,
   network,
   nodeId,
+  offer,
+  offerId,
+  offerRequest,
   payment,
   peer,
   satPerVb,
@@ -66,6 +69,24 @@ const payable = v.variant('kind', [
     expiresAt: isoTime,
     expired: v.boolean(),
     /** An on-chain address that came with it (BIP 21), as an alternative. */
+    fallbackAddress: v.optional(v.string()),
+  }),
+  /** BOLT 12: an invoice is asked for when it is paid. Everything in it is what its maker says of itself. */
+  v.object({
+    kind: v.literal('offer'),
+    offer: v.string(),
+    description: v.string(),
+    issuer: v.optional(v.string()),
+    /** Who signs, where it says so; without, it is who can be reached by its paths. */
+    issuerId: v.optional(nodeId),
+    /** For each item; absent: the payer chooses. */
+    amountMsat: v.optional(amount),
+    /** It asks for another money than ours: how much of its smallest unit, for each item. The payer says how much bitcoin. */
+    currency: v.optional(v.object({ code: v.string(), amount: v.string() })),
+    /** It counts items: so many at most, `0` for any number. */
+    quantityMax: v.optional(v.string()),
+    expiresAt: v.optional(isoTime),
+    expired: v.boolean(),
     fallbackAddress: v.optional(v.string()),
   }),
   v.object({
@@ -253,16 +274,44 @@ export const procedures = {
     }),
     v.array(v.object({ invoice: v.string(), paymentHash: hash32 })),
   ),
+  /** Something to be paid by again and again (BOLT 12): an invoice is made for whoever asks, while this node is there. */
+  addOffer: call(
+    v.object({
+      /** For each item; absent: the payer chooses. With it goes a description. */
+      amountMsat: v.optional(amount),
+      description: v.optional(text(639)),
+      issuer: v.optional(text(200)),
+      /** Items that one invoice may be for: `0` for any number. */
+      quantityMax: v.optional(v.pipe(v.string(), v.regex(/^(0|[1-9][0-9]{0,18})$/))),
+      expirySeconds: v.optional(v.pipe(v.number(), v.integer(), v.minValue(60), v.maxValue(315_360_000))),
+    }),
+    offer,
+  ),
+  listOffers: call(nothing, v.array(offer)),
+  /** It is not answered any more. */
+  disableOffer: call(v.object({ id: offerId }), nothing),
+  /** Offers that are being paid and have no invoice yet, and those that came to none. */
+  listOfferRequests: call(nothing, v.array(offerRequest)),
   decode: call(v.object({ text: text(8000) }), payable),
   listInvoices: call(nothing, v.array(invoice)),
   subscribeInvoices: stream(v.object({ paymentHash: v.optional(hash32) }), invoice),
   /** What the channels have no room for waits, at most its own time. */
   sendPayment: stream(
     v.union([
-      v.object({ ...toInvoice, maxFeeMsat: v.optional(amount), timeoutSeconds }),
+      v.object({
+        ...toInvoice,
+        /** Of an offer: how many, where it counts; and words for the recipient. */
+        quantity: v.optional(v.pipe(v.string(), v.regex(/^[1-9][0-9]{0,18}$/))),
+        payerNote: v.optional(text(200)),
+        maxFeeMsat: v.optional(amount),
+        timeoutSeconds,
+      }),
       v.object({ ...toNode, maxFeeMsat: v.optional(amount), timeoutSeconds }),
     ]),
     v.variant('status', [
+      /** Of an offer: its invoice has been asked for so many times; and it is here. */
+      v.object({ status: v.literal('asking'), times: v.number() }),
+      v.object({ status: v.literal('invoiced'), paymentHash: hash32 }),
       v.object({
         status: v.literal('attempting'),
         attempt: v.number(),

@@ -9,6 +9,7 @@ import { addressFromScript } from '../engine/bitcoin/address.ts'
 import { NETWORKS } from '../engine/bitcoin/network.ts'
 import { expiresAt, isExpired } from '../engine/invoice/types.ts'
 import { parsePayable } from '../engine/invoice/payable.ts'
+import { offerFailure } from '../engine/payment/offer-request.ts'
 import type { CommandResult, NodeEvent } from '../engine/node/commands.ts'
 import { feerateFor } from '../engine/node/state.ts'
 import { createGraph } from '../engine/router/graph.ts'
@@ -25,6 +26,7 @@ import {
   readMsat,
 } from './project.ts'
 import { describeGraph, queryRoutes } from './graph-api.ts'
+import { describeOffer, isOffer, newOffer, offerCommand, projectOffer, projectRequest } from './offers-api.ts'
 import { findNodes, nodeInfo } from './graph-nodes.ts'
 import { previewReceive } from './receive-api.ts'
 import { projectMoney } from './project-money.ts'
@@ -329,6 +331,24 @@ export function createHandlers(host: HostControl): Handlers {
       }
       return made
     },
+    addOffer: async (input) => {
+      const result = await node().loop.command(newOffer(input, host.now()))
+      const record = state().offers[expectResult(result, 'offer').id]
+      if (record === undefined) throw new Error('invariant: the offer is stored')
+      return projectOffer(state(), record)
+    },
+    listOffers: async () =>
+      Object.values(state().offers)
+        .sort((a, b) => b.createdAt - a.createdAt)
+        .map((record) => projectOffer(state(), record)),
+    disableOffer: async ({ id }) => {
+      await node().loop.command({ type: 'disableOffer', id })
+      return {}
+    },
+    listOfferRequests: async () =>
+      Object.values(state().requests)
+        .sort((a, b) => b.createdAt - a.createdAt)
+        .map(projectRequest),
     decode: async (input) => decode(input.text),
     listInvoices: async () =>
       entries(state().invoices)
@@ -498,10 +518,15 @@ export function createHandlers(host: HostControl): Handlers {
       if (error.code === 'invoice' && error.invoice?.code === 'unknownRequiredFeature') {
         return fail('invoiceUnsupported', 'The invoice demands a feature that this wallet does not have.')
       }
+      if (error.code === 'offer' && error.offer !== undefined) {
+        const { code, message, data } = offerFailure(error.offer)
+        return fail(code, message, data)
+      }
       return fail('invoiceMalformed', 'This is nothing that can be paid.', { reason: error.code })
     }
     const payable = parsed.value
     if (payable.kind === 'unsupported') return { kind: 'unsupported', what: payable.what }
+    if (payable.kind === 'offer') return describeOffer(payable.offer, host.now())
     const lightning = payable.kind === 'invoice' ? payable : payable.lightning
     if (lightning !== undefined) {
       const { invoice } = lightning
@@ -522,6 +547,8 @@ export function createHandlers(host: HostControl): Handlers {
         ...(fallback === undefined ? {} : { fallbackAddress: fallback }),
       }
     }
+    if (payable.kind === 'bitcoin' && payable.offer !== undefined)
+      return describeOffer(payable.offer.offer, host.now(), payable.onchain?.address)
     if (payable.kind !== 'bitcoin' || payable.onchain === undefined) {
       return fail('invoiceMalformed', 'This is nothing that can be paid.')
     }
@@ -653,9 +680,22 @@ export function createHandlers(host: HostControl): Handlers {
   ): AsyncGenerator<Output<'sendPayment'>> {
     const running = node()
     const events = eventStream(running.loop, signal)
-    const result = await gateOf(running).begin(paymentCommand(input), signal)
-    const { paymentHash } = expectResult(result, 'payment')
+    const asOffer = 'invoice' in input && isOffer(input.invoice)
+    const result = await gateOf(running).begin(asOffer ? offerCommand(input) : paymentCommand(input), signal)
+    const requestId = asOffer ? expectResult(result, 'offerRequest').requestId : undefined
+    let paymentHash = asOffer ? undefined : expectResult(result, 'payment').paymentHash
     for await (const event of events) {
+      if ('requestId' in event && event.requestId === requestId) {
+        if (event.type === 'offerAsked') yield { status: 'asking', times: event.times }
+        else if (event.type === 'offerInvoice') {
+          ;({ paymentHash } = event)
+          yield { status: 'invoiced', paymentHash }
+        } else {
+          yield { status: 'failed', error: event.error }
+          return
+        }
+        continue
+      }
       if (!('paymentHash' in event) || event.paymentHash !== paymentHash) continue
       switch (event.type) {
         case 'paymentAttempt':

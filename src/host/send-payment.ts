@@ -8,7 +8,8 @@ import { readMsat } from './project.ts'
 
 /** How one payment is begun, and how it waits while there is no room for it. */
 
-const DEFAULT_TIMEOUT_SECONDS = 60
+/** Of a payment, where the caller does not say. */
+export const DEFAULT_TIMEOUT_SECONDS = 60
 /** A room that another payer freed shows in the channels; where only time can tell, so often is asked. */
 export const RETRY_MS = 250
 /** Of those that wait so many are tried again at once. */
@@ -21,7 +22,7 @@ export interface PayPorts {
   readonly after: (ms: number, task: () => void) => () => void
 }
 
-type PaymentCommand = Extract<Command, { type: 'sendPayment' | 'sendSpontaneous' }>
+type PaymentCommand = Extract<Command, { type: 'sendPayment' | 'sendSpontaneous' | 'payOffer' }>
 
 /** The command for a request of the API. */
 export function paymentCommand(request: Input<'sendPayment'> | Item<'sendPayments'>): PaymentCommand {

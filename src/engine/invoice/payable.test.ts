@@ -5,12 +5,14 @@ import { msat } from '../base/units.ts'
 import { addressFromScript } from '../bitcoin/address.ts'
 import { NETWORKS } from '../bitcoin/network.ts'
 import { p2pkh, witnessProgram } from '../bitcoin/script.ts'
-import { signRecoverable } from '../crypto/curve.ts'
+import { publicKey, signRecoverable } from '../crypto/curve.ts'
+import { makeOffer, offerText } from '../offer/offer.ts'
 import { parseBtc } from './bitcoin-uri.ts'
 import { encodeInvoice } from './encode.ts'
 import { type Payable, parsePayable } from './payable.ts'
 
 const NET = NETWORKS.regtest
+const SECRET = new Uint8Array(32).fill(0x33)
 const SCRIPT = witnessProgram(0, new Uint8Array(20).fill(5))
 const ADDRESS = addressFromScript(SCRIPT, NET) as string
 const LEGACY = addressFromScript(p2pkh(new Uint8Array(20).fill(6)), NET) as string
@@ -96,10 +98,6 @@ describe('payable texts', () => {
 
   it('are recognised where we cannot pay them', () => {
     const cases = [
-      ['lno1qgsqvgnwgcg35z6ee2h3yczraddm72xrfua9uve2rlrm9deu7xyfzrc', 'offer'],
-      ['lightning:LNO1QGSQVGNWGCG35Z6EE2H3YCZRADDM72XRFUA9UVE2RLRM9DEU7XYFZRC', 'offer'],
-      ['bitcoin:?lno=lno1bogusoffer', 'offer'],
-      ['bitcoin:?lightning=lnbcrt1broken&lno=lno1bogusoffer', 'offer'],
       ['bitcoin:?lightning=LNURL1DP68GURN8GHJ7UM9WFMXJCM99', 'lnurl'],
       ['lnurl1dp68gurn8ghj7um9wfmxjcm99e3k7mf0v9cxj0m385ekvcenxc6r2c35', 'lnurl'],
       ['lnurlp://service.com/pay', 'lnurl'],
@@ -112,6 +110,24 @@ describe('payable texts', () => {
       ['bitcoin:?sp=sp1qsilentpayment', 'silentPayment'],
     ] as const
     for (const [text, what] of cases) expect(parse(text)).toMatchObject({ kind: 'unsupported', what })
+  })
+
+  it('an offer, alone, in a URI, beside an address; where an invoice is broken, the offer remains', () => {
+    const made = makeOffer({ offerChains: [NETWORKS.regtest.chainHash], offerIssuerId: publicKey(SECRET) })
+    const lno = offerText(made)
+    expect(parse(lno)).toMatchObject({ kind: 'offer', text: lno })
+    expect(parse(`lightning:${lno.toUpperCase()}`)).toMatchObject({ kind: 'offer', text: lno })
+    expect(parse(`${lno.slice(0, 30)}+ \n${lno.slice(30)}`)).toMatchObject({ kind: 'offer', text: lno })
+    expect(parse(`bitcoin:?lno=${lno}`)).toMatchObject({ kind: 'bitcoin', offer: { text: lno } })
+    expect(parse(`bitcoin:${ADDRESS}?lno=${lno}`)).toMatchObject({
+      onchain: { address: ADDRESS },
+      offer: { text: lno },
+    })
+    expect(parse(`bitcoin:?lightning=lnbcrt1broken&lno=${lno}`)).toMatchObject({ offer: { text: lno } })
+    expect(error(offerText(makeOffer({ offerIssuerId: publicKey(SECRET) })))).toBe('wrongNetwork')
+    expect(error(lno.slice(0, -3))).toBe('offer')
+    expect(error('bitcoin:?lno=lno1bogusoffer')).toBe('offer')
+    expect(error('bitcoin:?lightning=lnbcrt1broken&lno=lno1bogusoffer')).toBe('invoice')
   })
 
   it('that are not payable say why', () => {

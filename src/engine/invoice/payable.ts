@@ -3,6 +3,7 @@ import type { Sat } from '../base/units.ts'
 import { scriptFromAddress } from '../bitcoin/address.ts'
 import type { Network } from '../bitcoin/network.ts'
 import { type BitcoinUri, parseBitcoinUri, type UriError } from './bitcoin-uri.ts'
+import { decodeOffer, isForChain, type Offer, type OfferError, offerText } from '../offer/offer.ts'
 import { decodeInvoice } from './decode.ts'
 import type { Invoice, InvoiceError } from './types.ts'
 
@@ -14,16 +15,18 @@ export interface OnchainTarget {
 }
 
 /** What we recognise and cannot pay (yet). */
-export type UnsupportedKind = 'offer' | 'bolt12' | 'lnurl' | 'lightningAddress' | 'silentPayment'
+export type UnsupportedKind = 'bolt12' | 'lnurl' | 'lightningAddress' | 'silentPayment'
 
 /** What a text asks us to pay. */
 export type Payable =
   | { readonly kind: 'invoice'; readonly text: string; readonly invoice: Invoice }
+  | { readonly kind: 'offer'; readonly text: string; readonly offer: Offer }
   | {
-      /** An address, or a `bitcoin:` URI with an address, an invoice or both: pay the invoice where possible. */
+      /** An address, or a `bitcoin:` URI with an address, an invoice, an offer, or several: pay the invoice or the offer where possible. */
       readonly kind: 'bitcoin'
       readonly onchain?: OnchainTarget
       readonly lightning?: { readonly text: string; readonly invoice: Invoice }
+      readonly offer?: { readonly text: string; readonly offer: Offer }
       /** Why there is no `lightning` although the URI has one. */
       readonly lightningError?: PayableError
       readonly amountSat?: Sat
@@ -39,7 +42,7 @@ export type Payable =
  * - `invalidAddress`: looks like an on-chain address and is mistyped.
  * - `wrongNetwork`: good, for another network; `detail` names it where that is known.
  * - `inconsistent`: the amounts of a URI and of the invoice in it differ.
- * - `invoice`: `invoice` says what is wrong with it.
+ * - `invoice`, `offer`: the field of that name says what is wrong with it.
  * - the codes of `UriError`.
  */
 export interface PayableError {
@@ -52,9 +55,11 @@ export interface PayableError {
     | 'wrongNetwork'
     | 'inconsistent'
     | 'invoice'
+    | 'offer'
     | UriError['code']
   readonly detail?: string
   readonly invoice?: InvoiceError
+  readonly offer?: OfferError
 }
 
 /** Room for the longest invoice inside a URI. */
@@ -101,6 +106,10 @@ function parseBare(text: string, network: Network): Result<Payable, PayableError
   if (/^(02|03)[0-9a-f]{64}(@|$)/.test(lower)) return err({ code: 'nodeUri' })
   const unsupported = recognise(lower)
   if (unsupported !== undefined) return ok({ kind: 'unsupported', what: unsupported, text })
+  if (/^l\+?n\+?o\+?1/.test(lower)) {
+    const offer = parseOffer(text, network)
+    return offer.ok ? ok({ kind: 'offer', ...offer.value }) : offer
+  }
   if (/^ln[a-z]/.test(lower)) {
     const lightning = parseInvoice(text, network)
     return lightning.ok ? ok({ kind: 'invoice', ...lightning.value }) : lightning
@@ -115,7 +124,6 @@ function parseBare(text: string, network: Network): Result<Payable, PayableError
 
 /** What we know by its form and cannot pay. */
 function recognise(lower: string): UnsupportedKind | undefined {
-  if (lower.startsWith('lno1')) return 'offer'
   if (lower.startsWith('lnr1') || lower.startsWith('lni1')) return 'bolt12'
   if (lower.startsWith('lnurl1')) return 'lnurl'
   // BIP 352 addresses are longer than 110 characters.
@@ -136,6 +144,17 @@ function parseInvoice(
   return ok({ text: text.toLowerCase(), invoice: invoice.value })
 }
 
+/** An offer for our network. Whether it has expired is not looked at here. */
+function parseOffer(
+  text: string,
+  network: Network,
+): Result<{ readonly text: string; readonly offer: Offer }, PayableError> {
+  const offer = decodeOffer(text)
+  if (!offer.ok) return err({ code: 'offer', offer: offer.error })
+  if (!isForChain(offer.value, network.chainHash)) return err({ code: 'wrongNetwork' })
+  return ok({ text: offerText(offer.value), offer: offer.value })
+}
+
 function parseAddress(address: string, network: Network): Result<OnchainTarget, PayableError> {
   const script = scriptFromAddress(address, network)
   if (script.ok) return ok({ address, script: script.value })
@@ -150,7 +169,8 @@ function parseUri(text: string, network: Network): Result<Payable, PayableError>
   // A mistyped address is never passed over in silence, even where an invoice stands beside it.
   if (onchain !== undefined && !onchain.ok) return onchain
   const lightning = uri.lightning[0] === undefined ? undefined : parseInvoice(uri.lightning[0], network)
-  if (onchain === undefined && !lightning?.ok) return unsupportedUri(uri, lightning)
+  const offer = uri.offers[0] === undefined ? undefined : parseOffer(uri.offers[0], network)
+  if (onchain === undefined && !lightning?.ok && !offer?.ok) return unsupportedUri(uri, lightning ?? offer)
   if (lightning?.ok && !sameAmount(uri.amountSat, lightning.value.invoice))
     return err({ code: 'inconsistent' })
   const { amountSat, label, message } = uri
@@ -162,6 +182,7 @@ function parseUri(text: string, network: Network): Result<Payable, PayableError>
       : lightning.ok
         ? { lightning: lightning.value }
         : { lightningError: lightning.error }),
+    ...(offer?.ok === true ? { offer: offer.value } : {}),
     ...(amountSat === undefined ? {} : { amountSat }),
     ...(label === undefined ? {} : { label }),
     ...(message === undefined ? {} : { message }),
@@ -180,7 +201,7 @@ function firstAddress(uri: BitcoinUri, network: Network): Result<OnchainTarget, 
   )
 }
 
-/** A URI without an address and without an invoice that we can pay. */
+/** A URI without an address, an invoice and an offer that we can pay. */
 function unsupportedUri(
   uri: BitcoinUri,
   lightning: Result<unknown, PayableError> | undefined,
@@ -189,8 +210,6 @@ function unsupportedUri(
   // LNURLs are found under `lightning=` in the wild.
   const what = given === undefined ? undefined : recognise(given.toLowerCase())
   if (given !== undefined && what !== undefined) return ok({ kind: 'unsupported', what, text: given })
-  const offer = uri.offers[0]
-  if (offer !== undefined) return ok({ kind: 'unsupported', what: 'offer', text: offer })
   const silent = uri.silent[0]
   if (silent !== undefined) return ok({ kind: 'unsupported', what: 'silentPayment', text: silent })
   if (lightning !== undefined && !lightning.ok) return lightning

@@ -176,6 +176,7 @@ function pay(turn: Turn, request: OfferRequest, invoice: PayableInvoice): void {
       data: { reason: 'parts' },
     })
   const { timeoutSeconds, maxFeeMsat } = request
+  emit(turn, { type: 'offerInvoice', requestId: request.id, paymentHash: toHex(invoice.paymentHash) })
   const paid = payBlinded(
     turn,
     {
@@ -192,7 +193,6 @@ function pay(turn: Turn, request: OfferRequest, invoice: PayableInvoice): void {
   )
   if (!paid.ok) return giveUp(turn, request, paid.error)
   turn.state = { ...turn.state, requests: omit(turn.state.requests, request.id) }
-  emit(turn, { type: 'offerInvoice', requestId: request.id, paymentHash: paid.value })
   settle(turn)
 }
 
