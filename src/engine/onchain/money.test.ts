@@ -7,6 +7,7 @@ import type { ClosingSnapshot } from '../commitment/snapshot.ts'
 import { type CommitmentFormat, otherRole, type Role } from '../commitment/types.ts'
 import { type CloseFacts, closeMoney } from './money.ts'
 import { createOnchain } from './step.ts'
+import type { Spend } from './types.ts'
 import {
   drive,
   type Driver,
@@ -165,6 +166,42 @@ describe.each(FORMATS)('$name: the sums of a close', (format) => {
     expect(lost?.[0]?.atHeight).toBe(spend?.confirmed?.height)
   })
 })
+
+it('a cheater’s second stage that a reorganisation puts back into the mempool, with our penalty of it: counted once', async () => {
+  const w = world(STATIC_REMOTEKEY)
+  const { s, chain } = w
+  // The cheater's device believes in the old state, and claims with the preimage what was offered to it.
+  const believes = scene({
+    format: STATIC_REMOTEKEY,
+    fundingOutpoint: s.params.fundingOutpoint,
+    delay: 6,
+    expiry: 515,
+    number: 1n,
+  })
+  const old = s.signed('opener', 1n).tx
+  const cheater = machine({ ...w, s: believes }, 'opener', withPreimage(believes.snapshots.opener), old)
+  await cheater.sync()
+  await chain.mine(1)
+  await cheater.sync()
+  await chain.mine(1)
+  const d = machine(w, 'accepter', s.snapshots.accepter)
+  await d.sync()
+  const stages = Object.values(d.state.spends).filter((spend) => cheater.state.ownTxids.includes(spend.txid))
+  expect(stages).toHaveLength(1)
+  await liveThrough(w, [d], 2)
+  const whole = closeMoney(d.state, facts(w, d, 'mempool'))
+  expect(whole?.parts).toEqual([])
+  chain.reorg(3)
+  await d.sync()
+  expect(d.state.spends).toMatchObject({ [stageOf(d, stages)]: { confirmed: null } })
+  expect(problems(w, d)).toEqual([])
+  // The wallet still counts the penalty, so the HTLC's output is not with the court as well.
+  expect(closeMoney(d.state, facts(w, d, 'mempool'))?.parts).toEqual([])
+})
+
+/** The outpoint that a cheater's second stage spends. */
+const stageOf = (d: Driver, stages: readonly Spend[]): string =>
+  Object.keys(d.state.spends).find((key) => d.state.spends[key]?.txid === stages[0]?.txid) ?? ''
 
 it('a planted fault shows: an output that is shown twice, a fee that is forgotten', async () => {
   const w = world(ANCHORS)
