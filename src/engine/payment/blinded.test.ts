@@ -498,7 +498,7 @@ describe('a hop of somebody’s path', () => {
       nodeSecret: BOB_SECRET,
       spontaneous: 0,
     })
-    const [{ removal }] = outcome.removals as [{ removal: HtlcRemoval }]
+    const removal = outcome.removals[0]?.removal as HtlcRemoval
     const ended = onRemoved(turn.record, offered(turn).token, removal, alice())
     expect(ended.record).toMatchObject({
       state: 'failed',
