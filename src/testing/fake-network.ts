@@ -211,4 +211,23 @@ export const FAR_WAYS = {
   },
 } as const
 
+/** What the roasters' invoice looks like on its way: one attempt that comes back, and then two parts. */
+export async function* payFar(
+  channelId: string,
+  preimage: string,
+  pace: number,
+): AsyncGenerator<Output<'sendPayment'>> {
+  const wait = () => new Promise<void>((resolve) => setTimeout(resolve, pace))
+  const { first, parts, failure } = FAR_WAYS
+  const attempting = (way: typeof first | (typeof parts)[number], attempt: number) =>
+    ({ status: 'attempting', attempt, channelId, ...way, hops: [...way.hops] }) as const
+  yield attempting(first, 1)
+  await wait()
+  yield { status: 'attemptFailed', attempt: 1, channelId, error: failure }
+  yield attempting(parts[0], 2)
+  yield attempting(parts[1], 3)
+  await wait()
+  yield { status: 'succeeded', preimage, amountMsat: first.amountMsat, feeMsat: '103700' }
+}
+
 export const fakeChannelIdOf = (state: AppState): string => state.channels[0]?.channelId ?? fakeHash(101)

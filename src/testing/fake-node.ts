@@ -4,12 +4,15 @@ import type { Handlers } from '../contract/rpc.ts'
 import type { AppState, Channel, Invoice } from '../contract/schemas.ts'
 import { fakeView } from './fake-view.ts'
 import {
+  FAR,
+  FAR_WAYS,
   fakeChannelIdOf,
   fakeGraph,
   fakeNodeInfo,
   fakeNodes,
   fakeReceive,
   fakeRoutes,
+  payFar,
 } from './fake-network.ts'
 import {
   ADDRESS,
@@ -17,7 +20,6 @@ import {
   emptyState,
   fakeChannel,
   fakeHash,
-  fakeKey,
   fakeMoney,
   fakePayment,
   fakeState,
@@ -83,7 +85,7 @@ function firstState(scene: Scene): AppState {
 
 /**
  * A node in memory with demo data: enough of one to develop and test screens against. No cryptography, no chain; texts beginning
- * with `ln` are invoices of 4200.250 sat (`lnany`: of no amount; `lnold`: expired; `lnbig`: too much), those with `bcrt1` addresses.
+ * with `ln` are invoices of 4200.250 sat (`lnany`: of no amount; `lnold`: expired; `lnbig`: too much; `lnfar`: by several hops and in parts), those with `bcrt1` addresses.
  */
 export function fakeNode(scene: Scene = 'running', pace = 600): Handlers {
   let state = firstState(scene)
@@ -131,7 +133,7 @@ export function fakeNode(scene: Scene = 'running', pace = 600): Handlers {
   const start = () => set({ ...emptyState(), phase: 'running' })
   const preview = (amountSat: string, rate: number): Output<'previewSend'> => {
     const feeSat = BigInt(Math.ceil(rate * 141))
-    const have = BigInt(state.balances.onchainConfirmedSat)
+    const have = BigInt(state.balances.onchainSpendableSat)
     const amount = amountSat === 'max' ? have - feeSat : BigInt(amountSat)
     if (amount < 294n) throw fail('amountBelowDust', { minSat: '294' })
     if (amount + feeSat > have) throw fail('insufficientFunds', { maxSat: (have - feeSat).toString() })
@@ -342,10 +344,16 @@ export function fakeNode(scene: Scene = 'running', pace = 600): Handlers {
           kind: 'invoice',
           invoice,
           paymentHash: fakeHash(++seed),
-          destination: invoice.startsWith('lnfar') ? fakeKey(500) : PEERS[0].nodeId,
+          destination: invoice.startsWith('lnfar') ? FAR : PEERS[0].nodeId,
           ...(invoice.startsWith('lnany')
             ? {}
-            : { amountMsat: invoice.startsWith('lnbig') ? '900000000' : '4200250' }),
+            : {
+                amountMsat: invoice.startsWith('lnbig')
+                  ? '900000000'
+                  : invoice.startsWith('lnfar')
+                    ? FAR_WAYS.first.amountMsat
+                    : '4200250',
+              }),
           description: 'Coffee beans, 250 g',
           createdAt: new Date(Date.now() - 60_000).toISOString(),
           expiresAt: new Date(Date.now() + (old ? -1000 : 3_540_000)).toISOString(),
@@ -386,10 +394,15 @@ export function fakeNode(scene: Scene = 'running', pace = 600): Handlers {
     async *sendPayment({ amountMsat, ...to }) {
       const channelId = state.channels[0]?.channelId ?? fakeHash(101)
       const amount = amountMsat ?? '4200250'
+      const invoice = 'invoice' in to ? to.invoice : ''
       await wait(pace / 3)
+      if (invoice.startsWith('lnfar')) {
+        yield* payFar(channelId, fakeHash(++seed), pace)
+        return
+      }
       yield { status: 'attempting', attempt: 1, channelId, amountMsat: amount }
       await wait(pace)
-      if ('invoice' in to && to.invoice.startsWith('lnbad')) {
+      if (invoice.startsWith('lnbad')) {
         const error = { code: 'recipientRefused', message: 'incorrect_or_unknown_payment_details' }
         yield { status: 'attemptFailed', attempt: 1, channelId, error }
         yield { status: 'failed', error }

@@ -20,6 +20,12 @@ export const VIEWS: readonly View[] = [
   { name: 'welcome', scene: 'welcome', hash: '/' },
   { name: 'welcome-public', scene: 'welcome&public', hash: '/' },
   {
+    name: 'real-money',
+    scene: 'welcome&public',
+    hash: '/',
+    act: (page) => page.getByRole('radio', { name: /^Bitcoin/ }).click(),
+  },
+  {
     name: 'restore',
     scene: 'welcome',
     hash: '/',
@@ -94,6 +100,28 @@ export const VIEWS: readonly View[] = [
       await payable(page, 'lnbcrt1demo')
       await button(page, 'Pay').click()
       await page.getByText('On its way through').waitFor()
+    },
+  },
+  {
+    name: 'paying-far',
+    scene: 'running&pace=1500',
+    hash: '/send',
+    act: async (page) => {
+      await payable(page, 'lnfar1demo')
+      await button(page, 'Pay').click()
+      await page.getByText(/^Came back/).waitFor()
+      await page.getByText('through ada, then mill-pond').waitFor()
+    },
+  },
+  {
+    name: 'paid-far',
+    scene: 'running&pace=60',
+    hash: '/send',
+    act: async (page) => {
+      await payable(page, 'lnfar1demo')
+      await button(page, 'Pay').click()
+      await page.getByRole('heading', { name: 'Paid' }).waitFor()
+      await page.getByText('through ada, then mill-pond').waitFor()
     },
   },
   {

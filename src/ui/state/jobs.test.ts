@@ -20,8 +20,8 @@ test('attempts are kept in order, each with why it came back', () => {
   const back = advancePayment(once, { status: 'attemptFailed', attempt: 1, channelId, error }, 2)
   const twice = advancePayment(back, { ...attempting, attempt: 2 }, 3)
   expect(twice.attempts).toEqual([
-    { number: 1, channelId, error },
-    { number: 2, channelId },
+    { number: 1, channelId, amountMsat: 5000n, feeMsat: 0n, state: 'failed', error },
+    { number: 2, channelId, amountMsat: 5000n, feeMsat: 0n, state: 'pending' },
   ])
   const paid = advancePayment(
     twice,
@@ -29,6 +29,8 @@ test('attempts are kept in order, each with why it came back', () => {
     4,
   )
   expect(paid).toMatchObject({ state: 'succeeded', amountMsat: 5001n, feeMsat: 7n, tookMs: 4 })
+  // What came back stays so; what was on its way has arrived.
+  expect(paid.attempts.map((attempt) => attempt.state)).toEqual(['failed', 'succeeded'])
 })
 
 test('a payment that was lost sight of before its first attempt has failed', () => {

@@ -19,11 +19,16 @@ export interface PaymentJob {
   /** Of an offer: how often its recipient was asked for the invoice. */
   readonly asked?: number
   readonly startedAt: number
+  /** The most that it may cost; absent where the node's own bound holds. */
+  readonly maxFeeMsat?: bigint
   readonly attempts: readonly {
     readonly number: number
     readonly channelId: string
+    readonly amountMsat: bigint
+    readonly feeMsat: bigint
     /** Node ids to the recipient, where it goes through others. */
     readonly hops?: readonly string[]
+    readonly state: 'pending' | 'succeeded' | 'failed'
     readonly error?: ErrorLike
   }[]
   /** `unknown`: the page lost sight of it while it was on its way, so it may yet go through. */
@@ -86,6 +91,9 @@ export function advancePayment(job: PaymentJob, update: PaymentUpdate, tookMs: n
           {
             number: update.attempt,
             channelId: update.channelId,
+            amountMsat: BigInt(update.amountMsat),
+            feeMsat: BigInt(update.feeMsat ?? 0),
+            state: 'pending',
             ...(update.hops === undefined ? {} : { hops: update.hops }),
           },
         ],
@@ -95,7 +103,7 @@ export function advancePayment(job: PaymentJob, update: PaymentUpdate, tookMs: n
         ...job,
         tookMs,
         attempts: job.attempts.map((attempt) =>
-          attempt.number === update.attempt ? { ...attempt, error: update.error } : attempt,
+          attempt.number === update.attempt ? { ...attempt, state: 'failed', error: update.error } : attempt,
         ),
       }
     case 'succeeded':
@@ -106,6 +114,10 @@ export function advancePayment(job: PaymentJob, update: PaymentUpdate, tookMs: n
         amountMsat: BigInt(update.amountMsat),
         feeMsat: BigInt(update.feeMsat),
         preimage: update.preimage,
+        // All parts or none.
+        attempts: job.attempts.map((attempt) =>
+          attempt.state === 'pending' ? { ...attempt, state: 'succeeded' } : attempt,
+        ),
       }
     case 'failed':
       return { ...job, tookMs, state: 'failed', error: update.error }
@@ -122,7 +134,7 @@ export function losePayment(job: PaymentJob, error: ApiErrorData, tookMs: number
 /** Starts a payment and follows it to its end; does nothing while one is running. */
 export async function pay(
   input: Input<'sendPayment'>,
-  about: Pick<PaymentJob, 'amountMsat' | 'destination' | 'note' | 'paymentHash'>,
+  about: Pick<PaymentJob, 'amountMsat' | 'destination' | 'note' | 'paymentHash' | 'maxFeeMsat'>,
 ): Promise<void> {
   if (jobs.getState().payment?.state === 'running') return
   const started = performance.now()

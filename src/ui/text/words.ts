@@ -364,6 +364,23 @@ const ENTRIES: Readonly<Record<ErrorCode, Entry>> = {
     todo: 'Your money did not move. Try again in a moment.',
   },
 
+  offerUnreachable: {
+    what: 'No way to ask the recipient for an invoice is known.',
+    todo: 'Try again in a while, or ask the recipient for an invoice.',
+  },
+  offerNoAnswer: {
+    what: 'The recipient did not answer in time.',
+    todo: 'Nothing was sent. The recipient may be offline: try again later.',
+  },
+  offerRefused: {
+    what: 'The recipient does not want this payment.',
+    todo: 'Nothing was sent. Ask the recipient for a new offer or an invoice.',
+  },
+  offerBadInvoice: {
+    what: 'The recipient’s invoice does not fit its offer.',
+    todo: 'Nothing was sent. Ask the recipient for a new offer.',
+  },
+
   chainUnavailable: {
     what: 'No chain server answers at the moment.',
     todo: 'Check your connection, or add a server in Settings. The wallet keeps trying.',

@@ -53,6 +53,7 @@ export function LightningReview({ payable, onChain }: LightningReviewProps): Rea
         destination: payable.destination,
         note: payable.description,
         paymentHash: payable.paymentHash,
+        ...(limit === undefined ? {} : { maxFeeMsat: limit }),
       },
     )
   }
