@@ -26,7 +26,7 @@ import type { RecordWrite } from './ports.ts'
 import { forwardLost, forwardOver, forwardPreimage, isForwardToken } from './forwards.ts'
 import { failOnChain, fulfilOnChain, htlcSettled, settleOnChain } from './payments.ts'
 import { emit, feerateFor, heightOf, omit, type Turn } from './state.ts'
-import { feePayer, freshScript, noteClose, releaseFunding } from './wallet.ts'
+import { feePayer, forgetClose, freshScript, noteClose, releaseFunding } from './wallet.ts'
 
 /** Closed channels in the node's turns: a channel hands over a snapshot, and the on-chain machine goes to court with it. */
 
@@ -220,9 +220,11 @@ function closeEvent(turn: Turn, id: string, event: OnchainEvent): void {
         }
         emit(turn, { type: 'channelFailed', channelId: id, reason: REASONS[event.kind] })
       }
+      forgetClose(turn, id, event.txid)
       nameClose(turn, id)
       return emit(turn, { type: 'channelClosing', channelId: id, txid: event.txid })
     case 'closeGone':
+      forgetClose(turn, id, undefined)
       return emit(turn, { type: 'channelChanged', channelId: id })
     case 'preimageLearnt':
       forwardPreimage(turn, id, event.paymentHash, event.preimage)

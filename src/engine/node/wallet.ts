@@ -3,13 +3,14 @@ import { type Sat, sat } from '../base/units.ts'
 import { scriptFromAddress } from '../bitcoin/address.ts'
 import { NETWORKS } from '../bitcoin/network.ts'
 import { decodeTx, txidOf } from '../bitcoin/tx.ts'
-import type { Tx } from '../bitcoin/types.ts'
+import type { Tx, Txid } from '../bitcoin/types.ts'
 import type { ScriptTx } from '../chain/types.ts'
 import type { Channel } from '../channel/types.ts'
 import { type BumpError, bumpFee } from '../wallet/bump.ts'
 import { bumpByChild } from '../wallet/child.ts'
 import {
   applyScriptHistory,
+  forgetNoted,
   newAddress,
   noteTransaction,
   rescan,
@@ -305,6 +306,16 @@ export function rescanWallet(turn: Turn): void {
   turn.state = { ...turn.state, wallet: change.state }
   watchWallet(turn, watchedScripts(change.state))
   emit(turn, { type: 'walletChanged' })
+}
+
+/** What was noted as a channel's close, and is not the close (any more), pays nobody. */
+export function forgetClose(turn: Turn, channelId: string, still: Txid | undefined): void {
+  const change = forgetNoted(turn.state.wallet, turn.setup.walletKeys, {
+    kind: 'close',
+    label: channelId,
+    ...(still === undefined ? {} : { still }),
+  })
+  if (change.state !== turn.state.wallet) take(turn, change)
 }
 
 /** Names the transaction that closed a channel in the wallet's list, where it pays us directly. */

@@ -244,6 +244,30 @@ export function noteTransaction(
   return settle(state, { ...state, txs: { ...state.txs, [txid]: entry } }, keys)
 }
 
+/**
+ * Takes back what `noteTransaction` made known under this label, all but `still`, where no server has ever shown it. What it spends is
+ * not the wallet's, so that nothing else here would tell that another transaction took its place.
+ */
+export function forgetNoted(
+  state: WalletState,
+  keys: WalletKeys,
+  note: { readonly kind: TxKind; readonly label: string; readonly still?: Txid },
+): WalletChange {
+  const gone = Object.entries(state.txs).filter(
+    ([txid, t]) =>
+      t.kind === note.kind &&
+      t.label === note.label &&
+      txid !== note.still &&
+      !t.own &&
+      t.height === null &&
+      t.seenIn.length === 0,
+  )
+  if (gone.length === 0) return { state, watch: [], dropped: [] }
+  const txs = { ...state.txs }
+  for (const [txid] of gone) delete txs[txid]
+  return settle(state, { ...state, txs }, keys)
+}
+
 /** Transactions of ours that count, are not in a block, and that no server shows: to be broadcast (again). */
 export function unseenTransactions(state: WalletState): readonly { readonly txid: Txid; readonly tx: Tx }[] {
   const { counted } = ledgerOf(state)

@@ -29,6 +29,8 @@ export class SimChain {
   feeRates: Readonly<Record<string, number>> = { 1: 20, 6: 4, 144: 1 }
   /** Blocks whose transactions stay out: to be held back until the test lets go. */
   holdBack = false
+  /** Listings leave out what waits in the mempool. */
+  listsOnlyBlocks = false
   readonly refused: { readonly txid: Txid; readonly reason: string }[] = []
   private readonly entries = new Map<Txid, Entry>()
   /** Outpoint → spender. */
@@ -292,7 +294,8 @@ export class SimChain {
         const confirmed = all.filter((t) => t.block !== null).reverse()
         const start = r.after === null ? 0 : confirmed.findIndex((t) => t.txid === r.after) + 1
         const page = confirmed.slice(start, start + 25)
-        const shown = r.after === null ? [...all.filter((t) => t.block === null), ...page] : page
+        const shown =
+          r.after === null && !this.listsOnlyBlocks ? [...all.filter((t) => t.block === null), ...page] : page
         return value(shown.map(({ txid, block }) => ({ txid, status: status(block) })))
       }
       case 'broadcast': {

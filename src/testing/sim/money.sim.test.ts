@@ -3,11 +3,16 @@ import { projectBalances, projectChannel } from '../../host/project.ts'
 import { entries } from '../../engine/base/table.ts'
 import { msat, sat } from '../../engine/base/units.ts'
 import { viewAt } from '../../engine/channel/log.ts'
+import { addressFromScript } from '../../engine/bitcoin/address.ts'
+import { NETWORKS } from '../../engine/bitcoin/network.ts'
+import { p2wpkh } from '../../engine/bitcoin/script.ts'
 import { moneyMap, sumOf } from '../../engine/node/money.ts'
 import type { NodeState } from '../../engine/node/state.ts'
+import { previewSend } from '../../engine/node/wallet.ts'
 import { balanceOf } from '../../engine/wallet/ledger.ts'
 import { moneyProblem } from './money.ts'
 import { channelOf, connected, hasCoins, opened, paid, reach } from './scenario.ts'
+import type { SimNode } from './node.ts'
 import { World } from './world.ts'
 
 /** Home, Channels and the money map say the same; and the law of money has teeth. */
@@ -24,13 +29,30 @@ function beginning(format = 'anchors_zero_fee_htlc_tx'): World {
   return world
 }
 
+const ELSEWHERE = addressFromScript(p2wpkh(new Uint8Array(33).fill(2)), NETWORKS.regtest) ?? ''
+
 /** Every figure that screens show, against the map. */
-function compare(state: NodeState): void {
+function compare(world: World, node: SimNode): void {
+  const state = world.stateOf(node)
+  const { setup } = node
   const map = moneyMap(state)
   const balances = projectBalances(state)
   expect(balances.spendableMsat).toBe(String(sumOf(map, 'lightning')))
-  const onHome = map.lines.filter((l) => l.group === 'now' || l.kind === 'anchorReserve')
-  expect(balances.totalMsat).toBe(String(onHome.reduce((n, l) => n + l.amountMsat, 0n)))
+  const total = (lines: typeof map.lines): bigint => lines.reduce((n, l) => n + l.amountMsat, 0n)
+  const now = map.lines.filter((l) => l.group === 'now')
+  expect(balances.totalMsat).toBe(String(total(now)))
+  const coins = now.filter((l) => l.kind !== 'lightning')
+  expect(balances.onchainSpendableSat).toBe(String(total(coins) / 1000n))
+  expect(BigInt(balances.spendableMsat) + BigInt(balances.onchainSpendableSat) * 1000n).toBe(total(now))
+  const kept = map.lines.filter((l) => l.kind === 'anchorReserve')
+  expect(balances.anchorReserveSat).toBe(String(total(kept) / 1000n))
+  const arriving = map.lines.filter((l) => l.kind === 'onchainUnconfirmed')
+  expect(balances.onchainArrivingSat).toBe(String(total(arriving) / 1000n))
+  // Max takes all that Home says is on chain, its fee included, and nothing of what is kept.
+  const max = previewSend(state, setup, { address: ELSEWHERE, amountSat: 'max' })
+  const spendable = BigInt(balances.onchainSpendableSat)
+  if (max.ok) expect(max.value.amountSat + max.value.feeSat).toBe(spendable)
+  else expect(spendable).toBeLessThan(2_000n)
   const returning = map.lines.filter((l) => l.group === 'returning')
   expect(balances.closingSat).toBe(String(returning.reduce((n, l) => n + l.amountMsat, 0n) / 1000n))
   for (const channel of Object.values(state.channels)) {
@@ -50,7 +72,7 @@ describe('figures', () => {
     '%s: Home and Channels say what the map says, at rest, with a payment under way, and through a close',
     (format) => {
       const world = beginning(format)
-      for (const node of world.nodes) compare(world.stateOf(node))
+      for (const node of world.nodes) compare(world, node)
       let looked = 0
       world.onDelivered = () => {
         const ada = channelOf(world, 'ada')
@@ -60,7 +82,7 @@ describe('figures', () => {
         const answered = ada.logs.accepter.entries.length > 0
         if (!both || answered || viewAt(ada, ada.localTip.indexes).htlcs.length === 0) return
         looked += 1
-        compare(world.stateOf(world.node('ada')))
+        compare(world, world.node('ada'))
       }
       world.notes.delete('goal')
       reach(world, [paid('ada', 'ben', 50_000_001)])
@@ -72,7 +94,7 @@ describe('figures', () => {
       for (const n of [1, 1, 144, 1, 6]) {
         world.mine(n)
         world.settle()
-        for (const node of world.nodes) compare(world.stateOf(node))
+        for (const node of world.nodes) compare(world, node)
       }
       const costs = moneyMap(world.stateOf(world.node('ada'))).costs
       expect(costs.map((c) => c.kind)).toContain('closeFee')
@@ -99,8 +121,12 @@ test('money that is counted twice, or not at all, is found: in a wallet, in a ch
   expect(moneyProblem(state, () => 0n)).toContain('(-50000001)')
 })
 
-test('a close that both signed, and then another one comes true: the first pays nobody', () => {
+test.each([
+  ['listed by servers meanwhile', false],
+  ['never listed by any server', true],
+])('a close that both signed, %s, and then another one comes true: the first pays nobody', (_, unlisted) => {
   const world = beginning()
+  world.chain.listsOnlyBlocks = unlisted
   const [ada, ben] = [world.node('ada'), world.node('ben')]
   const channel = channelOf(world, 'ada')
   if (channel === undefined) throw new Error('no channel')
@@ -132,6 +158,7 @@ test('a close that both signed, and then another one comes true: the first pays 
   const state = world.stateOf(ada)
   expect(state.closes[channel.id]?.close?.kind).toBe('remote')
   expect(balanceOf(state.wallet, world.chain.tip.height).untrustedSat).toBe(sat(0))
+  expect(Object.keys(state.wallet.txs)).not.toContain(mutual?.txid)
   world.checkMoney(ada)
 })
 
