@@ -43,11 +43,18 @@ export async function pressPay(page: Page, request: string): Promise<void> {
   await button(page, 'Pay').click()
 }
 
-export async function expectBalances(page: Page, lightningSat: bigint, onchainSat: bigint): Promise<void> {
-  const status = (name: string) => page.getByRole('status', { name, exact: true })
-  await expect(status('On-chain balance')).toHaveText(`${sats(onchainSat)} sat`)
-  await expect(status('Lightning balance')).toHaveText(`${sats(lightningSat)} sat`)
-  await expect(status('Spendable balance')).toHaveText(`${sats(lightningSat + onchainSat)} sat`)
+/** Home's figures, to the sat: `coinsSat` is all that the wallet has on chain, of which what it keeps for channels' fees is not shown. */
+export async function expectBalances(page: Page, lightningSat: bigint, coinsSat: bigint): Promise<void> {
+  const shows = (name: string, sat: bigint) =>
+    expect(page.getByRole('status', { name, exact: true })).toHaveText(`${sats(sat)} sat`, { timeout: 1_000 })
+  // The reserve goes with a channel's end, which may be while this looks.
+  await expect(async () => {
+    const keptSat = BigInt((await stateOf(page)).balances.anchorReserveSat)
+    await shows('On-chain balance', coinsSat - keptSat)
+    await shows('Lightning balance', lightningSat)
+    await shows('Spendable balance', lightningSat + coinsSat - keptSat)
+    if (keptSat > 0n) await expect(page.getByText(`${sats(keptSat)} sat kept for the fees`)).toBeVisible()
+  }).toPass({ timeout: 15_000 })
 }
 
 /** Welcome to Home. */

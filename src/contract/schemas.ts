@@ -305,6 +305,11 @@ export const balances = v.object({
   lightningMsat: amount,
   /** The most that one payment can bring: it comes through one channel. */
   receivableMsat: amount,
+  /** Coins that can be sent now, the fee for it included: confirmed ones and change of our own, without the anchor reserve. */
+  onchainSpendableSat: amount,
+  /** Coins of others that no block holds yet. */
+  onchainArrivingSat: amount,
+  /** By what the chain says of them, whatever they are kept for; unconfirmed are both our change and what arrives. */
   onchainConfirmedSat: amount,
   onchainUnconfirmedSat: amount,
   onchainReservedSat: amount,
@@ -313,7 +318,7 @@ export const balances = v.object({
   /** On its way to the wallet from closing channels, and from opening ones not usable yet. */
   closingSat: amount,
   openingSat: amount,
-  /** spendable + confirmed on-chain + trusted unconfirmed: the figure on Home. */
+  /** What can be spent now, `spendableMsat` and `onchainSpendableSat`: the figure on Home, and the money map's group `now`. */
   totalMsat: amount,
 })
 

@@ -186,18 +186,20 @@ export function projectBalances(state: NodeState): Balances {
     if (most > receivable) receivable = most
   }
   const coins = walletBalanceOf(state.wallet, heightOf(state))
-  const onchain = coins.confirmedSat + coins.trustedSat
+  const onchain = sumOf(map, 'onchain', 'onchainChange')
   return {
     spendableMsat: String(spendable),
     lightningMsat: String(lightning),
     receivableMsat: String(receivable),
+    onchainSpendableSat: String(toSatFloor(onchain)),
+    onchainArrivingSat: String(toSatFloor(sumOf(map, 'onchainUnconfirmed'))),
     onchainConfirmedSat: String(coins.confirmedSat),
     onchainUnconfirmedSat: String(coins.trustedSat + coins.untrustedSat),
     onchainReservedSat: String(coins.reservedSat),
     anchorReserveSat: String(toSatFloor(sumOf(map, 'anchorReserve'))),
     closingSat: String(closing / 1000n),
     openingSat: String(toSatFloor(sumOf(map, 'channelOpening'))),
-    totalMsat: String(spendable + onchain * 1000n),
+    totalMsat: String(spendable + onchain),
   }
 }
 
@@ -648,6 +650,8 @@ export function emptyState(
       spendableMsat: zero,
       lightningMsat: zero,
       receivableMsat: zero,
+      onchainSpendableSat: zero,
+      onchainArrivingSat: zero,
       onchainConfirmedSat: zero,
       onchainUnconfirmedSat: zero,
       onchainReservedSat: zero,

@@ -24,7 +24,7 @@ test('the demo state of every scene fits the contract', async () => {
 test('the demo balances add up, so that Home shows a sum of its parts', async () => {
   for await (const { balances, channels } of fakeNode('running', 1).getState({}, never)) {
     const onchain = BigInt(balances.totalMsat) - BigInt(balances.spendableMsat)
-    expect(onchain).toBe(BigInt(balances.onchainConfirmedSat) * 1000n)
+    expect(onchain).toBe(BigInt(balances.onchainSpendableSat) * 1000n)
     for (const channel of channels.filter(({ status }) => status === 'open')) {
       const parts = BigInt(channel.localMsat) + BigInt(channel.remoteMsat) + BigInt(channel.inFlightOutMsat)
       expect(parts).toBe(BigInt(channel.capacitySat) * 1000n)

@@ -23,7 +23,10 @@ export const VIEWS: readonly View[] = [
     name: 'real-money',
     scene: 'welcome&public',
     hash: '/',
-    act: (page) => page.getByRole('radio', { name: /^Bitcoin/ }).click(),
+    async act(page) {
+      await page.getByRole('radio', { name: /^Bitcoin/ }).click()
+      await page.getByRole('heading', { name: 'Real money, new software' }).waitFor()
+    },
   },
   {
     name: 'restore',

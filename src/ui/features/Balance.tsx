@@ -8,16 +8,8 @@ import { formatMsat, formatSat } from '../text/amounts.ts'
 import { t } from '../text/en.ts'
 import { Amount } from '../widgets/Amount.tsx'
 
-/** The part of the total that is on chain: what the total holds beyond Lightning. The two always add up to it. */
-export const onchainMsat = (balances: Balances): bigint =>
-  BigInt(balances.totalMsat) - BigInt(balances.spendableMsat)
-
-/** Coins that are the wallet's but not in the total yet, in sat. */
-export function arrivingSat(balances: Balances): bigint {
-  const all = BigInt(balances.onchainConfirmedSat) + BigInt(balances.onchainUnconfirmedSat)
-  const counted = onchainMsat(balances) / 1000n
-  return all > counted ? all - counted : 0n
-}
+/** The part of the total that is on chain. With Lightning it adds up to it, as in the money map. */
+export const onchainMsat = (balances: Balances): bigint => BigInt(balances.onchainSpendableSat) * 1000n
 
 /** The largest figure on any screen still has to fit the smallest one. */
 function sizeOf(msat: string): string {
@@ -30,9 +22,10 @@ export function Balance(): ReactNode {
   const balances = useNode((node) => node.balances)
   const hidden = usePrefs((p) => p.hidden)
   const pending = [
-    { amount: arrivingSat(balances), words: t.home.arriving },
+    { amount: BigInt(balances.onchainArrivingSat), words: t.home.arriving },
     { amount: BigInt(balances.openingSat), words: t.home.opening },
     { amount: BigInt(balances.closingSat), words: t.home.closing },
+    { amount: BigInt(balances.anchorReserveSat), words: t.home.kept },
   ].filter(({ amount }) => amount > 0n)
   return (
     <div className="balance">

@@ -38,8 +38,12 @@ function Rescan(): ReactNode {
 export default function Wallet(): ReactNode {
   const [, navigate] = useLocation()
   const balances = useNode((node) => node.balances)
-  const confirmed = BigInt(balances.onchainConfirmedSat)
-  const unconfirmed = BigInt(balances.onchainUnconfirmedSat)
+  // What of the wallet's coins the figure leaves out, and why.
+  const besides = [
+    { name: t.wallet.unconfirmed, amount: balances.onchainArrivingSat },
+    { name: t.wallet.reserved, amount: balances.onchainReservedSat },
+    { name: t.wallet.anchorReserve, amount: balances.anchorReserveSat },
+  ].filter(({ amount }) => amount !== '0')
   return (
     <Screen title={t.wallet.title}>
       <Panes
@@ -47,18 +51,11 @@ export default function Wallet(): ReactNode {
           <>
             <p className="figure-head">
               <span className="field-label">{t.wallet.onchain}</span>
-              <Amount sat={confirmed + unconfirmed} className="figure" />
+              <Amount sat={balances.onchainSpendableSat} className="figure" />
             </p>
-            <Facts
-              facts={[
-                { name: t.wallet.confirmed, value: <Amount sat={confirmed} /> },
-                { name: t.wallet.unconfirmed, value: <Amount sat={unconfirmed} /> },
-                { name: t.wallet.reserved, value: <Amount sat={balances.onchainReservedSat} /> },
-                ...(balances.anchorReserveSat === '0'
-                  ? []
-                  : [{ name: t.wallet.anchorReserve, value: <Amount sat={balances.anchorReserveSat} /> }]),
-              ]}
-            />
+            {besides.length === 0 ? null : (
+              <Facts facts={besides.map(({ name, amount }) => ({ name, value: <Amount sat={amount} /> }))} />
+            )}
             <Link href="/money" className="balance-all">
               {t.home.all}
               <ChevronRight aria-hidden="true" />

@@ -120,6 +120,7 @@ export const t = {
     arriving: (amount: string) => `${amount} sat waiting for a confirmation`,
     opening: (amount: string) => `${amount} sat in channels that are opening`,
     closing: (amount: string) => `${amount} sat on the way back from closing channels`,
+    kept: (amount: string) => `${amount} sat kept for the fees of your channels`,
     activity: 'Activity',
     filter: 'Show',
     filters: { all: 'All', lightning: 'Lightning', onchain: 'On-chain' },
@@ -441,7 +442,6 @@ export const t = {
 
   wallet: {
     title: 'Wallet',
-    confirmed: 'Confirmed',
     unconfirmed: 'Not confirmed yet',
     reserved: 'Reserved for a channel',
     anchorReserve: 'Kept for channel fees',

@@ -55,7 +55,7 @@ export const m = {
     closeArriving: 'In a block; being looked up.',
     onchainChange: 'In no block yet, and safe to spend.',
     onchainUnconfirmed: 'In no block yet.',
-    anchorReserve: 'Pays fees, should a channel have to close on the chain. Home counts it among your coins.',
+    anchorReserve: 'Pays fees, should a channel have to close on the chain.',
     reservedForClaim: 'What is left of it comes back as change.',
   } satisfies Readonly<Partial<Record<Kind, string>>> as Readonly<Partial<Record<Kind, string>>>,
   coins: (count: number): string => (count === 1 ? '1 coin' : `${group(String(count))} coins`),
