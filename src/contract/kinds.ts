@@ -62,7 +62,7 @@ export const KINDS: { readonly [N in ProcedureName]: Procedures[N]['kind'] } = {
   exportBackup: 'call',
   recoverChannels: 'call',
   exportMove: 'call',
-  exportCopy: 'call',
+  verifyBackup: 'call',
   exportExitFile: 'call',
   importMove: 'call',
   takeBackWallet: 'call',

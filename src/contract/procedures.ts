@@ -31,6 +31,9 @@ import {
 
 const nothing = v.object({})
 
+/** A backup's bytes in hex. */
+const backupFile = v.pipe(v.string(), v.maxLength(16 * 1024 * 1024), v.regex(/^([0-9a-f]{2})*$/))
+
 /** Needed on mainnet: that whoever asks knows that this is new software and the money real. */
 const realMoney = v.optional(v.literal('real money'))
 
@@ -424,11 +427,23 @@ export const procedures = {
   ),
   /** A file (bytes in hex) that brings channels back with the words: static data, sealed with a key of the words. */
   exportBackup: call(nothing, v.object({ name: v.string(), data: v.string(), channels: v.number() })),
+  /** Opens such a file as a restore would, and says what is in it. Changes nothing. */
+  verifyBackup: call(
+    v.object({ backup: backupFile }),
+    v.object({
+      madeAt: isoTime,
+      channels: v.number(),
+      /** Channels of this wallet that it lacks: it is older than they are. */
+      missing: v.number(),
+      /** Channels in it that this wallet does not know. */
+      unknown: v.number(),
+    }),
+  ),
   /** Channels of a backup file, or else of the copy that a peer gave back: their peers are asked to close them. */
   recoverChannels: call(
     v.object({
       /** The file's bytes in hex. */
-      backup: v.optional(v.pipe(v.string(), v.maxLength(16 * 1024 * 1024), v.regex(/^([0-9a-f]{2})*$/))),
+      backup: v.optional(backupFile),
     }),
     v.object({ channels: v.number() }),
   ),
@@ -439,11 +454,6 @@ export const procedures = {
   exportMove: call(
     v.object({ password: filePassword }),
     v.object({ name: v.string(), file: bytes(MAX_FILE_BYTES), epoch: v.number() }),
-  ),
-  /** A sealed file of everything, for claiming on chain what is left if this device is lost. It can never be imported. */
-  exportCopy: call(
-    v.object({ password: filePassword }),
-    v.object({ name: v.string(), file: bytes(MAX_FILE_BYTES) }),
   ),
   /**
    * A sealed copy of what claims on chain need, for the exit file (`exit.html` of the site, which the page fills with it). Notes that it was

@@ -28,7 +28,10 @@ import {
 import { describeGraph, queryRoutes } from './graph-api.ts'
 import { describeOffer, isOffer, newOffer, offerCommand, projectOffer, projectRequest } from './offers-api.ts'
 import { findNodes, nodeInfo } from './graph-nodes.ts'
+import { confirmHints, payeeOf } from './hints.ts'
+import { SNAPSHOTS } from './snapshots.ts'
 import { previewReceive } from './receive-api.ts'
+import { checkBackup } from './project-backup.ts'
 import { projectMoney } from './project-money.ts'
 import { projectChannelView } from './channel-view.ts'
 import { createPaymentGate, type PaymentGate, paymentCommand } from './send-payment.ts'
@@ -474,6 +477,11 @@ export function createHandlers(host: HostControl): Handlers {
         channels: made.channels,
       }
     },
+    verifyBackup: async ({ backup }) => {
+      const found = checkBackup(state(), node().setup, fromHex(backup))
+      if (!found.ok) throw new ApiError({ code: 'backupUnreadable', message: found.error.message })
+      return found.value
+    },
     recoverChannels: async (input) => {
       const result = await node().loop.command({
         type: 'recoverChannels',
@@ -485,10 +493,6 @@ export function createHandlers(host: HostControl): Handlers {
       const { file, epoch } = await host.move.handOut(password)
       return { name: fileName('move'), file, epoch }
     },
-    exportCopy: async ({ password }) => ({
-      name: fileName('copy'),
-      file: await host.move.copy(password),
-    }),
     exportExitFile: async ({ password }) => ({
       name: fileName('exit', 'html'),
       file: await host.exitCopy(password),

@@ -58,7 +58,6 @@ export interface HostControl {
   /** The wallet as a sealed file, and back: see `move.ts`. */
   readonly move: {
     handOut(password: string): Promise<{ readonly file: Uint8Array<ArrayBuffer>; readonly epoch: number }>
-    copy(password: string): Promise<Uint8Array<ArrayBuffer>>
     take(file: Uint8Array, password: string): Promise<void>
     takeBack(): Promise<void>
   }

@@ -82,17 +82,6 @@ async function sealed(
   })
 }
 
-/** Everything as it is, for claiming on the chain. The node may run: a store is read as of one moment. */
-export async function copyOf(
-  store: Store,
-  identity: WalletIdentity,
-  password: string,
-  sealing: Sealing,
-): Promise<Uint8Array<ArrayBuffer>> {
-  const records = await store.load()
-  return sealed('copy', records, leaseOf(records), identity, password, sealing)
-}
-
 /**
  * Ends the epoch here and returns the file. The node must not run, and must not run again in this epoch, which the store says from this
  * function's one write on: whoever has the file has it after that. An epoch that has ended already gives the same state again.

@@ -1,6 +1,16 @@
+import type { Output } from '../contract/procedures.ts'
 import type { AppState } from '../contract/schemas.ts'
-import { channelsToKeep, contentDigest, copyContent, EXPORTED, keepsCopies } from '../engine/node/backup.ts'
-import type { NodeState } from '../engine/node/state.ts'
+import { ok, type Result } from '../engine/base/result.ts'
+import {
+  channelsToKeep,
+  contentDigest,
+  copyContent,
+  EXPORTED,
+  keepsCopies,
+  readBackupFile,
+} from '../engine/node/backup.ts'
+import type { ApiFailure } from '../engine/node/commands.ts'
+import type { NodeSetup, NodeState } from '../engine/node/state.ts'
 import { projectExit } from './exit-file.ts'
 
 /** Copies of what brings channels back: the file, and what each peer is known to hold. */
@@ -36,4 +46,22 @@ export function projectBackup(state: NodeState): AppState['backup'] {
       ? {}
       : { found: { nodeId, channels: backup.channels.length, createdAt: iso(backup.createdAt) } }),
   }
+}
+
+/** What a backup file holds, beside what this wallet has. `backupUnreadable` as for a restore. */
+export function checkBackup(
+  state: NodeState,
+  setup: NodeSetup,
+  file: Uint8Array,
+): Result<Output<'verifyBackup'>, ApiFailure> {
+  const read = readBackupFile(setup, file)
+  if (!read.ok) return read
+  const { createdAt, channels } = read.value
+  const held = new Set(channels.map(({ id }) => id))
+  return ok({
+    madeAt: iso(createdAt),
+    channels: held.size,
+    missing: channelsToKeep(state).filter(({ id }) => !held.has(id)).length,
+    unknown: [...held].filter((id) => state.channels[id] === undefined).length,
+  })
 }

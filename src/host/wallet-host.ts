@@ -21,7 +21,8 @@ import { EXIT_SAVED, exitCopy, exitNote } from './exit-file.ts'
 import { createGossipHost, type GossipHost, storedGraph } from './gossip.ts'
 import { createLog } from './log.ts'
 import { createLoop, type Loop } from './loop.ts'
-import { arrival, copyOf, handOut, openMove, takeBack } from './move.ts'
+import { arrival, handOut, openMove, takeBack } from './move.ts'
+import type { Download } from './download.ts'
 import { createPeers } from './peers.ts'
 import type { Clock, EsploraPort } from './ports.ts'
 import { emptyState, projectState } from './project.ts'
@@ -492,12 +493,6 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
           if (identity === undefined) throw new Error('invariant: a wallet that runs or has moved')
           return still(() => handOut(vault.store, identity, password, sealing()))
         }),
-      copy: (password) => {
-        const identity = control.running()?.setup
-        if (identity === undefined)
-          throw new ApiError({ code: 'notReady', message: 'There is no wallet running to copy.' })
-        return copyOf(vault.store, identity, password, sealing())
-      },
       async take(file, password) {
         requireNoWallet()
         await alone(async () => {

@@ -508,7 +508,8 @@ export function fakeNode(scene: Scene = 'running', pace = 600): Handlers {
       })
       return Promise.resolve({ name: 'demo.wallet', file: new Uint8Array(100), epoch: 0 })
     },
-    exportCopy: () => Promise.resolve({ name: 'demo.wallet', file: new Uint8Array(100) }),
+    verifyBackup: () =>
+      Promise.resolve({ madeAt: new Date().toISOString(), channels: 3, missing: 0, unknown: 0 }),
     exportExitFile() {
       set({ backup: { ...state.backup, exit: { savedAt: new Date().toISOString(), holds: 'all' } } })
       return Promise.resolve({ name: 'demo.html', file: new Uint8Array(100) })

@@ -1,3 +1,4 @@
+import { checkBackup } from '../../host/project-backup.ts'
 import { describe, expect, test } from 'vitest'
 import { msat, sat } from '../../engine/base/units.ts'
 import { encodeRecord } from '../../engine/records/codec.ts'
@@ -270,3 +271,34 @@ test.each(FORMATS)(
     expect(close?.outputs.some((o) => o.kind === 'toLocal' && o.ours)).toBe(true)
   },
 )
+
+test('a backup file is looked at before it is needed: what it holds, what it lacks, and whose it is', () => {
+  const world = beginning('anchors_zero_fee_htlc_tx', false)
+  const look = (name: 'ada' | 'ben', file: Uint8Array) => {
+    const node = world.node(name)
+    const found = checkBackup(world.stateOf(node), node.setup, file)
+    return found.ok ? found.value : found.error.code
+  }
+  const file = exported(world)
+  expect(look('ada', file)).toMatchObject({ channels: 1, missing: 0, unknown: 0 })
+  expect(look('ben', file)).toBe('backupUnreadable')
+  expect(
+    look(
+      'ada',
+      file.map((byte, i) => (i === file.length - 1 ? byte ^ 1 : byte)),
+    ),
+  ).toBe('backupUnreadable')
+  const { channels } = world.stateOf(world.node('ada'))
+  const empty = checkBackup(
+    { ...world.stateOf(world.node('ada')), channels: {} },
+    world.node('ada').setup,
+    file,
+  )
+  expect(empty.ok && empty.value).toMatchObject({ channels: 1, missing: 0, unknown: 1 })
+  const [id, channel] = Object.entries(channels)[0] ?? []
+  if (id === undefined || channel === undefined) throw new Error('no channel')
+  const another = { ...channel, id: 'ff'.repeat(32) }
+  const more = { ...world.stateOf(world.node('ada')), channels: { [id]: channel, [another.id]: another } }
+  const stale = checkBackup(more, world.node('ada').setup, file)
+  expect(stale.ok && stale.value).toMatchObject({ channels: 1, missing: 1, unknown: 0 })
+})

@@ -140,6 +140,9 @@ export const COMMANDS: readonly Command[] = [
   command('rescan', 'rescan', 'Look for the wallet’s coins again'),
   command('refresh', 'refresh', 'Ask the chain servers now'),
   command('exportbackup', 'exportBackup', 'A file that brings channels back with the words, in hex'),
+  command('verifybackup', 'verifyBackup', 'What such a file holds; changes nothing', [
+    { name: 'backup', field: 'backup', kind: 'text', required: true },
+  ]),
   command(
     'recoverchannels',
     'recoverChannels',

@@ -3,6 +3,7 @@ import { saveFile, takeChosenBackup } from '../../state/files.ts'
 import { useAction } from '../../state/hooks.ts'
 import { useNames } from '../../state/names.ts'
 import { client, useNode } from '../../state/session.ts'
+import { backupText } from '../../text/backup.ts'
 import { t } from '../../text/en.ts'
 import { moveText } from '../../text/move.ts'
 import { formatExact } from '../../text/times.ts'
@@ -23,19 +24,31 @@ const fromHex = (hex: string): Uint8Array<ArrayBuffer> =>
 export function ChannelBackup(): ReactNode {
   const backup = useNode((node) => node.backup)
   const names = useNames()
-  const [recovered, setRecovered] = useState<number>()
-  const picker = useRef<HTMLInputElement>(null)
+  const [said, setSaid] = useState<string>()
   const save = useAction(async () => {
     const { name, data } = await client().exportBackup()
     saveFile(name, fromHex(data))
   })
+  const hexOf = async (file: File): Promise<string> =>
+    file.size > MAX_FILE_BYTES ? '' : toHex(new Uint8Array(await file.arrayBuffer()))
+  const check = useAction(async (file: File) => {
+    setSaid(undefined)
+    recover.clear()
+    const {
+      madeAt,
+      channels: held,
+      missing,
+      unknown,
+    } = await client().verifyBackup({
+      backup: await hexOf(file),
+    })
+    setSaid(backupText.checked(formatExact(madeAt), held, missing, unknown))
+  })
   const recover = useAction(async (file: File | undefined) => {
-    setRecovered(undefined)
-    const from =
-      file === undefined
-        ? {}
-        : { backup: file.size > MAX_FILE_BYTES ? '' : toHex(new Uint8Array(await file.arrayBuffer())) }
-    setRecovered((await client().recoverChannels(from)).channels)
+    setSaid(undefined)
+    check.clear()
+    const from = file === undefined ? {} : { backup: await hexOf(file) }
+    setSaid(t.channelBackup.recovered((await client().recoverChannels(from)).channels))
   })
   // Chosen where the words were typed: the wallet is there now, and its channels are asked for.
   const { run } = recover
@@ -80,23 +93,57 @@ export function ChannelBackup(): ReactNode {
             {t.channelBackup.save}
           </Button>
         )}
-        <Button disabled={recover.pending} onClick={() => picker.current?.click()}>
-          {t.channelBackup.recover}
-        </Button>
+        {exportedAt === undefined ? null : (
+          <FileButton
+            name={backupText.check}
+            file={backupText.checkFile}
+            busy={check.pending}
+            onFile={(file) => void check.run(file)}
+          />
+        )}
+        <FileButton
+          name={t.channelBackup.recover}
+          file={t.channelBackup.file}
+          busy={recover.pending}
+          onFile={(file) => void recover.run(file)}
+        />
       </div>
+      {said === undefined ? null : <p role="status">{said}</p>}
+      <Trouble error={save.error ?? check.error ?? recover.error} />
+    </Section>
+  )
+}
+
+/** A button that asks for a file. */
+function FileButton({
+  name,
+  file,
+  busy,
+  onFile,
+}: {
+  readonly name: string
+  /** The picker's accessible name. */
+  readonly file: string
+  readonly busy: boolean
+  readonly onFile: (file: File) => void
+}): ReactNode {
+  const picker = useRef<HTMLInputElement>(null)
+  return (
+    <>
+      <Button disabled={busy} onClick={() => picker.current?.click()}>
+        {name}
+      </Button>
       <input
         ref={picker}
         type="file"
         hidden
-        aria-label={t.channelBackup.file}
+        aria-label={file}
         onChange={(event) => {
-          const [file] = event.target.files ?? []
+          const [chosen] = event.target.files ?? []
           event.target.value = ''
-          if (file !== undefined) void recover.run(file)
+          if (chosen !== undefined) onFile(chosen)
         }}
       />
-      {recovered === undefined ? null : <p role="status">{t.channelBackup.recovered(recovered)}</p>}
-      <Trouble error={save.error ?? recover.error} />
-    </Section>
+    </>
   )
 }
