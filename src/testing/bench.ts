@@ -8,6 +8,7 @@ import { useCurve } from '../engine/crypto/curve.ts'
 import { loadWasmCurve } from '../host/curve-wasm.ts'
 import { app } from './bench/app.ts'
 import { commitment } from './bench/commitment.ts'
+import { forwarding } from './bench/forwarding.ts'
 import { noise } from './bench/noise.ts'
 import { onion } from './bench/onion.ts'
 import { payments } from './bench/payments.ts'
@@ -31,6 +32,7 @@ const ENTRIES: readonly Bench[] = [
   routes,
   ...streams,
   streamMatrix,
+  ...forwarding,
 ]
 
 const { values } = parseArgs({

@@ -17,7 +17,8 @@ export type NodeOrder =
   | { readonly do: 'connect'; readonly nodeId: string; readonly port: number }
   | { readonly do: 'synced'; readonly height: number }
   | { readonly do: 'open'; readonly nodeId: string; readonly port: number; readonly sat: bigint }
-  | { readonly do: 'usable' }
+  /** Waits until so many channels, one by default, can be used. */
+  | { readonly do: 'usable'; readonly channels?: number }
   | { readonly do: 'invoices'; readonly count: number; readonly amountMsat: bigint }
   | { readonly do: 'pay'; readonly what: Payees; readonly maxInFlight: number }
   /** Waits until nothing is on its way. */

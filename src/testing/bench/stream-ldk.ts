@@ -55,7 +55,7 @@ async function obey(order: NodeOrder): Promise<unknown> {
         () =>
           started()
             .listChannels()
-            .some((c) => c.usable),
+            .filter((c) => c.usable).length >= (order.channels ?? 1),
         'usable channel',
       )
     case 'invoices':

@@ -57,7 +57,11 @@ async function obey(order: NodeOrder): Promise<unknown> {
     }
     case 'usable':
       // A channel that is being reestablished counts as connected, and takes no payment yet.
-      return untilHolds(() => Object.values(running().loop.status().state.channels).some(isUsable))
+      return untilHolds(
+        () =>
+          Object.values(running().loop.status().state.channels).filter(isUsable).length >=
+          (order.channels ?? 1),
+      )
     case 'invoices':
       return invoices(order.count, order.amountMsat)
     case 'pay':
@@ -117,13 +121,16 @@ async function pay(what: Payees, maxInFlight: number): Promise<Paid> {
 const isUsable = ({ link, readySent, readyReceived }: Channel): boolean =>
   link === 'online' && readySent && readyReceived
 
+const isSettled = ({ remotePending, outbox, base, logs }: Channel): boolean =>
+  remotePending.length + outbox.length + base.htlcs.length === 0 &&
+  logs.opener.entries.length + logs.accepter.entries.length === 0
+
 /** Both tails hold both whole logs and no HTLC lives; then what each commitment says. */
 function settled(): Promise<{ openerMsat: bigint; local: number; remote: number }> {
   return untilHolds(() => {
-    const [c] = Object.values(running().loop.status().state.channels)
-    if (c === undefined || c.remotePending.length + c.outbox.length + c.base.htlcs.length > 0)
-      return undefined
-    if (c.logs.opener.entries.length + c.logs.accepter.entries.length > 0) return undefined
+    const channels = Object.values(running().loop.status().state.channels)
+    const [c] = channels
+    if (c === undefined || !channels.every(isSettled)) return undefined
     return { openerMsat: c.base.openerMsat, local: c.localTip.number, remote: c.remoteTail.number }
   })
 }

@@ -121,12 +121,14 @@ async function startPair(stage: Stage, name: string, setup: Setup): Promise<Pair
   }
 }
 
-const percentile = (values: readonly number[], p: number): number => {
+/** The value that so much of all lies below. */
+export const percentile = (values: readonly number[], p: number): number => {
   const sorted = [...values].sort((a, b) => a - b)
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * p))] ?? Number.NaN
 }
 
-const round = (value: number): number => Number(value.toPrecision(3))
+/** Three digits that count. */
+export const round = (value: number): number => Number(value.toPrecision(3))
 
 /** The payments of one end, or half of them from either. */
 async function streamed(pair: Pair, run: Omit<Run, 'name'>, maxInFlight: number): Promise<Paid> {
@@ -250,7 +252,8 @@ async function benchStream(name: string, setup: Setup): Promise<Figures> {
   return { ...speed, ...figures }
 }
 
-function curveSpeed(): number {
+/** Milliseconds of a multiplication on the curve: how fast the machine is just now. */
+export function curveSpeed(): number {
   const point = publicKey(new Uint8Array(32).fill(3))
   return millisecondsOf(() => multiplyPublic(point, new Uint8Array(32).fill(5)), 200)
 }

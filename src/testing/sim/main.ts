@@ -1,3 +1,4 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import '../setup-fast.ts'
 import { cheats, type Verdict } from './cheat.ts'
@@ -25,6 +26,9 @@ const { values } = parseArgs({
     network: { type: 'string' },
     /** With it: goes on until so many crashes have been. */
     crashes: { type: 'string', default: '0' },
+    /** With it: a file that keeps what has been, and the seconds after which to stop and go on another time. */
+    checkpoint: { type: 'string' },
+    seconds: { type: 'string', default: '1000000' },
   },
 })
 
@@ -67,32 +71,56 @@ function tryLives(): void {
   process.exitCode = failed.length > 0 ? 1 : 0
 }
 
-/** `--network 5`: nodes that pay each other through each other, until there have been enough lives and enough crashes. */
+/**
+ * `--network 5`: nodes that pay each other through each other, until there have been enough lives and enough crashes. A line a life; with
+ * `--checkpoint FILE` what has been is kept there after each, and the same command goes on with it; `--seconds` ends a slice.
+ */
 function tryNetwork(nodes: number): void {
   const began = performance.now()
-  const totals: Record<string, number> = {}
-  const failed: number[] = []
-  let lives = 0
+  const seconds = (): number => Number(((performance.now() - began) / 1000).toFixed(1))
   const first = Number(values.seed)
-  while (lives < Number(values.runs) || (totals['crashes'] ?? 0) < Number(values.crashes)) {
-    const seed = first + lives++
+  const force = values.force === true
+  const file = values.checkpoint
+  let sum: NetworkSum = { first, lives: 0, failed: [], seconds: 0, totals: {} }
+  if (file !== undefined && existsSync(file)) sum = JSON.parse(readFileSync(file, 'utf8')) as NetworkSum
+  const before = sum.seconds
+  const crashes = (): number => sum.totals['crashes'] ?? 0
+  const missing = (): boolean => sum.lives < Number(values.runs) || crashes() < Number(values.crashes)
+  while (missing() && seconds() < Number(values.seconds)) {
+    const seed = sum.first + sum.lives
     const outcome = runNetwork({
       seed,
       nodes,
       steps: Number(values.steps),
-      force: values.force,
-      // Where crashes are what is wanted, one in twelve writes is one: more, and little is paid between them.
-      ...(Number(values.crashes) > 0 ? { crashes: 0.08 } : {}),
+      force,
+      // Where crashes are what is wanted, one in twenty writes is one: more, and little is paid between them.
+      ...(Number(values.crashes) > 0 ? { crashes: 0.05 } : {}),
     })
+    const totals = { ...sum.totals }
     for (const [name, n] of Object.entries(outcome.counts)) totals[name] = (totals[name] ?? 0) + n
-    if (outcome.problem === undefined) continue
-    failed.push(seed)
-    if (values.trace) for (const line of outcome.trace) process.stdout.write(`${line}\n`)
-    process.stdout.write(`seed ${seed}: ${outcome.problem}\n`)
+    const failed = outcome.problem === undefined ? sum.failed : [...sum.failed, seed]
+    sum = { first: sum.first, lives: sum.lives + 1, failed, seconds: before + seconds(), totals }
+    if (outcome.problem !== undefined) {
+      if (values.trace) for (const line of outcome.trace) process.stdout.write(`${line}\n`)
+      process.stdout.write(`seed ${seed}: ${outcome.problem}\n`)
+    }
+    process.stdout.write(
+      `seed ${seed}: ${crashes()} crashes in ${sum.lives} lives, ${totals['payments succeeded'] ?? 0} paid, ${failed.length} failed, ${sum.seconds.toFixed(0)} s\n`,
+    )
+    if (file !== undefined) writeFileSync(file, JSON.stringify(sum))
   }
-  const seconds = Number(((performance.now() - began) / 1000).toFixed(1))
-  process.stdout.write(`${JSON.stringify({ lives, failed, seconds, ...totals })}\n`)
-  process.exitCode = failed.length > 0 ? 1 : 0
+  const { totals, ...rest } = sum
+  process.stdout.write(`${JSON.stringify({ ...rest, done: !missing(), ...totals })}\n`)
+  process.exitCode = sum.failed.length > 0 ? 1 : 0
+}
+
+interface NetworkSum {
+  readonly first: number
+  readonly lives: number
+  /** Seeds. */
+  readonly failed: readonly number[]
+  readonly seconds: number
+  readonly totals: Readonly<Record<string, number>>
 }
 
 /** `--cheat`: prints what came of every old state, in sum. */

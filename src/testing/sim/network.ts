@@ -1,6 +1,6 @@
 import { entries, entry } from '../../engine/base/table.ts'
 import { fromHex } from '../../engine/base/bytes.ts'
-import { msat } from '../../engine/base/units.ts'
+import { msat, sat } from '../../engine/base/units.ts'
 import type { Command } from '../../engine/node/commands.ts'
 import { createGraph, type Graph } from '../../engine/router/graph.ts'
 import { CHANNEL } from '../../engine/router/graph-terms.ts'
@@ -45,6 +45,26 @@ export function ways(nodes: number): readonly (readonly [Name, Name])[] {
   return [...ring, [names[nodes - 1] as Name, names[0] as Name], [names[1] as Name, names[3] as Name]]
 }
 
+/** A second channel between two nodes that have one. */
+function openAnother(world: World, a: Name, b: Name): void {
+  const node = world.node(a)
+  const peer = world.node(b).id
+  world.command(node, {
+    type: 'openChannel',
+    nodeId: peer,
+    amountSat: sat(300_000),
+    pushMsat: msat(120_000_000),
+  })
+  for (let i = 0; i < 4; i++) {
+    world.settle()
+    world.mine(2)
+  }
+  world.settle()
+  const both = Object.values(world.stateOf(node).channels).filter((c) => c.peer === peer)
+  if (both.length !== 2 || both.some((c) => !c.readySent || !c.readyReceived))
+    throw new Error(`no second channel between ${a} and ${b}`)
+}
+
 const beginnings = new Map<string, World>()
 
 function beginning(formats: readonly string[], nodes: number): World {
@@ -59,6 +79,7 @@ function beginning(formats: readonly string[], nodes: number): World {
   ])
   world.settle()
   world.notes.delete('goal')
+  if (nodes > 3) openAnother(world, 'ben', 'cal')
   drawMap(world)
   beginnings.set(key, world)
   return world
@@ -110,6 +131,7 @@ export function runNetwork(options: NetworkOptions): RunOutcome {
     }
     live(world, random, options.steps ?? 300, force)
     rest(world)
+    letGo(world, random)
     if (force) untilResolved(world)
     world.checkStores()
     for (const node of world.nodes) world.checkMoney(node)
@@ -132,8 +154,10 @@ function live(world: World, random: Random, steps: number, force: boolean): void
     [1, () => mine(world, random)],
     [0.7, () => cut(world, random)],
     [5, () => connect(world, random)],
-    [4, () => boot(world, random)],
+    [8, () => boot(world, random)],
     [6, () => pay(world, random)],
+    [1, () => paySpontaneous(world, random)],
+    [2, () => decide(world, random)],
     [force ? 0.5 : 0, () => forceClose(world, random)],
   ]
   const total = weights.reduce((n, [w]) => n + w, 0)
@@ -154,13 +178,16 @@ function pay(world: World, random: Random): void {
     2_000_000,
     20_000_000,
     90_000_000 + random.int(60_000_000),
+    // More than one channel carries: in parts.
     210_000_000 + random.int(150_000_000),
+    300_000_000 + random.int(200_000_000),
   ])
   const invoice: Command = {
     type: 'addInvoice',
     amountMsat: msat(amount),
     description: '',
     expirySeconds: 86_400,
+    ...(random.bool(0.2) ? { hold: true } : {}),
   }
   const id = world.commandId(payee, invoice)
   takeTurn(world, random, { node: payee, input: { type: 'command', id, command: invoice } })
@@ -171,11 +198,63 @@ function pay(world: World, random: Random): void {
   const command: Command = {
     type: 'sendPayment',
     invoice: bolt11,
-    timeoutSeconds: random.pick([10, 60, 3_600]),
+    timeoutSeconds: random.pick([10, 60, 3_600, 3_600]),
   }
   const sendId = world.commandId(payer, command)
   takeTurn(world, random, { node: payer, input: { type: 'command', id: sendId, command } })
   world.replyOf(payer, sendId, command)
+}
+
+/** Money that nobody asked for. */
+function paySpontaneous(world: World, random: Random): void {
+  const [payer, payee] = [random.pick(world.nodes), random.pick(world.nodes)]
+  if (payer === payee || payer.state === undefined) return
+  const command: Command = {
+    type: 'sendSpontaneous',
+    destination: payee.id,
+    amountMsat: msat(random.pick([1_000, 353_000, 5_000_000, 60_000_000])),
+    timeoutSeconds: random.pick([10, 60, 3_600]),
+  }
+  const id = world.commandId(payer, command)
+  takeTurn(world, random, { node: payer, input: { type: 'command', id, command } })
+  world.replyOf(payer, id, command)
+}
+
+/** Invoices for which something waits that their users hold. */
+const heldBy = (node: SimNode): readonly string[] =>
+  Object.keys(node.state?.waitingInvoices ?? {}).filter(
+    (hash) => entry(node.state?.invoices, hash)?.hold === true,
+  )
+
+/** Somebody takes what it holds, or sends it back. */
+function decide(world: World, random: Random): void {
+  const holding = world.nodes.filter((node) => heldBy(node).length > 0)
+  if (holding.length === 0) return
+  const node = random.pick(holding)
+  const command: Command = {
+    type: 'decideInvoice',
+    paymentHash: random.pick(heldBy(node)),
+    take: random.bool(0.6),
+  }
+  const id = world.commandId(node, command)
+  takeTurn(world, random, { node, input: { type: 'command', id, command } })
+  world.replyOf(node, id, command)
+}
+
+/** At the end nothing is held any more. */
+function letGo(world: World, random: Random): void {
+  while (world.nodes.some((node) => heldBy(node).length > 0)) {
+    for (const node of world.nodes)
+      for (const paymentHash of heldBy(node)) {
+        const take = random.bool(0.6)
+        world.command(node, { type: 'decideInvoice', paymentHash, take })
+        // Of parts that are not all there nothing can be taken.
+        if (take && world.refusal !== undefined)
+          world.command(node, { type: 'decideInvoice', paymentHash, take: false })
+      }
+    world.settle()
+  }
+  world.settle()
 }
 
 /** Most often of a channel that carries something for others. */
@@ -251,8 +330,10 @@ function countsOf(world: World): Record<string, number> {
     const { state } = node
     if (state === undefined) continue
     add('forwards', state.forwards.count)
+    add('held and paid', entries(state.invoices).filter((i) => i.hold === true && i.state === 'paid').length)
     for (const payment of entries(state.payments)) {
       add(`payments ${payment.state}`)
+      if (payment.state === 'succeeded' && payment.bolt11 === '') add('paid spontaneously')
       add('attempts', payment.attempts.length)
       if (payment.state === 'succeeded')
         add(
