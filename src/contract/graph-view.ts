@@ -20,6 +20,23 @@ export const graphView = v.object({
   memoryBytes: v.number(),
   /** What it takes in the wallet's storage; grows with what is still to be written. */
   storageBytes: v.number(),
+  /**
+   * The server for snapshots that the user has named, and how it went. What it tells is hints: counted in `channels`, never in `signed`, and
+   * asked for before a payment goes that way.
+   */
+  snapshot: v.optional(
+    v.object({
+      url: v.string(),
+      state: v.picklist(['waiting', 'loading', 'done', 'failed']),
+      /** When the last one that was read had been made. */
+      madeAt: v.optional(isoTime),
+      bytes: v.optional(v.number()),
+      /** Channels that were new. */
+      hints: v.optional(v.number()),
+      /** Why it failed, in English, for whoever wants to know. */
+      reason: v.optional(v.string()),
+    }),
+  ),
   sync: v.object({
     state: v.picklist(['idle', 'running', 'done']),
     peer: v.optional(nodeId),

@@ -21,6 +21,7 @@ export const KINDS: { readonly [N in ProcedureName]: Procedures[N]['kind'] } = {
   disconnectPeer: 'call',
   listPeers: 'call',
   describeGraph: 'call',
+  fetchSnapshot: 'call',
   findNodes: 'call',
   getNodeInfo: 'call',
   queryRoutes: 'call',

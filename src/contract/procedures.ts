@@ -190,6 +190,11 @@ export const procedures = {
       forwarding: v.optional(v.boolean()),
       /** Whether each of them waits for `decideForward`, at most two minutes. */
       interceptForwards: v.optional(v.boolean()),
+      /**
+       * Server for snapshots of the network, in the format of LDK's rapid gossip sync: `<address>/<s since 1970>` is asked for, once a day.
+       * Empty: none, as it is at first. What it tells are hints, which no payment relies on unchecked.
+       */
+      snapshots: v.optional(text(300)),
     }),
     nothing,
   ),
@@ -199,6 +204,8 @@ export const procedures = {
   listPeers: call(nothing, v.array(peer)),
   /** The network as gossip told it, and how much of it was checked. */
   describeGraph: call(nothing, graphView),
+  /** Fetches a snapshot from the server that the user has named; `describeGraph` tells how it goes. */
+  fetchSnapshot: call(nothing, nothing),
   /** Nodes of the network by name or id. */
   findNodes: call(v.object({ text: v.pipe(text(66), v.minLength(1)) }), nodesFound),
   /** One node of the network and its channels. */

@@ -4,7 +4,7 @@ import type { Input, Output } from '../contract/procedures.ts'
 import type { Handlers } from '../contract/rpc.ts'
 import type { AppState } from '../contract/schemas.ts'
 import { fromHex, toHex } from '../engine/base/bytes.ts'
-import { sat } from '../engine/base/units.ts'
+import { msat, sat } from '../engine/base/units.ts'
 import { addressFromScript } from '../engine/bitcoin/address.ts'
 import { NETWORKS } from '../engine/bitcoin/network.ts'
 import { expiresAt, isExpired } from '../engine/invoice/types.ts'
@@ -257,6 +257,11 @@ export function createHandlers(host: HostControl): Handlers {
         if (wish !== undefined)
           await node().loop.command({ type: 'setPreference', name, value: wish ? 'on' : 'off' })
       }
+      if (input.snapshots !== undefined) {
+        const [value = ''] = input.snapshots === '' ? [] : readServers([input.snapshots])
+        await node().loop.command({ type: 'setPreference', name: SNAPSHOTS, value })
+        node().gossip.fetchSnapshot()
+      }
       return {}
     },
 
@@ -267,6 +272,12 @@ export function createHandlers(host: HostControl): Handlers {
     },
     listPeers: async () => projectPeers(state(), node().peers.status()),
     describeGraph: async () => describeGraph(node()),
+    fetchSnapshot: async () => {
+      if ((state().preferences[SNAPSHOTS] ?? '') === '')
+        fail('invalidInput', 'No server for snapshots has been named.')
+      node().gossip.fetchSnapshot()
+      return {}
+    },
     findNodes: async ({ text }) => findNodes(node().setup.graph ?? createGraph(), text),
     getNodeInfo: async ({ nodeId }) => nodeInfo(node().setup.graph ?? createGraph(), nodeId),
     queryRoutes: async (input) => queryRoutes(node(), input, host.now()),
@@ -685,6 +696,14 @@ export function createHandlers(host: HostControl): Handlers {
     const running = node()
     const events = eventStream(running.loop, signal)
     const asOffer = 'invoice' in input && isOffer(input.invoice)
+    if (!asOffer && (running.setup.graph?.hintCount ?? 0) > 0) {
+      const named = input.amountMsat === undefined ? undefined : BigInt(input.amountMsat)
+      const to =
+        'invoice' in input
+          ? payeeOf(input.invoice, named)
+          : { destination: input.destination, amountMsat: msat(named ?? 0n) }
+      if (to !== undefined) await confirmHints(running, to, { now: () => host.now(), after })
+    }
     const result = await gateOf(running).begin(asOffer ? offerCommand(input) : paymentCommand(input), signal)
     const requestId = asOffer ? expectResult(result, 'offerRequest').requestId : undefined
     let paymentHash = asOffer ? undefined : expectResult(result, 'payment').paymentHash

@@ -1,4 +1,5 @@
 import { headerAt } from '../engine/chain/headers.ts'
+import { NETWORKS } from '../engine/bitcoin/network.ts'
 import type { NodeEvent } from '../engine/node/commands.ts'
 import type { ConnectionId, NodeInput, Publication, RecordWrite, Store } from '../engine/node/ports.ts'
 import { heightOf, type NodeSetup, type NodeState } from '../engine/node/state.ts'
@@ -10,8 +11,10 @@ import { CHANNEL, POLICY } from '../engine/router/graph-terms.ts'
 import { GRAPH_PREFIX, isDirty, loadGraph, takeWrites } from '../engine/router/graph-records.ts'
 import { STALE_SECONDS } from '../engine/router/prune.ts'
 import type { Clock } from './ports.ts'
+import type { Download } from './download.ts'
 import { createOwnProofs, keptProofs } from './prove-own.ts'
 import { createProver, type ProverOptions } from './prove.ts'
+import { createSnapshots, SNAPSHOTS, type SnapshotStatus, storedMark } from './snapshots.ts'
 
 /**
  * Gossip beside the node: its messages are taken off before they reach the loop, worked in slices between turns, and written apart. A
@@ -40,6 +43,10 @@ export interface GossipHostOptions {
   readonly stored?: ReadonlyMap<string, number>
   /** Announcements of our own with their proofs, from an earlier run. */
   readonly own?: ReadonlyMap<bigint, Uint8Array>
+  /** Where the last snapshot stood. */
+  readonly snapshotMark?: ReturnType<typeof storedMark>
+  /** Fetches snapshots from the server that the user has named. */
+  readonly download?: Download
   /** Channels of others kept as they came, for peers that ask. */
   readonly shelf: number
   readonly flushMs?: number
@@ -72,6 +79,8 @@ export interface GraphSummary {
   readonly storageBytes: number
   /** When all was compared with a peer's last, in this run (ms since 1970). */
   readonly lastSync: { readonly at: number; readonly peer: string | undefined } | undefined
+  /** Undefined while the user has named no server for them. */
+  readonly snapshot: SnapshotStatus | undefined
   readonly gossip: GossipStatus
 }
 
@@ -80,7 +89,9 @@ export interface GossipHost {
   intercept(input: NodeInput): boolean
   publish(item: Publication): void
   event(event: NodeEvent): void
-  /** Channels that somebody is about to rely on: they are proved first. */
+  /** A snapshot is fetched now, if the user has named a server. */
+  fetchSnapshot(): void
+  /** Channels that somebody is about to rely on: they are proved first, and those known by hearsay are asked for. */
   want(scids: readonly bigint[]): void
   summary(): GraphSummary
   /** Writes what is left. */
@@ -96,10 +107,12 @@ export function storedGraph(
   readonly nextBlock: number
   readonly stored: ReadonlyMap<string, number>
   readonly own: ReadonlyMap<bigint, Uint8Array>
+  readonly snapshotMark: ReturnType<typeof storedMark>
 } {
   const chunks = [...records].filter(([key]) => key.startsWith(GRAPH_PREFIX))
   const stored = new Map(chunks.map(([key, bytes]) => [key, bytes.length]))
-  if (chunks.length === 0) return { graph: createGraph(seed), nextBlock: 0, stored, own: new Map() }
+  if (chunks.length === 0)
+    return { graph: createGraph(seed), nextBlock: 0, stored, own: new Map(), snapshotMark: undefined }
   const sync = records.get(SYNC_KEY)
   const decoded = sync === undefined ? undefined : decodeRecord(sync)
   const value = decoded?.ok === true ? decoded.value.value : 0
@@ -108,6 +121,7 @@ export function storedGraph(
     nextBlock: typeof value === 'number' ? value : 0,
     stored,
     own: keptProofs(records),
+    snapshotMark: storedMark(records),
   }
 }
 
@@ -134,6 +148,20 @@ export function createGossipHost(options: GossipHostOptions): GossipHost {
     now: () => clock.now(),
     kept: options.own ?? new Map(),
     publish: (message) => guarded(() => gossip.publishProven(message)),
+  })
+  const heightNow = (): number => {
+    const state = options.state()
+    return state.syncedAt === undefined ? 0 : heightOf(state)
+  }
+  const snapshots = createSnapshots({
+    graph: setup.graph,
+    chainHash: NETWORKS[setup.network].chainHash,
+    clock,
+    download: options.download,
+    mark: options.snapshotMark,
+    url: () => options.state().preferences[SNAPSHOTS] ?? '',
+    height: heightNow,
+    guarded,
   })
   const waiting = new Map<ConnectionId, Uint8Array[]>()
   let stopped = false
@@ -208,8 +236,8 @@ export function createGossipHost(options: GossipHostOptions): GossipHost {
       for (const connection of waiting.keys())
         if (options.state().connections[connection] === undefined) waiting.delete(connection)
       cancelTick = clock.after(TICK_MS, tick)
-      const state = options.state()
-      gossip.tick(clock.now(), state.syncedAt === undefined ? 0 : heightOf(state))
+      gossip.tick(clock.now(), heightNow())
+      snapshots.tick()
       noteSync()
       prover.want([...gossip.disputed])
       gossip.disputed.clear()
@@ -229,6 +257,7 @@ export function createGossipHost(options: GossipHostOptions): GossipHost {
       value: value ?? null,
     }))
     writes.push(...ownProofs.takeWrites())
+    if (!isDirty(setup.graph)) writes.push(...snapshots.takeWrites())
     // Only with all that was learnt on the way there: a restart must not skip what was not written.
     if (nextBlock !== writtenBlock && !isDirty(setup.graph)) {
       writtenBlock = nextBlock
@@ -294,16 +323,22 @@ export function createGossipHost(options: GossipHostOptions): GossipHost {
       else if (event.type === 'paymentAttempt' && event.hops !== undefined)
         prover.want(channelsAlong(setup.graph, event.hops))
     },
-    want: (scids) => prover.want(scids),
+    fetchSnapshot: () => snapshots.tick(true),
+    want(scids) {
+      prover.want(scids)
+      guarded(() => gossip.want(scids, clock.now()))
+    },
     summary: () => ({
       ...summaryOf(setup.graph, gossip.status(), Math.floor(clock.now() / 1000) - STALE_SECONDS),
       storageBytes: [...stored.values()].reduce((sum, bytes) => sum + bytes, 0),
       lastSync,
+      snapshot: snapshots.status(),
     }),
     async stop() {
       stopped = true
       prover.stop()
       ownProofs.stop()
+      snapshots.stop()
       cancelTick()
       await writing
       while (isDirty(setup.graph) && !options.frozen()) await write(64)
@@ -347,7 +382,7 @@ function summaryOf(
   graph: Graph,
   gossip: GossipStatus,
   oldest: number,
-): Omit<GraphSummary, 'storageBytes' | 'lastSync'> {
+): Omit<GraphSummary, 'storageBytes' | 'lastSync' | 'snapshot'> {
   let signed = 0
   let proven = 0
   let unspent = 0

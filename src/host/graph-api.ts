@@ -8,15 +8,17 @@ import type { Route } from '../engine/router/types.ts'
 import { formatShortChannelId } from '../engine/wire/short-channel-id.ts'
 import type { Running } from './control.ts'
 import { aliasOf } from './graph-nodes.ts'
+import type { SnapshotStatus } from './snapshots.ts'
 
 /** What the API says of the network and of ways through it. Reads only. */
 
 export function describeGraph({ gossip }: Running): GraphView {
-  const { gossip: status, newest, capacitySat, lastSync, ...sizes } = gossip.summary()
+  const { gossip: status, newest, capacitySat, lastSync, snapshot, ...sizes } = gossip.summary()
   const { accepted, known: _, waiting: __, ...refused } = status.counts
   return {
     ...sizes,
     capacitySat: String(capacitySat),
+    ...(snapshot === undefined ? {} : { snapshot: snapshotView(snapshot) }),
     ...(newest === 0 ? {} : { newestAt: new Date(newest * 1000).toISOString() }),
     sync: {
       state: status.sync,
@@ -29,6 +31,14 @@ export function describeGraph({ gossip }: Running): GraphView {
       accepted,
       refused: Object.values(refused).reduce((sum, n) => sum + n, 0),
     },
+  }
+}
+
+function snapshotView({ madeAt, reason, ...status }: SnapshotStatus): NonNullable<GraphView['snapshot']> {
+  return {
+    ...status,
+    ...(madeAt === undefined ? {} : { madeAt: new Date(madeAt * 1000).toISOString() }),
+    ...(reason === undefined ? {} : { reason }),
   }
 }
 

@@ -59,6 +59,8 @@ export interface HostPorts {
   readonly gossipShelf?: number
   /** How often others' gossip is passed on; BOLT 7 has 60 s. */
   readonly gossipFlushMs?: number
+  /** Fetches snapshots of the network from a server that the user has named. */
+  readonly download?: Download
   /** The name under which this node announces itself. */
   readonly alias?: string
   /** Cheaper passwords, for tests alone. */
@@ -173,7 +175,7 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
   }
 
   function begin(from: Seed, records: ReadonlyMap<string, Uint8Array>): void {
-    const { graph, nextBlock, stored, own } = storedGraph(
+    const { graph, nextBlock, stored, own, snapshotMark } = storedGraph(
       records,
       new DataView(ports.entropy().buffer).getInt32(0),
     )
@@ -225,6 +227,8 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
       nextBlock,
       stored,
       own,
+      ...(snapshotMark === undefined ? {} : { snapshotMark }),
+      ...(ports.download === undefined ? {} : { download: ports.download }),
       shelf: ports.gossipShelf ?? 0,
       ...(ports.gossipFlushMs === undefined ? {} : { flushMs: ports.gossipFlushMs }),
       state: () => loop.status().state,

@@ -14,6 +14,7 @@ import { useCurve } from '../engine/crypto/curve.ts'
 import { useHashes } from '../engine/crypto/hash.ts'
 import { loadWasmCurve } from '../host/curve-wasm.ts'
 import { createWebSocketDialer, type WebSocketConstructor } from '../host/dial-websocket.ts'
+import { createDownload } from '../host/download.ts'
 import { createEsploraClient } from '../host/esplora/client.ts'
 import { NODE_CIPHERS, NODE_HASHES } from '../host/node/crypto.node.ts'
 import { createTcpDialer, listenTcp } from '../host/node/dial-tcp.node.ts'
@@ -112,6 +113,7 @@ export async function startHeadless(options: HeadlessOptions): Promise<Headless>
   const host = await createWalletHost({
     store,
     esplora: { request: (server, request, signal) => esplora.request(server, request, signal) },
+    download: createDownload(globalThis.fetch),
     clock: systemClock,
     entropy: () => Uint8Array.from(randomBytes(32)),
     dialer: () => createTcpDialer(webSocket),

@@ -236,6 +236,7 @@ export function fakeNode(scene: Scene = 'running', pace = 600): Handlers {
     },
     listPeers: () => Promise.resolve(state.peers),
     describeGraph: () => Promise.resolve(fakeGraph(state)),
+    fetchSnapshot: () => Promise.resolve({}),
     findNodes: ({ text }) => Promise.resolve(fakeNodes(text)),
     getNodeInfo: ({ nodeId }) => Promise.resolve(fakeNodeInfo(nodeId)),
     async queryRoutes({ destination, amountMsat }) {

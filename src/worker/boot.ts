@@ -1,6 +1,7 @@
 import { useCurve } from '../engine/crypto/curve.ts'
 import type { Defaults } from '../host/control.ts'
 import { createWebSocketDialer } from '../host/dial-websocket.ts'
+import { createDownload } from '../host/download.ts'
 import { createEsploraClient } from '../host/esplora/client.ts'
 import { systemClock, systemEntropy } from '../host/ports.ts'
 import { createWalletHost, type WalletHost } from '../host/wallet-host.ts'
@@ -16,6 +17,7 @@ export async function boot(wallet: string, defaults: Defaults): Promise<Leadersh
   const started = await createWalletHost({
     store,
     esplora: createEsploraClient({ fetch: (input, init) => fetch(input, init) }),
+    download: createDownload((input, init) => fetch(input, init)),
     clock: systemClock,
     entropy: systemEntropy,
     dialer: (gateway) => createWebSocketDialer({ gateway }),

@@ -33,11 +33,9 @@ export class Asking {
   }
 
   /** Channels whose signatures are wanted soon. */
-  want(scids: readonly bigint[]): void {
-    for (const scid of scids) {
-      if (this.#wanted.size >= MAX_WANTED) return
-      this.#wanted.add(scid)
-    }
+  want(scids: readonly bigint[], now: number): void {
+    for (const scid of scids) if (this.#wanted.size < MAX_WANTED) this.#wanted.add(scid)
+    if (this.#wanted.size > 0) this.tick(now)
   }
 
   /** Ends what is stuck, begins what is due. */

@@ -198,12 +198,13 @@ export class Gossip {
   }
 
   /** Channels known by hearsay that somebody is about to rely on: a peer is asked for their signatures. */
-  want(scids: readonly bigint[]): void {
+  want(scids: readonly bigint[], now: number): void {
     this.#asking.want(
       scids.filter((scid) => {
         const slot = this.graph.channelAt(scid)
         return slot !== -1 && !this.graph.has(slot, CHANNEL.signed)
       }),
+      now,
     )
   }
 

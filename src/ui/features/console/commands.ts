@@ -57,6 +57,11 @@ export const COMMANDS: readonly Command[] = [
   command('disconnect', 'disconnectPeer', 'Hang up on a peer', [node]),
   command('listpeers', 'listPeers', 'Peers and their connections'),
   command('describegraph', 'describeGraph', 'The network as gossip told it, and how much of it was checked'),
+  command(
+    'fetchsnapshot',
+    'fetchSnapshot',
+    'Fetch a snapshot of the network from the server named in the settings',
+  ),
   command('queryroutes', 'queryRoutes', 'Ways to a node, what each hop costs, and why', [
     { name: 'dest', field: 'destination', kind: 'text', required: true },
     { name: 'amt', field: 'amountMsat', kind: 'satToMsat', required: true },
