@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { entries } from '../../engine/base/table.ts'
 import { msat } from '../../engine/base/units.ts'
 import type { Command } from '../../engine/node/commands.ts'
-import { decodeOffer } from '../../engine/offer/offer.ts'
+import { publicKey } from '../../engine/crypto/curve.ts'
+import { decodeOffer, makeOffer, offerText } from '../../engine/offer/offer.ts'
 import { networkProblem } from './network.ts'
 import { connected, hasCoins, opened, reach } from './scenario.ts'
 import { World } from './world.ts'
@@ -64,5 +65,118 @@ describe('an offer', () => {
     pay(w, offer)
     w.settle()
     expect(payments(w).filter((p) => p.state === 'succeeded').length).toBe(2)
+  })
+
+  it('is paid once at most whatever write anybody dies around; what becomes of the request is known', () => {
+    const base = world.fork(2)
+    const offer = offered(base, { description: 'What you like' })
+    const forks: { readonly w: World; readonly what: string }[] = []
+    base.crashAt = (node, writes) => {
+      for (const when of ['before', 'after'] as const) {
+        const other = base.fork()
+        const victim = other.node(node.name)
+        if (when === 'after') victim.commit(writes)
+        other.crash(victim)
+        forks.push({ w: other, what: `${node.name} dies ${when} write ${base.writes}` })
+      }
+      return undefined
+    }
+    pay(base, offer, { amountMsat: AMOUNT })
+    base.settle()
+    expect(payments(base)).toMatchObject([{ state: 'succeeded' }])
+    expect(forks.length).toBeGreaterThan(10)
+    const ends = new Map<string, number>()
+    for (const { w, what } of forks) {
+      w.settle()
+      // Long enough for a request to be sent again, and given up.
+      for (let n = 0; n < 13; n++) {
+        w.pass(5_000)
+        w.settle()
+      }
+      const requests = Object.values(w.stateOf(w.node('ada')).requests)
+      expect(
+        requests.filter((r) => r.state === 'asking'),
+        what,
+      ).toEqual([])
+      expect(networkProblem(w, false), what).toBeUndefined()
+      const paid = payments(w).filter((p) => p.state === 'succeeded')
+      expect(paid.length, what).toBe(received(w).filter((r) => r.state === 'paid').length)
+      expect(
+        paid.length + payments(w).filter((p) => p.state === 'failed').length + requests.length,
+        what,
+      ).toBeLessThanOrEqual(1)
+      const end =
+        paid.length === 1 ? 'paid' : (requests[0]?.error?.code ?? payments(w)[0]?.state ?? 'never begun')
+      ends.set(end, (ends.get(end) ?? 0) + 1)
+    }
+    expect(ends.get('paid')).toBeGreaterThan(forks.length / 2)
+    expect([...ends.keys()].toSorted()).toEqual(expect.arrayContaining(['never begun', 'paid']))
+  })
+
+  it('is asked for again when the request or its answer was lost, and given up when nobody answers', () => {
+    const w = world.fork(3)
+    const offer = offered(w, { amountMsat: AMOUNT, description: 'Late' })
+    w.crash(w.node('cal'))
+    pay(w, offer)
+    w.drain()
+    const [request] = Object.values(w.stateOf(w.node('ada')).requests)
+    expect(request).toMatchObject({ state: 'asking' })
+    w.boot(w.node('cal'))
+    w.settle()
+    for (let n = 0; n < 3; n++) {
+      w.pass(5_000)
+      w.settle()
+    }
+    expect(payments(w)).toMatchObject([{ state: 'succeeded' }])
+
+    const alone = world.fork(4)
+    const other = offered(alone, { amountMsat: AMOUNT, description: 'Never' })
+    const reply = alone.command(alone.node('cal'), {
+      type: 'disableOffer',
+      id: Object.keys(alone.stateOf(alone.node('cal')).offers)[0] ?? '',
+    })
+    expect(reply?.type).toBe('done')
+    pay(alone, other, { timeoutSeconds: 20 })
+    for (let n = 0; n < 6; n++) {
+      alone.pass(5_000)
+      alone.settle()
+    }
+    expect(Object.values(alone.stateOf(alone.node('ada')).requests)).toMatchObject([
+      { state: 'failed', error: { code: 'offerNoAnswer' }, asked: [{}, {}, {}] },
+    ])
+    expect(payments(alone)).toEqual([])
+  })
+
+  it('whose terms are not kept, whose text is none, of another network, or our own is refused before anything is sent', () => {
+    const w = world.fork(5)
+    const offer = offered(w, { amountMsat: AMOUNT, description: 'Two at most', quantityMax: 2n })
+    const refusal = (more: Parameters<typeof pay>[2], text = offer) => {
+      pay(w, text, more)
+      expect(w.stateOf(w.node('ada')).requests).toEqual({})
+      return w.refusal
+    }
+    expect(refusal({})).toMatchObject({ code: 'invalidInput', data: { field: 'quantity', most: '2' } })
+    expect(refusal({ quantity: 3n })).toMatchObject({ code: 'invalidInput', data: { field: 'quantity' } })
+    expect(refusal({ quantity: 2n, amountMsat: AMOUNT })).toMatchObject({
+      code: 'amountTooSmall',
+      data: { minMsat: `${2n * AMOUNT}` },
+    })
+    expect(refusal({}, `${offer.slice(0, -1)}q`)).toMatchObject({ code: 'invoiceMalformed' })
+    const mainnet = offerText(makeOffer({ offerIssuerId: publicKey(new Uint8Array(32).fill(1)) }))
+    expect(refusal({ amountMsat: AMOUNT }, mainnet)).toMatchObject({ code: 'invoiceWrongNetwork' })
+    w.command(w.node('cal'), { type: 'payOffer', offer, quantity: 1n, timeoutSeconds: 60 })
+    expect(w.refusal).toMatchObject({ code: 'payingSelf' })
+    pay(w, offer, { quantity: 2n })
+    w.settle()
+    expect(payments(w)).toMatchObject([{ state: 'succeeded', amountMsat: 2n * AMOUNT }])
+  })
+
+  it('answers no more than so many messages of a peer a second', () => {
+    const w = world.fork(6)
+    const offer = offered(w, { description: '' })
+    for (let n = 0; n < 30; n++) pay(w, offer, { amountMsat: msat(1_000), timeoutSeconds: 3 })
+    w.drain()
+    expect(w.stateOf(w.node('cal')).offered.size).toBeLessThanOrEqual(20)
+    expect(w.stateOf(w.node('cal')).offered.size).toBeGreaterThan(10)
   })
 })
