@@ -188,7 +188,11 @@ export async function createLdkNode(options: LdkOptions): Promise<LdkNode> {
         held.set(hex(event.payment_hash), Uint8Array.from(preimage.some))
     } else if (event instanceof ldk.Event_PaymentSent) {
       const fee = event.fee_paid_msat instanceof ldk.Option_u64Z_Some ? event.fee_paid_msat.some : 0n
-      settle(hex(event.payment_hash), { ok: true, preimage: hex(event.payment_preimage), feeMsat: fee })
+      const paid = { ok: true, preimage: hex(event.payment_preimage), feeMsat: fee } as const
+      settle(hex(event.payment_hash), paid)
+      // What an offer began is known by its own id: the hash came later.
+      if (event.payment_id instanceof ldk.Option_ThirtyTwoBytesZ_Some)
+        settle(hex(event.payment_id.some), paid)
     } else if (event instanceof ldk.Event_PaymentFailed)
       settle(hex(event.payment_id), { ok: false, reason: failureReason(event.reason) })
     else if (event instanceof ldk.Event_SpendableOutputs) {
@@ -341,6 +345,38 @@ export async function createLdkNode(options: LdkOptions): Promise<LdkNode> {
         )
         if (!(sent instanceof ldk.Result_NoneRetryableSendFailureZ_Err)) return undefined
         return ldk.RetryableSendFailure[sent.err]?.replace(/^.*_/, '') ?? 'refused'
+      })
+    },
+    createOffer() {
+      const made = manager.create_offer_builder(ldk.Option_u64Z.constructor_none())
+      if (!(made instanceof ldk.Result_OfferWithDerivedMetadataBuilderBolt12SemanticErrorZ_OK))
+        throw new Error(`LDK makes no offer: ${words(made)}`)
+      const offer = made.res.build()
+      if (!(offer instanceof ldk.Result_OfferBolt12SemanticErrorZ_OK)) throw new Error('LDK makes no offer')
+      return offer.res.to_str()
+    },
+    payOffer(text, amountMsat, payerNote) {
+      const parsed = ldk.Offer.constructor_from_str(text)
+      if (!(parsed instanceof ldk.Result_OfferBolt12ParseErrorZ_OK))
+        return Promise.resolve({ ok: false, reason: 'not an offer' })
+      const id = Uint8Array.from(randomBytes(32))
+      return pay(id, () => {
+        const sent = manager.pay_for_offer(
+          parsed.res,
+          ldk.Option_u64Z.constructor_none(),
+          amountMsat === undefined
+            ? ldk.Option_u64Z.constructor_none()
+            : ldk.Option_u64Z.constructor_some(amountMsat),
+          payerNote === undefined
+            ? ldk.Option_StrZ.constructor_none()
+            : ldk.Option_StrZ.constructor_some(payerNote),
+          id,
+          ldk.Retry.constructor_attempts(3),
+          ldk.Option_u64Z.constructor_none(),
+        )
+        return sent instanceof ldk.Result_NoneBolt12SemanticErrorZ_Err
+          ? (ldk.Bolt12SemanticError[sent.err] ?? 'refused')
+          : undefined
       })
     },
     keysend(peer, amountMsat) {

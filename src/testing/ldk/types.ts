@@ -145,6 +145,13 @@ export interface LdkNode {
   ): LdkInvoice
   /** Pays a BOLT 11 invoice; `amountMsat` when the invoice names none. Never rejects. */
   payInvoice(bolt11: string, amountMsat?: bigint): Promise<PaymentResult>
+  /**
+   * An offer (BOLT 12) without amount and description: in this binding the builder's setters change a copy and return nothing. LDK makes
+   * none without a public channel, of its own or of a peer that has three.
+   */
+  createOffer(): string
+  /** Pays an offer; `amountMsat` when it names none. Never rejects. */
+  payOffer(offer: string, amountMsat?: bigint, payerNote?: string): Promise<PaymentResult>
   /** Pays without an invoice (keysend). Never rejects. */
   keysend(peer: string, amountMsat: bigint): Promise<PaymentResult>
   /** Claims a payment that the policy `hold` kept; `preimage` where the invoice was made for a given hash. */
