@@ -56,6 +56,7 @@ export const ERROR_CODES = [
   'closeFailed',
   // invoices and payments
   'invoiceUnknown',
+  'paymentUnknown',
   'forwardUnknown',
   'invoiceMalformed',
   'invoiceWrongNetwork',
@@ -74,6 +75,9 @@ export const ERROR_CODES = [
   'recipientRefused',
   'paymentTimedOut',
   'paymentFailed',
+  // cancelled by its user; and one that has ended cannot be
+  'paymentCancelled',
+  'tooLate',
   // invoices of an offer (BOLT 12)
   'offerUnreachable',
   'offerNoAnswer',

@@ -45,6 +45,8 @@ export const KINDS: { readonly [N in ProcedureName]: Procedures[N]['kind'] } = {
   sendPayment: 'stream',
   sendPayments: 'duplex',
   listPayments: 'call',
+  cancelPayment: 'call',
+  probePayment: 'call',
   listForwards: 'call',
   decideForward: 'call',
   estimateFee: 'call',

@@ -5,6 +5,7 @@ import { receivePreview } from './receive-view.ts'
 import {
   amount,
   appState,
+  attempt,
   bytes,
   channel,
   channelId,
@@ -12,6 +13,7 @@ import {
   errorData,
   forwards,
   hash32,
+  hop,
   invoice,
   isoTime,
   moneyCost,
@@ -322,6 +324,14 @@ export const procedures = {
       /** Of an offer: its invoice has been asked for so many times; and it is here. */
       v.object({ status: v.literal('asking'), times: v.number() }),
       v.object({ status: v.literal('invoiced'), paymentHash: hash32 }),
+      /** It has begun: by this name it can be cancelled. What its user allows: cost, and time for attempts to begin in. */
+      v.object({
+        status: v.literal('begun'),
+        paymentHash: hash32,
+        amountMsat: amount,
+        maxFeeMsat: amount,
+        deadline: isoTime,
+      }),
       v.object({
         status: v.literal('attempting'),
         attempt: v.number(),
@@ -330,6 +340,8 @@ export const procedures = {
         /** Where it goes through others: what that costs, and their node ids to the recipient. */
         feeMsat: v.optional(amount),
         hops: v.optional(v.array(nodeId)),
+        /** The same hops, with what each of them gets. */
+        route: v.optional(v.array(hop)),
       }),
       v.object({ status: v.literal('attemptFailed'), attempt: v.number(), channelId, error: errorData }),
       v.object({ status: v.literal('succeeded'), preimage: hash32, amountMsat: amount, feeMsat: amount }),
@@ -366,6 +378,32 @@ export const procedures = {
     ]),
   ),
   listPayments: call(nothing, v.array(payment)),
+  /**
+   * No more attempts. What is on its way cannot be called back: it is waited for, and the payment then is what became of it; with nothing
+   * on its way it has failed at once. One that has ended stays as it is (`tooLate`).
+   */
+  cancelPayment: call(
+    v.object({ paymentHash: hash32 }),
+    v.object({ state: v.picklist(['failed', 'pending']), onTheWayMsat: amount }),
+  ),
+  /**
+   * Whether a payment would arrive, found out by sending HTLCs with a hash that nobody can settle: they come back from wherever they get to.
+   * Costs nothing but time, locks the amount meanwhile, and shows each node on the way that somebody asks. Teaches the router.
+   */
+  probePayment: call(
+    v.union([
+      v.object({ ...toInvoice, maxFeeMsat: v.optional(amount), timeoutSeconds }),
+      v.object({ ...toNode, maxFeeMsat: v.optional(amount), timeoutSeconds }),
+    ]),
+    v.object({
+      arrives: v.boolean(),
+      /** What it would cost, exactly, by the ways that were found. */
+      feeMsat: v.optional(amount),
+      attempts: v.array(attempt),
+      /** Why it would not arrive. */
+      error: v.optional(errorData),
+    }),
+  ),
   listForwards: call(nothing, forwards),
   /** Lets a held payment go on, or fails it. */
   decideForward: call(v.object({ key: text(100), forward: v.boolean() }), nothing),

@@ -126,6 +126,46 @@ export const invoice = v.object({
   parts: v.array(v.object({ channelId, amountMsat: amount })),
 })
 
+/** A hop of a payment's way: who received how much, through which channel. The first channel is one of ours. */
+export const hop = v.object({
+  nodeId,
+  /** The name that the node gave itself, where the network told it. */
+  alias: v.optional(v.string()),
+  shortChannelId: v.optional(v.string()),
+  amountMsat: amount,
+  cltvExpiry: v.number(),
+  /** How long the node had it, where it says so provably (attributable failures): in steps of 100 ms. */
+  heldMs: v.optional(v.number()),
+})
+
+/** One way by which a payment, or a part of it, was tried. */
+export const attempt = v.object({
+  /** Counts up for the life of the payment, from 1. */
+  attempt: v.number(),
+  /** Of an earlier run: it failed, and the payment was begun again. */
+  earlier: v.optional(v.literal(true)),
+  channelId,
+  amountMsat: amount,
+  feeMsat: amount,
+  /** From our peer to the recipient; with `hidden`, to where the recipient's own way begins. */
+  hops: v.array(hop),
+  hidden: v.optional(v.literal(true)),
+  /** `succeeded` as soon as the preimage is here; `endedAt` when its end is locked in. */
+  state: v.picklist(['pending', 'succeeded', 'failed']),
+  /** Why it came back (BOLT 4): the hop counts from 0, our peer. */
+  failure: v.optional(
+    v.object({
+      name: v.string(),
+      code: v.optional(v.number()),
+      hop: v.optional(v.number()),
+      nodeId: v.optional(v.string()),
+    }),
+  ),
+  error: v.optional(errorData),
+  startedAt: isoTime,
+  endedAt: v.optional(isoTime),
+})
+
 export const payment = v.object({
   paymentHash: hash32,
   /** Empty for a payment that nobody asked for (keysend). */
@@ -137,18 +177,18 @@ export const payment = v.object({
   state: v.picklist(['pending', 'succeeded', 'failed']),
   preimage: v.optional(hash32),
   error: v.optional(errorData),
-  attempts: v.number(),
-  /** The ways of the parts that arrived or are on their way, else of the last one tried: node ids from our peer to the recipient. */
-  routes: v.array(
-    v.object({
-      attempt: v.number(),
-      hops: v.array(nodeId),
-      amountMsat: amount,
-      feeMsat: amount,
-      state: v.picklist(['pending', 'succeeded', 'failed']),
-      error: v.optional(errorData),
-    }),
-  ),
+  /** All of this run, and the last few of earlier ones; oldest first. */
+  attempts: v.array(attempt),
+  /** How many were made in all. */
+  attemptCount: v.number(),
+  /** Of the amount: on its way, and arrived. */
+  onTheWayMsat: amount,
+  arrivedMsat: amount,
+  /** What its user allows: the most that it may cost, and until when attempts begin. */
+  maxFeeMsat: amount,
+  deadline: isoTime,
+  /** Its user has cancelled it: what is on its way is waited for. */
+  cancelling: v.optional(v.literal(true)),
   createdAt: isoTime,
   settledAt: v.optional(isoTime),
 })
@@ -493,6 +533,8 @@ export type Server = v.InferOutput<typeof server>
 export type Peer = v.InferOutput<typeof peer>
 export type Invoice = v.InferOutput<typeof invoice>
 export type Payment = v.InferOutput<typeof payment>
+export type Attempt = v.InferOutput<typeof attempt>
+export type Hop = v.InferOutput<typeof hop>
 export type Transaction = v.InferOutput<typeof transaction>
 export type Coin = v.InferOutput<typeof coin>
 export type Activity = v.InferOutput<typeof activity>

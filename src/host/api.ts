@@ -2,7 +2,7 @@ import { entries, entry } from '../engine/base/table.ts'
 import { ApiError, type ErrorCode } from '../contract/errors.ts'
 import type { Input, Output } from '../contract/procedures.ts'
 import type { Handlers } from '../contract/rpc.ts'
-import type { AppState } from '../contract/schemas.ts'
+import type { AppState, Hop } from '../contract/schemas.ts'
 import { fromHex, toHex } from '../engine/base/bytes.ts'
 import { msat, sat } from '../engine/base/units.ts'
 import { addressFromScript } from '../engine/bitcoin/address.ts'
@@ -20,7 +20,6 @@ import {
   projectCoins,
   projectForwards,
   projectInvoice,
-  projectPayment,
   projectPeers,
   projectTransactions,
   readMsat,
@@ -32,6 +31,7 @@ import { confirmHints, payeeOf } from './hints.ts'
 import { SNAPSHOTS } from './snapshots.ts'
 import { previewReceive } from './receive-api.ts'
 import { checkBackup } from './project-backup.ts'
+import { namesIn, onTheWay, projectHops, projectLimits, projectPayment } from './project-payment.ts'
 import { projectMoney } from './project-money.ts'
 import { projectChannelView } from './channel-view.ts'
 import { createPaymentGate, type PaymentGate, paymentCommand } from './send-payment.ts'
@@ -384,10 +384,25 @@ export function createHandlers(host: HostControl): Handlers {
     sendPayment: (input, signal) => sendPayment(input, signal),
     sendPayments: (input, requests, signal) =>
       sendPayments({ loop: node().loop, now: () => host.now(), after }, input.maxInFlight, requests, signal),
-    listPayments: async () =>
-      entries(state().payments)
-        .map(projectPayment)
-        .sort((a, b) => (a.createdAt < b.createdAt ? 1 : -1)),
+    listPayments: async () => {
+      const nameOf = namesIn(node().setup.graph)
+      return entries(state().payments)
+        .sort((a, b) => b.createdAt - a.createdAt)
+        .map((record) => projectPayment(record, nameOf))
+    },
+    cancelPayment: async ({ paymentHash }) => {
+      const running = node()
+      // One that has not found room yet is not known to the node.
+      if (gateOf(running).cancel(paymentHash)) return { state: 'failed', onTheWayMsat: '0' }
+      await running.loop.command({ type: 'cancelPayment', paymentHash })
+      const record = entry(state().payments, paymentHash)
+      if (record === undefined) throw new Error('invariant: the payment is stored')
+      return {
+        state: record.state === 'pending' ? 'pending' : 'failed',
+        onTheWayMsat: String(onTheWay(record)),
+      }
+    },
+    probePayment: async () => fail('notAvailable', 'Not yet.'),
 
     listForwards: async () => projectForwards(state()),
     decideForward: async ({ key, forward }) => {
@@ -689,6 +704,12 @@ export function createHandlers(host: HostControl): Handlers {
     }
   }
 
+  /** The hops of an attempt that goes through others. */
+  function routeOf(paymentHash: string, n: number): { readonly route?: Hop[] } {
+    const attempt = entry(state().payments, paymentHash)?.attempts.find((a) => a.n === n)
+    return attempt?.route === undefined ? {} : { route: projectHops(attempt, namesIn(node().setup.graph)) }
+  }
+
   async function* sendPayment(
     input: Input<'sendPayment'>,
     signal: AbortSignal,
@@ -707,6 +728,16 @@ export function createHandlers(host: HostControl): Handlers {
     const result = await gateOf(running).begin(asOffer ? offerCommand(input) : paymentCommand(input), signal)
     const requestId = asOffer ? expectResult(result, 'offerRequest').requestId : undefined
     let paymentHash = asOffer ? undefined : expectResult(result, 'payment').paymentHash
+    const begun = paymentHash === undefined ? undefined : entry(state().payments, paymentHash)
+    if (begun !== undefined) {
+      const { amountMsat } = begun
+      yield {
+        status: 'begun',
+        paymentHash: begun.paymentHash,
+        amountMsat: String(amountMsat),
+        ...projectLimits(begun),
+      }
+    }
     for await (const event of events) {
       if ('requestId' in event && event.requestId === requestId) {
         if (event.type === 'offerAsked') yield { status: 'asking', times: event.times }
@@ -729,6 +760,7 @@ export function createHandlers(host: HostControl): Handlers {
             amountMsat: String(event.amountMsat),
             ...(event.feeMsat === undefined ? {} : { feeMsat: String(event.feeMsat) }),
             ...(event.hops === undefined ? {} : { hops: [...event.hops] }),
+            ...routeOf(event.paymentHash, event.attempt),
           }
           break
         case 'paymentAttemptFailed':

@@ -26,7 +26,6 @@ import type { ServerState } from '../engine/chain/types.ts'
 import { closingOutputs } from '../engine/onchain/project.ts'
 import type { OnchainState } from '../engine/onchain/types.ts'
 import { invoiceState, type InvoiceRecord } from '../engine/payment/invoice-record.ts'
-import type { PaymentRecord } from '../engine/payment/payment-record.ts'
 import { childSource } from '../engine/wallet/child.ts'
 import { listTransactions } from '../engine/wallet/history.ts'
 import {
@@ -232,37 +231,6 @@ export function projectInvoice(record: InvoiceRecord, now: number) {
 }
 
 const hex = (bytes: Uint8Array): string => Array.from(bytes, (b) => b.toString(16).padStart(2, '0')).join('')
-
-export function projectPayment(record: PaymentRecord) {
-  return {
-    paymentHash: record.paymentHash,
-    invoice: record.bolt11,
-    destination: record.destination,
-    description: record.description,
-    amountMsat: String(record.amountMsat),
-    feeMsat: String(record.feeMsat),
-    state: record.state,
-    ...(record.preimage === undefined ? {} : { preimage: hex(record.preimage) }),
-    ...(record.error === undefined ? {} : { error: record.error }),
-    attempts: record.attempts.length,
-    routes: projectRoutes(record),
-    createdAt: iso(record.createdAt),
-    ...(record.endedAt === undefined ? {} : { settledAt: iso(record.endedAt) }),
-  }
-}
-
-/** Parts that arrived or are on their way; with none, the last one tried. */
-function projectRoutes({ attempts }: PaymentRecord) {
-  const good = attempts.filter((a) => a.state !== 'failed')
-  return (good.length > 0 ? good : attempts.slice(-1)).map((a) => ({
-    attempt: a.n,
-    hops: [...a.hops],
-    amountMsat: String(a.amountMsat),
-    feeMsat: String(a.route?.feeMsat ?? 0n),
-    state: a.state,
-    ...(a.error === undefined ? {} : { error: a.error }),
-  }))
-}
 
 /** What this node passes on for others. */
 export function projectForwards({ forwards, circuits }: NodeState) {

@@ -1,6 +1,8 @@
 import { ApiError } from '../contract/errors.ts'
 import type { Input, Item } from '../contract/procedures.ts'
+import { toHex } from '../engine/base/bytes.ts'
 import { createFifo } from '../engine/base/fifo.ts'
+import { decodeInvoice } from '../engine/invoice/decode.ts'
 import type { Command, CommandResult } from '../engine/node/commands.ts'
 import type { NodeState } from '../engine/node/state.ts'
 import type { Loop } from './loop.ts'
@@ -53,11 +55,15 @@ export const somethingOnItsWay = (state: NodeState): boolean =>
 export interface PaymentGate {
   /** Begins a payment, as soon as there is room for it within its time. Rejects as the command does, or with `cancelled`. */
   begin(command: PaymentCommand, signal: AbortSignal): Promise<CommandResult>
+  /** Gives up a payment of an invoice that waits here. False: none does. */
+  cancel(paymentHash: string): boolean
 }
 
 /** Where single payments wait for room, first come first served (`lcp.md` rule 8: excess waits and is not refused). */
 export function createPaymentGate({ loop, now, after }: PayPorts): PaymentGate {
   const waiting = createFifo<() => void>()
+  /** Those that wait: each with how to be given up. */
+  const waiters = new Set<{ readonly command: PaymentCommand; cancelled: boolean; wake: () => void }>()
   let fullAt: NodeState['channels'] | undefined
   let leave = () => {}
 
@@ -97,13 +103,32 @@ export function createPaymentGate({ loop, now, after }: PayPorts): PaymentGate {
             somethingOnItsWay(loop.status().state)
           if (!waits) throw thrown
         }
+        const waiter = { command, cancelled: false, wake: () => {} }
+        waiters.add(waiter)
         await new Promise<void>((resolve) => {
+          waiter.wake = resolve
           waiting.push(resolve)
           watch()
         })
+        waiters.delete(waiter)
+        if (waiter.cancelled)
+          throw new ApiError({ code: 'paymentCancelled', message: 'Its user has cancelled the payment.' })
         if (signal.aborted)
           throw new ApiError({ code: 'cancelled', message: 'Nobody waits for it any more.' })
       }
+    },
+    cancel(paymentHash) {
+      let found = false
+      for (const waiter of waiters) {
+        const { command } = waiter
+        if (command.type !== 'sendPayment') continue
+        const decoded = decodeInvoice(command.invoice.trim().replace(/^lightning:/i, ''))
+        if (!decoded.ok || toHex(decoded.value.paymentHash) !== paymentHash) continue
+        waiter.cancelled = true
+        waiter.wake()
+        found = true
+      }
+      return found
     },
   }
 }

@@ -226,18 +226,39 @@ const ACTIVITY: readonly Activity[] = [
 ]
 
 export function fakePayment(line: Activity): Payment {
+  const amountMsat = line.amountMsat.replace('-', '')
+  const state = line.state === 'done' ? 'succeeded' : line.state
+  const destination = fakeKey(1)
   return {
     paymentHash: line.paymentHash ?? fakeHash(0),
     invoice: 'lnbcrt1p',
-    destination: fakeKey(1),
+    destination,
     description: line.note,
-    amountMsat: line.amountMsat.replace('-', ''),
+    amountMsat,
     feeMsat: line.feeMsat ?? '0',
-    state: line.state === 'done' ? 'succeeded' : line.state,
+    state,
     ...(line.state === 'done' ? { preimage: fakeHash(900), settledAt: line.time } : {}),
     ...(line.error === undefined ? {} : { error: line.error }),
-    attempts: 1,
-    routes: [],
+    attempts:
+      line.error === undefined
+        ? [
+            {
+              attempt: 1,
+              channelId: fakeHash(101),
+              amountMsat,
+              feeMsat: line.feeMsat ?? '0',
+              hops: [{ nodeId: destination, amountMsat, cltvExpiry: HEIGHT + 147 }],
+              state,
+              startedAt: line.time,
+              ...(line.state === 'done' ? { endedAt: line.time } : {}),
+            },
+          ]
+        : [],
+    attemptCount: line.error === undefined ? 1 : 0,
+    onTheWayMsat: line.state === 'pending' ? amountMsat : '0',
+    arrivedMsat: line.state === 'done' ? amountMsat : '0',
+    maxFeeMsat: '10000',
+    deadline: line.time,
     createdAt: line.time,
   }
 }

@@ -414,6 +414,9 @@ export function fakeNode(scene: Scene = 'running', pace = 600): Handlers {
     listPayments: () =>
       Promise.resolve(state.activity.filter((line) => line.kind === 'lightningSent').map(fakePayment)),
 
+    cancelPayment: () => Promise.resolve({ state: 'failed' as const, onTheWayMsat: '0' }),
+    probePayment: () => Promise.resolve({ arrives: true, feeMsat: '1250', attempts: [] }),
+
     settleInvoice: () => Promise.resolve({}),
     cancelInvoice: () => Promise.resolve({}),
     listForwards: () => Promise.resolve({ count: 0, amountMsat: '0', feeMsat: '0', underWay: [] }),

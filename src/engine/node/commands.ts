@@ -46,6 +46,8 @@ export type Command =
       readonly maxFeeMsat?: Msat
       readonly timeoutSeconds: number
     }
+  /** No more attempts for it. */
+  | { readonly type: 'cancelPayment'; readonly paymentHash: string }
   /** Pays an offer (BOLT 12): its invoice is asked for, and paid when it has come. */
   | {
       readonly type: 'payOffer'

@@ -7,7 +7,7 @@ import { isNeverFunded, overrideHeight } from '../channel/step.ts'
 import { beginOpening, cancelOpening } from './openings.ts'
 import { addBlindedInvoice, payBlinded } from './blinded.ts'
 import { decideHeld } from './forwards.ts'
-import { addInvoice, decideInvoice, pay, paySpontaneous, trustedHeight } from './payments.ts'
+import { addInvoice, cancel, decideInvoice, pay, paySpontaneous, trustedHeight } from './payments.ts'
 import { addOffer, disableOffer, payOffer } from './offers.ts'
 import { dismissPeer, wantPeer } from './peers.ts'
 import { sendUpdates } from './updates.ts'
@@ -39,6 +39,10 @@ export function dispatch(turn: Turn, command: Command): Result<CommandResult, Ap
     case 'sendPayment': {
       const paid = pay(turn, command)
       return paid.ok ? ok({ type: 'payment', paymentHash: paid.value }) : paid
+    }
+    case 'cancelPayment': {
+      const cancelled = cancel(turn, command.paymentHash)
+      return cancelled.ok ? ok({ type: 'done' }) : cancelled
     }
     case 'payOffer': {
       const asked = payOffer(turn, command)

@@ -8,15 +8,8 @@ import { htlcSettled as invoiceSettled, receiveHtlc, type ReceiveOutcome } from 
 import { cancelInvoice, createInvoice, type NewInvoice } from '../payment/invoice-record.ts'
 import type { PayContext } from '../payment/attempt.ts'
 import { failParts, isComplete, partsTick, refused, takeParts } from '../payment/parts.ts'
-import {
-  type HtlcPlace,
-  onFulfilled,
-  onRefused,
-  onRemoved,
-  onTimeout,
-  resume,
-  startPayment,
-} from '../payment/outgoing.ts'
+import { onFulfilled, onRefused, onRemoved, resume, startPayment } from '../payment/outgoing.ts'
+import { cancelPayment, type HtlcPlace, onTimeout } from '../payment/stop.ts'
 import { dueAt, paymentOfToken, type PaymentRecord, type PaymentTurn } from '../payment/payment-record.ts'
 import { startSpontaneous } from '../payment/spontaneous.ts'
 import type { ChannelCandidate } from '../payment/types.ts'
@@ -139,6 +132,20 @@ export function paySpontaneous(
   if (!started.ok) return err(started.error)
   takePayment(turn, started.value)
   return ok(started.value.record.paymentHash)
+}
+
+/** The user wants a payment no more. */
+export function cancel(turn: Turn, paymentHash: string): Result<void, ApiFailure> {
+  const record = entry(turn.state.payments, paymentHash)
+  if (record === undefined) return err({ code: 'paymentUnknown', message: 'There is no such payment.' })
+  const cancelled = cancelPayment(
+    record,
+    (channelId, token) => placeOf(turn.state, channelId, token),
+    turn.now,
+  )
+  if (!cancelled.ok) return err(cancelled.error)
+  takePayment(turn, cancelled.value)
+  return ok(undefined)
 }
 
 const paymentOf = (turn: Turn, token: string | undefined): PaymentRecord | undefined => {

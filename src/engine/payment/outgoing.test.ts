@@ -25,16 +25,8 @@ import {
 } from './fixture.ts'
 import { receiveHtlc } from './incoming.ts'
 import type { InvoiceRecord } from './invoice-record.ts'
-import {
-  type HtlcPlace,
-  onFulfilled,
-  onRefused,
-  onRemoved,
-  onTimeout,
-  resume,
-  type StartContext,
-  startPayment,
-} from './outgoing.ts'
+import { onFulfilled, onRefused, onRemoved, resume, type StartContext, startPayment } from './outgoing.ts'
+import { type HtlcPlace, onTimeout } from './stop.ts'
 import { MAX_ATTEMPTS } from './ends.ts'
 import {
   type Attempt,

@@ -9,6 +9,7 @@ import { begin, type PayContext } from './attempt.ts'
 import { defaultMaxFee, hintsOf } from './attempt-route.ts'
 import { refusalFailure } from './choose.ts'
 import { attemptFailed, endAttempt, endPayment } from './ends.ts'
+import type { HtlcPlaces } from './stop.ts'
 import {
   type Attempt,
   event,
@@ -39,16 +40,6 @@ export interface StartContext extends PayContext {
   /** Our payments by hash (hex). */
   readonly known: (paymentHash: string) => PaymentRecord | undefined
 }
-
-/**
- * Where the HTLC of an attempt is, asked of the channels in the very turn:
- * - `waiting`: in the outbox; it was never in a log and can be taken back.
- * - `offered`: in a log or among the live HTLCs of a channel, or of a closed one until the chain has resolved it irrevocably.
- * - `gone`: the channel is known and has no trace of it, and never signed it.
- * - `unknown`: we do not know that channel. Nothing may be concluded.
- */
-export type HtlcPlace = 'waiting' | 'offered' | 'gone' | 'unknown'
-export type HtlcPlaces = (channelId: string, token: string) => HtlcPlace
 
 /**
  * Begins to pay an invoice, or tries again one whose payment failed.
@@ -153,29 +144,6 @@ export function onRefused(
   return attempt === undefined
     ? still(record)
     : attemptFailed(record, attempt, { error: refusalFailure(reason), retry: 'elsewhere' }, ctx)
-}
-
-/**
- * The time that the user gave has passed (`dueAt`). What waits in an outbox is withdrawn and the payment fails; an HTLC that has
- * been offered is beyond recall, and the payment stays `pending` (and `overdue`) until it is resolved.
- */
-export function onTimeout(record: PaymentRecord, places: HtlcPlaces, now: number): PaymentTurn {
-  if (record.state !== 'pending' || now < record.deadline) return still(record)
-  const error = failure('paymentTimedOut', 'The payment could not be offered in the time given.', {
-    reason: 'notOffered',
-  })
-  const effects: PaymentEffect[] = []
-  let next = record
-  for (const attempt of record.attempts) {
-    if (attempt.state !== 'pending' || places(attempt.channelId, attempt.token) !== 'waiting') continue
-    effects.push({ type: 'withdraw', channelId: attempt.channelId, token: attempt.token })
-    const ended = endAttempt(next, attempt, error, now)
-    next = ended.record
-    effects.push(...ended.effects)
-  }
-  if (isPending(next)) return { record: next.overdue ? next : { ...next, overdue: true }, effects }
-  const failed = endPayment(next, error, now)
-  return { record: failed.record, effects: [...effects, ...failed.effects] }
 }
 
 /**

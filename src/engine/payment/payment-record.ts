@@ -44,6 +44,8 @@ export interface Attempt {
     /** A blinded path as a whole: its place among the target's. */
     readonly path?: number
   }
+  /** Proven hold times, hop by hop from our peer, as far as they were told: in units of 100 ms (BOLT 4 §attribution_data). */
+  readonly holdTimes?: readonly number[]
   /** ms since 1970 */
   readonly startedAt: number
   readonly endedAt?: number

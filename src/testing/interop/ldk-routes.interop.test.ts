@@ -1,6 +1,9 @@
+import { fromHex } from '../../engine/base/bytes.ts'
+import { msat } from '../../engine/base/units.ts'
+import type { BlindedPaymentPath } from '../../engine/onion/blinded-path.ts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Headless } from '../../playground/peer.ts'
-import type { LdkNode } from '../ldk/types.ts'
+import type { LdkBlindedInvoice, LdkNode, LdkPathHop } from '../ldk/types.ts'
 import { createStage, pay, type Stage, until } from './stage.ts'
 
 /** Payments through others over private channels, on a real chain: we between two LDK nodes, and LDK between two of ours. */
@@ -46,7 +49,7 @@ async function open(
 }
 
 const route = async (node: Headless, paymentHash: string) =>
-  (await node.client.listPayments()).find((p) => p.paymentHash === paymentHash)?.routes.at(-1)
+  (await node.client.listPayments()).find((p) => p.paymentHash === paymentHash)?.attempts.at(-1)
 
 /** Resolves when nothing of others is on its way any more: payers hear of the preimage before the last removal is locked in. */
 async function quiet(node: Headless): Promise<void> {
@@ -83,6 +86,35 @@ describe('LDK – we – LDK', () => {
     expect(await ada.client.listForwards()).toMatchObject({ count: 2 })
   })
 
+  test('LDK pays LDK by a blinded path that begins with us; what the recipient refuses comes back as one word', async () => {
+    const before = BigInt((await ada.client.listForwards()).feeMsat)
+    const good = two.ldk.createBlindedInvoice(20_000_000n, [hopTo(ada, two.ldk)])
+    expect(await one.ldk.payBlinded(good, 20_000_000n)).toMatchObject({ ok: true, feeMsat: 3_000n })
+    await quiet(ada)
+    const { count, feeMsat } = await ada.client.listForwards()
+    expect(BigInt(feeMsat) - before).toBe(3_000n)
+    two.ldk.setPolicy('fail')
+    const bad = two.ldk.createBlindedInvoice(20_000_000n, [hopTo(ada, two.ldk)])
+    expect(await one.ldk.payBlinded(bad, 20_000_000n)).toMatchObject({ ok: false })
+    two.ldk.setPolicy('claim')
+    await quiet(ada)
+    expect(await ada.client.listForwards()).toMatchObject({ count })
+  })
+
+  test('we pay LDK by its blinded path: it is the introduction, or we are', async () => {
+    for (const hops of [[], [hopTo(ada, two.ldk)]]) {
+      const made = two.ldk.createBlindedInvoice(7_000_001n, hops)
+      const paid = await payPaths(ada, made.paymentHash, [pathOf(made)], 7_000_001n)
+      expect(paid).toMatchObject({ state: 'succeeded', amountMsat: '7000001', feeMsat: '0' })
+    }
+    two.ldk.setPolicy('fail')
+    const refused = two.ldk.createBlindedInvoice(7_000_001n, [hopTo(ada, two.ldk)])
+    expect(await payPaths(ada, refused.paymentHash, [pathOf(refused)], 7_000_001n)).toMatchObject({
+      state: 'failed',
+    })
+    two.ldk.setPolicy('claim')
+  })
+
   test('what our channel cannot carry is failed by us, and the payer hears it', async () => {
     const { bolt11 } = two.ldk.createInvoice(1_100_000_000n, 'more than there is')
     expect(await one.ldk.payInvoice(bolt11)).toMatchObject({ ok: false })
@@ -105,6 +137,60 @@ describe('LDK – we – LDK', () => {
   })
 })
 
+/** The channel between us and an LDK node, as a hop of a blinded path that LDK makes over us. */
+function hopTo(ours: Headless, ldk: LdkNode): LdkPathHop {
+  const channel = ldk.listChannels().find((c) => c.peer === ours.nodeId)
+  if (channel?.shortChannelId === undefined) throw new Error('no channel')
+  const terms = { feeBaseMsat: 1000, feeProportionalMillionths: 100, cltvExpiryDelta: 80 }
+  return { nodeId: ours.nodeId, shortChannelId: channel.shortChannelId, ...terms }
+}
+
+/** We pay by blinded paths; resolves with how it ended. */
+async function payPaths(
+  node: Headless,
+  paymentHash: string,
+  paths: readonly BlindedPaymentPath[],
+  amountMsat: bigint,
+) {
+  const loop = node.host.running()?.loop
+  if (loop === undefined) throw new Error('not running')
+  const payee = {
+    paths,
+    paymentHash: fromHex(paymentHash),
+    amountMsat: msat(amountMsat),
+    expiresAt: Number.MAX_SAFE_INTEGER,
+    parts: false,
+    nodeId: '',
+    description: '',
+    text: '',
+  }
+  await loop.command({ type: 'sendByPaths', payee, timeoutSeconds: 20 })
+  for (;;) {
+    const payment = (await node.client.listPayments()).find((p) => p.paymentHash === paymentHash)
+    if (payment?.state === 'succeeded' || payment?.state === 'failed') return payment
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
+
+const pathOf = (made: LdkBlindedInvoice): BlindedPaymentPath => ({
+  path: {
+    introduction: { nodeId: fromHex(made.introduction) },
+    firstPathKey: fromHex(made.firstPathKey),
+    hops: made.hops.map((hop) => ({
+      blindedNodeId: fromHex(hop.blindedNodeId),
+      encryptedRecipientData: fromHex(hop.encryptedRecipientData),
+    })),
+  },
+  payInfo: {
+    feeBaseMsat: made.feeBaseMsat,
+    feeProportionalMillionths: made.feeProportionalMillionths,
+    cltvExpiryDelta: made.cltvExpiryDelta,
+    htlcMinimumMsat: made.htlcMinimumMsat,
+    htlcMaximumMsat: made.htlcMaximumMsat,
+    features: new Uint8Array(0),
+  },
+})
+
 describe('we – LDK – we', () => {
   let lil: Awaited<ReturnType<typeof startLdk>>
   let ada: Headless
@@ -125,7 +211,7 @@ describe('we – LDK – we', () => {
     const invoice = await invoiceOf(ben, '20000000')
     expect(await pay(ada, invoice.invoice)).toMatchObject({ ok: true })
     const way = await route(ada, invoice.paymentHash)
-    expect(way).toMatchObject({ hops: [lil.ldk.nodeId, ben.nodeId] })
+    expect(way).toMatchObject({ hops: [{ nodeId: lil.ldk.nodeId }, { nodeId: ben.nodeId }] })
     expect(way?.state).not.toBe('failed')
     expect(BigInt(way?.feeMsat ?? 0)).toBeGreaterThan(0n)
     expect(await pay(ben, (await invoiceOf(ada, '1000')).invoice)).toMatchObject({ ok: true })
@@ -143,6 +229,30 @@ describe('we – LDK – we', () => {
     const paid = await invoiceOf(ben, '2000000')
     expect(await pay(ada, paid.invoice)).toMatchObject({ ok: true })
     expect(await pay(ada, paid.invoice)).toMatchObject({ ok: false, error: { code: 'alreadyPaid' } })
+  })
+
+  test('we pay each other by a blinded path of ours that LDK forwards on, and LDK answers a refusal as BOLT 4 says', async () => {
+    const asked = async () => {
+      const made = await ben.host.running()?.loop.command({
+        type: 'addPaths',
+        amountMsat: msat(20_000_000n),
+        description: '',
+        expirySeconds: 600,
+      })
+      if (made?.type !== 'paths') throw new Error('no paths')
+      expect(made.paths[0]?.path.introduction).toEqual({ nodeId: fromHex(lil.ldk.nodeId) })
+      return made
+    }
+    const good = await asked()
+    const paid = await payPaths(ada, good.paymentHash, good.paths, 20_000_000n)
+    expect(paid).toMatchObject({ state: 'succeeded', attempts: [{ hops: [{ nodeId: lil.ldk.nodeId }] }] })
+    expect(BigInt(paid.feeMsat)).toBeGreaterThan(0n)
+    const bad = await asked()
+    await ben.client.cancelInvoice({ paymentHash: bad.paymentHash })
+    expect(await payPaths(ada, bad.paymentHash, bad.paths, 20_000_000n)).toMatchObject({
+      state: 'failed',
+      error: { data: { failure: 'invalid_onion_blinding', hop: 0, node: lil.ldk.nodeId } },
+    })
   })
 
   test('no way costs more than the limit that was given', async () => {
@@ -190,7 +300,7 @@ describe('in parts, over two channels', () => {
     const { bolt11, paymentHash } = lil.ldk.createInvoice(2_000_000_000n, 'larger')
     expect(await pay(ada, bolt11)).toEqual({ ok: true, preimage: expect.any(String) as string })
     const payment = (await ada.client.listPayments()).find((p) => p.paymentHash === paymentHash)
-    expect(payment?.routes.length).toBeGreaterThan(1)
+    expect(payment?.attempts.length).toBeGreaterThan(1)
     expect(payment).toMatchObject({ state: 'succeeded', feeMsat: '0' })
   })
 

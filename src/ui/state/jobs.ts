@@ -82,6 +82,8 @@ export function advancePayment(job: PaymentJob, update: PaymentUpdate, tookMs: n
       return { ...job, tookMs, asked: update.times }
     case 'invoiced':
       return { ...job, tookMs, paymentHash: update.paymentHash }
+    case 'begun':
+      return { ...job, tookMs, paymentHash: update.paymentHash }
     case 'attempting':
       return {
         ...job,

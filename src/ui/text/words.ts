@@ -248,6 +248,10 @@ const ENTRIES: Readonly<Record<ErrorCode, Entry>> = {
     what: 'There is no such invoice, or no payment waits for it any more.',
     todo: 'Look at Activity: it may have been paid or withdrawn already.',
   },
+  paymentUnknown: {
+    what: 'There is no such payment.',
+    todo: 'Look at Activity: what was paid is there.',
+  },
   forwardUnknown: {
     what: 'This payment of others has gone on or gone back already.',
     todo: 'There is nothing left to decide.',
@@ -362,6 +366,14 @@ const ENTRIES: Readonly<Record<ErrorCode, Entry>> = {
   paymentFailed: {
     what: 'The payment did not go through.',
     todo: 'Your money did not move. Try again in a moment.',
+  },
+  paymentCancelled: {
+    what: 'You stopped this payment.',
+    todo: 'Your money did not move. You can pay the same invoice again.',
+  },
+  tooLate: {
+    what: 'It has ended already.',
+    todo: 'How it ended is in Activity.',
   },
 
   offerUnreachable: {

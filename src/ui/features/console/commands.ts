@@ -118,6 +118,20 @@ export const COMMANDS: readonly Command[] = [
     { name: 'payment_hash', field: 'paymentHash', kind: 'text' },
   ]),
   command('listpayments', 'listPayments', 'Payments sent'),
+  command('cancelpayment', 'cancelPayment', 'No more attempts for a payment; what is on its way is awaited', [
+    { name: 'hash', field: 'paymentHash', kind: 'text', required: true },
+  ]),
+  command(
+    'probepayment',
+    'probePayment',
+    'Whether an invoice can be paid, and for what; locks money meanwhile',
+    [
+      { name: 'invoice', field: 'invoice', kind: 'text', required: true },
+      { name: 'amt', field: 'amountMsat', kind: 'satToMsat' },
+      { name: 'fee_limit', field: 'maxFeeMsat', kind: 'satToMsat', named: true },
+      { name: 'timeout', field: 'timeoutSeconds', kind: 'number', named: true },
+    ],
+  ),
   command('walletbalance', 'walletBalance', 'Coins on chain, in sum'),
   command('channelbalance', 'channelBalance', 'Channels, in sum'),
   command('moneymap', 'moneyMap', 'Every msat: where it is, what it waits for'),
