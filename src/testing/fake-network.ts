@@ -219,8 +219,17 @@ export async function* payFar(
 ): AsyncGenerator<Output<'sendPayment'>> {
   const wait = () => new Promise<void>((resolve) => setTimeout(resolve, pace))
   const { first, parts, failure } = FAR_WAYS
-  const attempting = (way: typeof first | (typeof parts)[number], attempt: number) =>
-    ({ status: 'attempting', attempt, channelId, ...way, hops: [...way.hops] }) as const
+  const attempting = (
+    { amountMsat, feeMsat, hops }: typeof first | (typeof parts)[number],
+    attempt: number,
+  ): Output<'sendPayment'> => ({
+    status: 'attempting',
+    attempt,
+    channelId,
+    amountMsat,
+    feeMsat,
+    hops: [...hops],
+  })
   yield attempting(first, 1)
   await wait()
   yield { status: 'attemptFailed', attempt: 1, channelId, error: failure }

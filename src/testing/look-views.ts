@@ -149,6 +149,24 @@ export const VIEWS: readonly View[] = [
   },
   { name: 'receive', scene: 'running', hash: '/receive' },
   {
+    name: 'receive-rooms',
+    scene: 'running',
+    hash: '/receive',
+    act: async (page) => {
+      await field(page, 'Amount').fill('25000')
+      await page.getByText('Room by channel').click()
+    },
+  },
+  {
+    name: 'receive-toobig',
+    scene: 'running',
+    hash: '/receive',
+    act: async (page) => {
+      await field(page, 'Amount').fill('400000')
+      await page.getByText(/^Lightning lacks/).waitFor()
+    },
+  },
+  {
     name: 'receive-qr',
     scene: 'running',
     hash: '/receive',

@@ -1,9 +1,11 @@
 import { type ReactNode, useState } from 'react'
 import { useLocation } from 'wouter'
+import '../styles/payments.css'
+import { CanArrive, canArrive, useArrival } from '../features/receive/CanArrive.tsx'
 import { PaymentRequest, type Request } from '../features/receive/PaymentRequest.tsx'
 import { useAction } from '../state/hooks.ts'
 import { client, useNode } from '../state/session.ts'
-import { formatMsat, parseSats } from '../text/amounts.ts'
+import { parseSats } from '../text/amounts.ts'
 import { t } from '../text/en.ts'
 import { amountProblem } from '../text/problems.ts'
 import { Button } from '../widgets/Button.tsx'
@@ -15,7 +17,6 @@ import { Waiting } from '../widgets/Waiting.tsx'
 /** An amount and a note; whether it can arrive; then one code that any wallet can pay. */
 export default function Receive(): ReactNode {
   const [, navigate] = useLocation()
-  const receivable = useNode((node) => BigInt(node.balances.receivableMsat))
   const activity = useNode((node) => node.activity)
   const [typed, setTyped] = useState('')
   const [note, setNote] = useState('')
@@ -23,11 +24,12 @@ export default function Receive(): ReactNode {
   const parsed = parseSats(typed, 3)
   const amountMsat = parsed.ok ? parsed.msat : undefined
   const problem = amountProblem(typed, 3, false)
-  const overLightning = receivable > 0n && (amountMsat === undefined || amountMsat <= receivable)
+  const { value: preview, pending: asking, error: unasked } = useArrival(amountMsat)
   const prepare = useAction(async () => {
+    if (preview === undefined) return
     const [{ address }, invoice] = await Promise.all([
       client().newAddress(),
-      overLightning
+      canArrive(preview, amountMsat)
         ? client().addInvoice({
             ...(amountMsat === undefined ? {} : { amountMsat: amountMsat.toString() }),
             description: note,
@@ -72,16 +74,16 @@ export default function Receive(): ReactNode {
           maxLength={200}
           hint={t.receive.noteHint}
         />
-        <p className={overLightning ? 'quiet' : 'callout'} role="status">
-          {overLightning
-            ? t.receive.room(formatMsat(receivable))
-            : receivable === 0n
-              ? t.receive.noInbound
-              : t.receive.tooMuch(formatMsat(receivable))}
-        </p>
-        <Trouble error={prepare.error} />
+        {preview === undefined ? null : <CanArrive preview={preview} amountMsat={amountMsat} />}
+        <Trouble error={prepare.error ?? unasked} />
         {prepare.pending ? <Waiting what={t.receive.preparing} /> : null}
-        <Button look="primary" wide type="submit" disabled={prepare.pending || problem !== undefined}>
+        <Button
+          look="primary"
+          wide
+          type="submit"
+          // What stands above the button is what is made: the answer for this very amount.
+          disabled={prepare.pending || asking || preview === undefined || problem !== undefined}
+        >
           {t.app.continue}
         </Button>
       </form>

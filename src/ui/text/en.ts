@@ -305,11 +305,6 @@ export const t = {
     noteHint: 'Shown to whoever pays.',
     anyAmount: 'Leave it empty to let the payer choose.',
     preparing: 'Preparing the request…',
-    noInbound:
-      'Lightning cannot bring anything in yet: your channels have no room on the other side. This request is for the chain only.',
-    tooMuch: (most: string) =>
-      `Lightning can bring in at most ${most} sat now, so this request is for the chain only.`,
-    room: (most: string) => `Over Lightning up to ${most} sat, on chain any amount.`,
     both: 'Any wallet can pay this: over Lightning, or on chain.',
     onlyAddress: 'Payable on chain. It counts once it is in a block.',
     show: 'Show',
