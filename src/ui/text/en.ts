@@ -15,7 +15,6 @@ type NetworkName = AppState['network']
 
 /** What the node recognises but cannot pay yet. */
 const UNSUPPORTED: Readonly<Record<string, string>> = {
-  offer: 'an offer (BOLT 12)',
   bolt12: 'a BOLT 12 invoice',
   lnurl: 'an LNURL',
   lightningAddress: 'a Lightning address',
@@ -280,6 +279,9 @@ export const t = {
     calculating: 'Working out the fee…',
     paying: 'Paying',
     connecting: 'Preparing the payment…',
+    asking: (times: number) =>
+      times === 1 ? 'Asking the recipient for an invoice…' : `Asking for an invoice, try ${times}…`,
+    unnamed: 'a recipient that does not say who it is',
     attempting: (n: number, peer: string) =>
       n === 1 ? `On its way through ${peer}` : `Attempt ${n}, through ${peer}`,
     attemptFailed: (n: number) => `Attempt ${n} came back.`,
