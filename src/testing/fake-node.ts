@@ -336,7 +336,17 @@ export function fakeNode(scene: Scene = 'running', pace = 600): Handlers {
     async decode({ text }) {
       await wait(pace / 20)
       const plain = text.toLowerCase().replace(/^(lightning|bitcoin):/, '')
-      if (plain.startsWith('lno')) return { kind: 'unsupported', what: 'offer' }
+      // `lno1any…`: the payer chooses; `lno1few…`: it counts.
+      if (plain.startsWith('lno'))
+        return {
+          kind: 'offer',
+          offer: plain,
+          description: 'A bag of green coffee, washed, from Huila',
+          issuer: 'Roastery on the Corner',
+          ...(plain.startsWith('lno1any') ? {} : { amountMsat: '12500000' }),
+          ...(plain.startsWith('lno1few') ? { quantityMax: '5' } : {}),
+          expired: false,
+        }
       const invoice = /(?:^|lightning=)(ln[a-z0-9]{6,})/.exec(plain)?.[1]
       if (invoice !== undefined) {
         if (invoice.startsWith('lnbc1')) throw fail('invoiceWrongNetwork', { network: 'bitcoin' })
@@ -397,6 +407,11 @@ export function fakeNode(scene: Scene = 'running', pace = 600): Handlers {
       const amount = amountMsat ?? '4200250'
       const invoice = 'invoice' in to ? to.invoice : ''
       await wait(pace / 3)
+      if (invoice.startsWith('lno')) {
+        yield { status: 'asking', times: 1 }
+        await wait(pace)
+        yield { status: 'invoiced', paymentHash: fakeHash(++seed) }
+      }
       if (invoice.startsWith('lnfar')) {
         yield* payFar(channelId, fakeHash(++seed), pace)
         return
@@ -416,6 +431,20 @@ export function fakeNode(scene: Scene = 'running', pace = 600): Handlers {
 
     cancelPayment: () => Promise.resolve({ state: 'failed' as const, onTheWayMsat: '0' }),
     probePayment: () => Promise.resolve({ arrives: true, feeMsat: '1250', attempts: [] }),
+
+    addOffer: (input) =>
+      Promise.resolve({
+        id: fakeHash(++seed).slice(0, 32),
+        offer: 'lno1demo',
+        description: input.description ?? '',
+        createdAt: new Date().toISOString(),
+        enabled: true,
+        paid: 0,
+        receivedMsat: '0',
+      }),
+    listOffers: () => Promise.resolve([]),
+    disableOffer: () => Promise.resolve({}),
+    listOfferRequests: () => Promise.resolve([]),
 
     settleInvoice: () => Promise.resolve({}),
     cancelInvoice: () => Promise.resolve({}),

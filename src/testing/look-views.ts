@@ -73,6 +73,7 @@ export const VIEWS: readonly View[] = [
   { name: 'send', scene: 'running', hash: '/send' },
   { name: 'send-invoice', scene: 'running', hash: '/send', act: (page) => payable(page, 'lnbcrt1demo') },
   { name: 'send-any', scene: 'running', hash: '/send', act: (page) => payable(page, 'lnanyamount') },
+  { name: 'send-offer', scene: 'running', hash: '/send', act: (page) => payable(page, 'lno1few') },
   {
     name: 'send-toobig',
     scene: 'running',

@@ -1,4 +1,4 @@
-import { type ReactNode, useLayoutEffect, useState } from 'react'
+import { lazy, type ReactNode, Suspense, useLayoutEffect, useState } from 'react'
 import { useLocation } from 'wouter'
 import { LightningReview } from '../features/send/LightningReview.tsx'
 import { OnchainReview, type Sent } from '../features/send/OnchainReview.tsx'
@@ -11,6 +11,8 @@ import { session } from '../state/session.ts'
 import { t } from '../text/en.ts'
 import { wordsFor } from '../text/words.ts'
 import { Panes, Screen } from '../widgets/Screen.tsx'
+
+const OfferReview = lazy(() => import('../features/send/OfferReview.tsx'))
 
 /** Text handed over by a link or the share sheet is taken once. */
 function takeHandedOver(): string {
@@ -67,7 +69,9 @@ export default function Send(): ReactNode {
   const asAddress: AddressPayable | undefined =
     payable?.kind === 'address'
       ? payable
-      : payable?.kind === 'invoice' && payable.fallbackAddress !== undefined && chain
+      : (payable?.kind === 'invoice' || payable?.kind === 'offer') &&
+          payable.fallbackAddress !== undefined &&
+          chain
         ? {
             kind: 'address',
             address: payable.fallbackAddress,
@@ -85,7 +89,7 @@ export default function Send(): ReactNode {
             value={text}
             onText={change}
             problem={problem}
-            settled={payable?.kind === 'invoice' || payable?.kind === 'address'}
+            settled={payable !== undefined && payable.kind !== 'unsupported'}
             hint={soft ? t.send.incomplete : t.send.hint}
           />
         }
@@ -95,8 +99,16 @@ export default function Send(): ReactNode {
               key={text}
               payable={asAddress}
               onSent={setSent}
-              onLightning={payable?.kind === 'invoice' ? () => setChain(false) : undefined}
+              onLightning={payable?.kind === 'address' ? undefined : () => setChain(false)}
             />
+          ) : payable?.kind === 'offer' ? (
+            <Suspense fallback={null}>
+              <OfferReview
+                key={text}
+                payable={payable}
+                onChain={payable.fallbackAddress === undefined ? undefined : () => setChain(true)}
+              />
+            </Suspense>
           ) : payable?.kind === 'invoice' ? (
             <LightningReview
               key={text}

@@ -13,6 +13,7 @@ import { Code } from '../../widgets/CopyShare.tsx'
 import { Facts } from '../../widgets/Facts.tsx'
 import { Mark } from '../../widgets/Mark.tsx'
 import { Trouble } from '../../widgets/Trouble.tsx'
+import { CancelPayment } from './CancelPayment.tsx'
 import { Destination } from './Receipt.tsx'
 import { isEventful, type Way, Ways } from './Ways.tsx'
 
@@ -131,7 +132,9 @@ export function PaymentProgress({
       {job.state === 'running' && !eventful ? (
         <p className="attempts">
           {first === undefined
-            ? t.send.connecting
+            ? job.asked === undefined || job.paymentHash !== ''
+              ? t.send.connecting
+              : t.send.asking(job.asked)
             : t.send.attempting(1, peer === undefined ? shorten(first.channelId) : names.of(peer))}
         </p>
       ) : null}
@@ -159,12 +162,21 @@ export function PaymentProgress({
           {t.send.unknownTodo}
         </p>
       ) : null}
-      {job.state === 'running' ? <p className="quiet">{t.send.leave}</p> : null}
+      {job.state === 'running' ? (
+        <div className="late">
+          <p className="quiet">{t.send.leave}</p>
+        </div>
+      ) : null}
       <div className="buttons buttons-column">
         {retriable ? (
           <Button look="primary" wide onClick={onRetry}>
             {t.app.retry}
           </Button>
+        ) : null}
+        {job.state === 'running' && job.begun === true ? (
+          <div className="late">
+            <CancelPayment key={job.paymentHash} paymentHash={job.paymentHash} />
+          </div>
         ) : null}
         <Button
           look={job.state === 'succeeded' || (job.state === 'failed' && !retriable) ? 'primary' : 'plain'}

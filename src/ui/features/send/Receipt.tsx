@@ -14,7 +14,9 @@ import type { Sent } from './OnchainReview.tsx'
 
 /** A node's name and key. */
 export function Destination({ nodeId }: { readonly nodeId: string }): ReactNode {
-  const of = useNodeNames([nodeId])
+  const of = useNodeNames(nodeId === '' ? [] : [nodeId])
+  // Who is paid by an offer need not say who it is.
+  if (nodeId === '') return t.send.unnamed
   const name = of(nodeId) === shorten(nodeId, 8, 6) ? undefined : of(nodeId)
   return (
     <>
@@ -56,53 +58,6 @@ export function SentReceipt({
       <Button look="primary" wide onClick={onDone}>
         {t.app.done}
       </Button>
-    </div>
-  )
-}
-
-/** A payment from the list of all, as a receipt. */
-export function PastPayment({ payment }: { readonly payment: Payment }): ReactNode {
-  const title = { pending: t.send.paying, succeeded: t.send.paid, failed: t.send.failed }[payment.state]
-  return (
-    <div className="outcome">
-      <Mark
-        className="outcome-mark"
-        drawn={payment.state === 'pending' ? 0.68 : payment.state === 'succeeded' ? 1 : 0}
-        tone={payment.state === 'pending' ? 'accent' : payment.state === 'succeeded' ? 'in' : 'trouble'}
-      />
-      <div role="status">
-        <h2>{title}</h2>
-      </div>
-      <p className="review-amount">
-        <Amount msat={payment.amountMsat} />
-      </p>
-      {payment.state === 'failed' ? <Trouble error={payment.error} /> : null}
-      <Facts
-        facts={[
-          { name: t.send.to, value: <Destination nodeId={payment.destination} /> },
-          payment.description === '' ? undefined : { name: t.send.note, value: payment.description },
-          payment.state === 'succeeded'
-            ? { name: t.send.fee, value: <Amount msat={payment.feeMsat} /> }
-            : undefined,
-          { name: t.send.when, value: formatExact(payment.createdAt) },
-          payment.settledAt === undefined
-            ? undefined
-            : {
-                name: t.send.took,
-                value: formatTook(
-                  new Date(payment.settledAt).getTime() - new Date(payment.createdAt).getTime(),
-                ),
-              },
-          payment.preimage === undefined
-            ? undefined
-            : {
-                name: t.send.preimage,
-                value: <Code text={payment.preimage} label={t.send.preimage} />,
-                code: true,
-              },
-          { name: t.send.hash, value: <Code text={payment.paymentHash} label={t.send.hash} />, code: true },
-        ]}
-      />
     </div>
   )
 }

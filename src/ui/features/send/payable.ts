@@ -6,6 +6,7 @@ import type { ErrorLike } from '../../text/words.ts'
 
 export type Payable = Output<'decode'>
 export type InvoicePayable = Extract<Payable, { kind: 'invoice' }>
+export type OfferPayable = Extract<Payable, { kind: 'offer' }>
 export type AddressPayable = Extract<Payable, { kind: 'address' }>
 
 export interface Decoded {
