@@ -210,6 +210,20 @@ export function createHandler(
         (value) => send(response, 200, 'application/json', jsonText(value)),
         refuse,
       )
+    } else if (/^\/snapshot\/\d{1,10}$/.test(path)) {
+      // The whole every time: a practice network is small. Public gossip, so that any page may have it.
+      const bytes = parts
+        .peers()
+        .find(({ name }) => name === 'ada')
+        ?.api.snapshot?.()
+      if (bytes === undefined) return send(response, 503, 'text/plain', 'no node is here yet\n')
+      response
+        .writeHead(200, {
+          'content-type': 'application/octet-stream',
+          'cache-control': 'no-store',
+          'access-control-allow-origin': '*',
+        })
+        .end(bytes)
     } else if (path === '/shop' || path === '/shop/') {
       send(response, 200, 'text/html; charset=utf-8', readFileSync(SHOP, 'utf8'))
     } else if (path === '/shop/qr.svg') {

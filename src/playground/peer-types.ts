@@ -23,6 +23,8 @@ export interface PeerApi {
   payInvoice(bolt11: string): Promise<PeerPayment>
   /** Whether an invoice made here has been paid. */
   isPaid(bolt11: string): boolean
+  /** The network as this node knows it, for wallets that want hints of it (`engine/router/snapshot.ts`). */
+  snapshot?(): Uint8Array
   channels(): readonly PeerChannel[]
   /** Opens a channel to a node that is connected or can be dialled; resolves once the funding is broadcast. */
   openChannel(

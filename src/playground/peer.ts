@@ -14,6 +14,8 @@ import { useCurve } from '../engine/crypto/curve.ts'
 import { useHashes } from '../engine/crypto/hash.ts'
 import { loadWasmCurve } from '../host/curve-wasm.ts'
 import { createWebSocketDialer, type WebSocketConstructor } from '../host/dial-websocket.ts'
+import { NETWORKS } from '../engine/bitcoin/network.ts'
+import { writeSnapshot } from '../engine/router/snapshot-write.ts'
 import { createDownload } from '../host/download.ts'
 import { createEsploraClient } from '../host/esplora/client.ts'
 import { NODE_CIPHERS, NODE_HASHES } from '../host/node/crypto.node.ts'
@@ -194,6 +196,11 @@ function apiOf(node: Headless, deps: PeerDeps): PeerApi {
       const record = state && entries(state.invoices).find((invoice) => invoice.bolt11 === bolt11)
       if (record?.state === 'paid') paid.add(bolt11)
       return record?.state === 'paid'
+    },
+    snapshot() {
+      const { graph, network } = host.running()?.setup ?? {}
+      if (graph === undefined || network === undefined) throw new Error('the node has stopped')
+      return writeSnapshot(graph, NETWORKS[network].chainHash, Math.floor(Date.now() / 1000))
     },
     channels() {
       const state = host.running()?.loop.status().state

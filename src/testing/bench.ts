@@ -9,6 +9,7 @@ import { loadWasmCurve } from '../host/curve-wasm.ts'
 import { app } from './bench/app.ts'
 import { commitment } from './bench/commitment.ts'
 import { forwarding } from './bench/forwarding.ts'
+import { gossip } from './bench/gossip.ts'
 import { noise } from './bench/noise.ts'
 import { onion } from './bench/onion.ts'
 import { payments } from './bench/payments.ts'
@@ -30,6 +31,7 @@ const ENTRIES: readonly Bench[] = [
   payments,
   app,
   routes,
+  gossip,
   ...streams,
   streamMatrix,
   ...forwarding,

@@ -5,8 +5,9 @@ import { SNAPSHOT_PREFIX } from './snapshot.ts'
 
 /** Writes what `snapshot.ts` reads: for nodes that serve others. Only channels whose signatures were checked here are told of. */
 
-const U64_MAX = 0xffff_ffff_ffff_ffffn
-const msat = (n: number): bigint => (n >= NO_LIMIT_MSAT ? U64_MAX : BigInt(n))
+/** All msat there can be stand for no limit: LDK drops terms with more. */
+const ALL_MSAT = 2_100_000_000_000_000_000n
+const msat = (n: number): bigint => (n >= NO_LIMIT_MSAT ? ALL_MSAT : BigInt(n))
 
 type Terms = Pick<
   Policy,

@@ -17,22 +17,22 @@ import type { Bench, Figures } from './types.ts'
 
 /** Routes on a network of the real one's size and shape (`network/generate.ts` states it). One entry a question. */
 
-const SIZE = { nodes: 15_000, channels: 50_000, seed: 1 }
-const HUGE = { nodes: 150_000, channels: 500_000, seed: 1 }
+export const SIZE = { nodes: 15_000, channels: 50_000, seed: 1 }
+export const HUGE = { nodes: 150_000, channels: 500_000, seed: 1 }
 const ROUTES = Number(process.env['BENCH_ROUTES'] ?? 400)
 const PAYMENTS = Number(process.env['BENCH_PAYMENTS'] ?? 300)
 const MAX_ATTEMPTS = 15
 const NOW = 1_760_100_000_000
 
-const round = (n: number): number => Number(n.toPrecision(3))
+export const round = (n: number): number => Number(n.toPrecision(3))
 
-function percentile(times: readonly number[], share: number): number {
+export function percentile(times: readonly number[], share: number): number {
   const sorted = [...times].sort((a, b) => a - b)
   return round(sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0)
 }
 
 /** A wallet: three channels with nodes that have at least ten, two million sat each, on our side. */
-function wallet(graph: Graph, random: Random): readonly LocalChannel[] {
+export function wallet(graph: Graph, random: Random): readonly LocalChannel[] {
   const locals: LocalChannel[] = []
   while (locals.length < 3) {
     const node = random.int(graph.nodeSlots)
@@ -49,7 +49,7 @@ function wallet(graph: Graph, random: Random): readonly LocalChannel[] {
 }
 
 /** A payment of 1,000 to 1,000,000 sat to a node drawn evenly. */
-function payment(graph: Graph, random: Random, locals: readonly LocalChannel[]): PathRequest {
+export function payment(graph: Graph, random: Random, locals: readonly LocalChannel[]): PathRequest {
   const amount = Math.floor(10 ** (6 + 3 * random.next()))
   return {
     source: `03${'f'.repeat(64)}`,
@@ -81,13 +81,13 @@ function latency(graph: Graph, count: number) {
 }
 
 /** Resident bytes after garbage was collected, where the engine lets us ask. */
-function heapBytes(): number {
+export function heapBytes(): number {
   ;(globalThis as { gc?: () => void }).gc?.()
   const { heapUsed, arrayBuffers } = process.memoryUsage()
   return heapUsed + arrayBuffers
 }
 
-function loading(graph: Graph) {
+export function loading(graph: Graph) {
   markAllDirty(graph)
   const records = takeWrites(graph).map((w) => [w.key, w.value as Uint8Array] as const)
   const before = heapBytes()

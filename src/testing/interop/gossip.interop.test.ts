@@ -1,6 +1,10 @@
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { NETWORKS } from '../../engine/bitcoin/network.ts'
 import type { Graph } from '../../engine/router/graph.ts'
 import { CHANNEL } from '../../engine/router/graph-terms.ts'
+import { writeSnapshot } from '../../engine/router/snapshot-write.ts'
 import { type Headless, startHeadless } from '../../playground/peer.ts'
 import type { LdkNode } from '../ldk/types.ts'
 import { createStage, pay, type Stage, until } from './stage.ts'
@@ -120,5 +124,86 @@ describe('we, LDK, we', () => {
     expect(graphOf(again).channelCount).toBe(2)
     expect(graphOf(again).nodeCount).toBe(3)
     await again.stop()
+  })
+})
+
+describe('we, we, and a light node', () => {
+  let ada: Headless
+  let ben: Headless
+  let server: Server
+  let url = ''
+  const served: string[] = []
+  beforeAll(async () => {
+    ada = await start('ada')
+    ben = await start('ben')
+    server = createServer((request, response) => {
+      served.push(request.url ?? '')
+      response.end(writeSnapshot(graphOf(ada), NETWORKS.regtest.chainHash, Math.floor(Date.now() / 1000)))
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  })
+  afterAll(async () => {
+    server.close()
+    await ada.stop()
+    await ben.stop()
+  })
+  const flags = (graph: Graph) => ({
+    signed: graph.has(0, CHANNEL.signed),
+    proven: graph.has(0, CHANNEL.proven),
+    unspent: graph.has(0, CHANNEL.unspent),
+    sat: graph.capacity[0],
+  })
+  const peerOf = (node: Headless) => ({ address: `${node.nodeId}@127.0.0.1:${node.port}` })
+
+  test('a channel between two of ours is announced with its proof: a light node believes it by one signature and asks no server', async () => {
+    await stage.fund(ada, 3_000_000n)
+    await ada.client.connectPeer(peerOf(ben))
+    for await (const update of ada.client.openChannel({
+      peer: ben.nodeId,
+      amountSat: '2000000',
+      pushMsat: '900000000',
+      announce: true,
+    }))
+      if (update.status === 'pending') break
+    await until(ben, 'the channel is seen', (s) => s.channels.length === 1)
+    for (let i = 0; i < 7; i++) {
+      await stage.mine(ada, 1)
+      await ben.client.refresh()
+    }
+    await until(ben, 'open', (s) => s.channels[0]?.status === 'open')
+    const carol = await start('carol', { gossipShelf: 0 })
+    await carol.client.refresh()
+    await until(carol, 'she has headers', (s) => s.chain.synced)
+    await carol.client.connectPeer(peerOf(ada))
+    await eventually(
+      'carol has it with its proof',
+      () => graphOf(carol).channelCount === 1 && graphOf(carol).has(0, CHANNEL.proven),
+      () => ({
+        ada: ada.host.running()?.gossip.summary(),
+        carol: carol.host.running()?.gossip.summary(),
+      }),
+    )
+    expect(flags(graphOf(carol))).toEqual({ signed: true, proven: true, unspent: false, sat: 2_000_000 })
+    const { counts } = carol.host.running()?.gossip.summary().gossip ?? {}
+    expect(counts).toMatchObject({ forged: 0, unproven: 0, conflict: 0 })
+    await carol.stop()
+  })
+
+  test('a snapshot of the same network makes hints; of whom to ask for signatures a payment makes sure first', async () => {
+    const dave = await start('dave', { gossipShelf: 0 })
+    await dave.client.refresh()
+    await until(dave, 'he has headers', (s) => s.chain.synced)
+    await dave.client.updateSettings({ snapshots: url })
+    await eventually('dave has hints', () => graphOf(dave).hintCount === 1)
+    expect(served).toEqual(['/0'])
+    expect(flags(graphOf(dave))).toEqual({ signed: false, proven: false, unspent: false, sat: 0 })
+    const view = await dave.client.describeGraph({})
+    expect(view).toMatchObject({ channels: 1, signed: 0, snapshot: { url, state: 'done', hints: 1 } })
+    // Whoever has signed it says so himself.
+    await dave.client.connectPeer(peerOf(ada))
+    await eventually('dave has the signatures', () => graphOf(dave).has(0, CHANNEL.signed))
+    expect(graphOf(dave).hintCount).toBe(0)
+    await dave.stop()
   })
 })
