@@ -5,6 +5,9 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import { WebSocket } from 'ws'
+import { NETWORKS } from '../engine/bitcoin/network.ts'
+import { createGraph } from '../engine/router/graph.ts'
+import { SnapshotReader } from '../engine/router/snapshot.ts'
 import { createLdkNode } from '../testing/ldk/node.ts'
 import type { LdkNode } from '../testing/ldk/types.ts'
 import { until } from './children.ts'
@@ -54,6 +57,22 @@ async function lil(): Promise<Info['peers'][number]> {
   if (!found) throw new Error('no lil')
   return found
 }
+
+it('serves a snapshot of the network as ada knows it', async () => {
+  const channels = async (): Promise<number> => {
+    const answer = await fetch(`${playground.url}/snapshot/0`)
+    const bytes = new Uint8Array(await answer.arrayBuffer())
+    const reader = new SnapshotReader(createGraph(), bytes, {
+      chainHash: NETWORKS.regtest.chainHash,
+      nowSeconds: Math.floor(Date.now() / 1000),
+      height: 0,
+    })
+    expect([answer.status, reader.step(1000)]).toEqual([200, { ok: true, value: true }])
+    return reader.counts.channels
+  }
+  // Its channels are announced in a moment.
+  await expect.poll(channels, { timeout: 30_000 }).toBeGreaterThan(0)
+})
 
 it('serves everything on one port: info, chain, shop, gateway', async () => {
   const info = await get<Info>('/api/info')
