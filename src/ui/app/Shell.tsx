@@ -6,6 +6,7 @@ import { t } from '../text/en.ts'
 import { wordsFor } from '../text/words.ts'
 import { Button } from '../widgets/Button.tsx'
 import { Mark } from '../widgets/Mark.tsx'
+import { mayRestart } from './update.ts'
 
 const PAGES = [
   { href: '/', label: t.nav.home, icon: House },
@@ -63,10 +64,13 @@ function Stopped(): ReactNode {
 
 function Update(): ReactNode {
   const take = useSession((s) => s.takeUpdate)
+  const may = useSession((s) => mayRestart(s.node))
   return take === undefined ? null : (
     <div className="update" role="status">
-      <p>{t.app.update}</p>
-      <Button look="quiet" className="button-small" onClick={take}>
+      <p>
+        {t.app.update} {may ? '' : t.app.updateWaits}
+      </p>
+      <Button look="quiet" className="button-small" disabled={!may} onClick={take}>
         {t.app.updateNow}
       </Button>
     </div>

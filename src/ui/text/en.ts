@@ -53,6 +53,7 @@ export const t = {
     frozen: 'The wallet has stopped to protect your money.',
     update: 'A new version is ready.',
     updateNow: 'Restart with it',
+    updateWaits: 'It waits until your payment is done.',
   },
 
   nav: {
