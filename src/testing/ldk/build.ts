@@ -15,6 +15,7 @@ export const MANAGER = ['manager', '', 'manager']
  */
 export interface LdkParts {
   readonly manager: ldk.ChannelManager
+  readonly keys: ldk.KeysManager
   readonly monitors: ldk.ChainMonitor
   readonly peers: ldk.PeerManager
   readonly onions: ldk.OnionMessenger
@@ -174,6 +175,7 @@ export async function buildParts(
 
   return {
     manager,
+    keys,
     monitors,
     peers,
     onions,

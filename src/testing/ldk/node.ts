@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import * as ldk from 'lightningdevkit'
+import { createBlindedInvoice, hasPath, sendByPath } from './blinded.ts'
 import { buildParts, MANAGER } from './build.ts'
 import { describeChannel, failureReason, plainEvent } from './describe.ts'
 import { createFollower } from './follower.ts'
@@ -272,6 +273,10 @@ export async function createLdkNode(options: LdkOptions): Promise<LdkNode> {
       peers.disconnect_by_node_id(unhex(peer))
       poke()
     },
+    announceNode() {
+      peers.broadcast_node_announcement(Uint8Array.of(1, 2, 3), new Uint8Array(32).fill(0x6c), [])
+      poke()
+    },
     graph() {
       const view = graph.read_only()
       const size = { channels: view.list_channels().length, nodes: view.list_nodes().length }
@@ -378,6 +383,13 @@ export async function createLdkNode(options: LdkOptions): Promise<LdkNode> {
           ? (ldk.Bolt12SemanticError[sent.err] ?? 'refused')
           : undefined
       })
+    },
+    createBlindedInvoice: (amountMsat, hops) => createBlindedInvoice(parts, amountMsat, hops),
+    payBlinded(invoice, amountMsat) {
+      if (!hasPath(invoice)) return Promise.resolve({ ok: false, reason: 'not a path of LDK’s' })
+      return pay(unhex(invoice.paymentHash), () =>
+        sendByPath(manager, invoice.paymentHash, invoice.path, amountMsat),
+      )
     },
     keysend(peer, amountMsat) {
       const preimage = randomBytes(32)

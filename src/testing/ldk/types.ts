@@ -118,6 +118,32 @@ export interface LdkInvoice {
   readonly bolt11: string
   readonly paymentHash: string
 }
+/** A hop of a blinded path to an LDK node, and what it takes. */
+export interface LdkPathHop {
+  /** 66 hex digits */
+  readonly nodeId: string
+  readonly shortChannelId: bigint
+  readonly feeBaseMsat: number
+  readonly feeProportionalMillionths: number
+  readonly cltvExpiryDelta: number
+}
+
+/** A blinded path as plain data; bytes as hex. */
+export interface LdkBlindedPath {
+  readonly introduction: string
+  readonly firstPathKey: string
+  readonly hops: readonly { readonly blindedNodeId: string; readonly encryptedRecipientData: string }[]
+  readonly feeBaseMsat: number
+  readonly feeProportionalMillionths: number
+  readonly cltvExpiryDelta: number
+  readonly htlcMinimumMsat: bigint
+  readonly htlcMaximumMsat: bigint
+}
+
+export interface LdkBlindedInvoice extends LdkBlindedPath {
+  readonly paymentHash: string
+}
+
 export interface OpenOptions {
   readonly announced?: boolean
 }
@@ -133,6 +159,8 @@ export interface LdkNode {
   connect(peer: string, host: string, port: number): Promise<void>
   disconnect(peer: string): void
   peers(): readonly string[]
+  /** Tells the network its features, once it has a public channel. */
+  announceNode(): void
   /** Size of its view of the network. */
   graph(): { readonly channels: number; readonly nodes: number }
   /** Opens a channel; resolves with its id when the funding transaction is broadcast. */
@@ -152,6 +180,10 @@ export interface LdkNode {
   createOffer(): string
   /** Pays an offer; `amountMsat` when it names none. Never rejects. */
   payOffer(offer: string, amountMsat?: bigint, payerNote?: string): Promise<PaymentResult>
+  /** Waits for a payment by a blinded path over `hops`, the introduction node first. */
+  createBlindedInvoice(amountMsat: bigint, hops: readonly LdkPathHop[]): LdkBlindedInvoice
+  /** Pays what another LDK node of this process asked for by `createBlindedInvoice`. Never rejects. */
+  payBlinded(invoice: LdkBlindedInvoice, amountMsat: bigint): Promise<PaymentResult>
   /** Pays without an invoice (keysend). Never rejects. */
   keysend(peer: string, amountMsat: bigint): Promise<PaymentResult>
   /** Claims a payment that the policy `hold` kept; `preimage` where the invoice was made for a given hash. */
