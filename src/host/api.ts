@@ -27,7 +27,7 @@ import {
 import { describeGraph, queryRoutes } from './graph-api.ts'
 import { describeOffer, isOffer, newOffer, offerCommand, projectOffer, projectRequest } from './offers-api.ts'
 import { findNodes, nodeInfo } from './graph-nodes.ts'
-import { confirmHints, payeeOf } from './hints.ts'
+import { confirmHints, payeeOf, requestFor } from './hints.ts'
 import { SNAPSHOTS } from './snapshots.ts'
 import { previewReceive } from './receive-api.ts'
 import { checkBackup } from './project-backup.ts'
@@ -717,13 +717,19 @@ export function createHandlers(host: HostControl): Handlers {
     const running = node()
     const events = eventStream(running.loop, signal)
     const asOffer = 'invoice' in input && isOffer(input.invoice)
-    if (!asOffer && (running.setup.graph?.hintCount ?? 0) > 0) {
+    const { graph } = running.setup
+    if (!asOffer && graph !== undefined && graph.hintCount > 0) {
       const named = input.amountMsat === undefined ? undefined : BigInt(input.amountMsat)
       const to =
         'invoice' in input
           ? payeeOf(input.invoice, named)
           : { destination: input.destination, amountMsat: msat(named ?? 0n) }
-      if (to !== undefined) await confirmHints(running, to, { now: () => host.now(), after })
+      if (to !== undefined)
+        await confirmHints(graph, requestFor(running, to, host.now()), {
+          want: (scids) => running.gossip.want(scids),
+          now: () => host.now(),
+          after,
+        })
     }
     const result = await gateOf(running).begin(asOffer ? offerCommand(input) : paymentCommand(input), signal)
     const requestId = asOffer ? expectResult(result, 'offerRequest').requestId : undefined

@@ -190,7 +190,7 @@ describe('we, we, and a light node', () => {
     await carol.stop()
   })
 
-  test('a snapshot of the same network makes hints; of whom to ask for signatures a payment makes sure first', async () => {
+  test('a snapshot of the same network makes hints, until a peer gives the signatures', async () => {
     const dave = await start('dave', { gossipShelf: 0 })
     await dave.client.refresh()
     await until(dave, 'he has headers', (s) => s.chain.synced)
