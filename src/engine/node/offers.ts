@@ -120,9 +120,17 @@ function ask(turn: Turn, id: string): void {
     emit(turn, { type: 'offerAsked', requestId: id, times: asked.asked.length })
     return
   }
-  // Nobody to hand it to, and nobody on the way: a peer that comes back within the time may be one.
-  if (!dialling && request.asked.length === 0 && Object.keys(turn.state.peers).length > 0)
+  // Nobody to hand it to, and nobody on the way; a peer that is still to come may be one.
+  if (!dialling && request.asked.length === 0 && everybodyIsHere(turn))
     giveUp(turn, request, noAnswer(request))
+}
+
+/** Whether all peers that we have channels with are connected, and there are any. */
+function everybodyIsHere({ state }: Turn): boolean {
+  const peers = Object.values(state.channels).flatMap((c) =>
+    state.closes[c.id] === undefined ? [c.peer] : [],
+  )
+  return peers.length > 0 && peers.every((id) => state.peers[id]?.phase === 'ready')
 }
 
 function giveUp(turn: Turn, request: OfferRequest, error: ApiFailure): void {
@@ -164,6 +172,8 @@ function answered(
   const answer = onAnswer(request, pathId, content, { now: turn.now, network: turn.setup.network })
   if (answer.kind === 'ignored') return
   if (answer.kind === 'refused') return giveUp(turn, request, answer.error)
+  // Just back, the height is not known yet: the request is sent again in a moment, and so is an invoice.
+  if (trustedHeight(turn) === 0) return
   pay(turn, request, answer.invoice)
 }
 

@@ -1,4 +1,4 @@
-import { equalBytes, toHex } from '../base/bytes.ts'
+import { equalBytes, equalSecret, toHex } from '../base/bytes.ts'
 import { err, ok, type Result } from '../base/result.ts'
 import { MAX_SAT, type Msat, toMsat } from '../base/units.ts'
 import { NETWORKS, type NetworkName } from '../bitcoin/network.ts'
@@ -106,7 +106,7 @@ export function createOffer(
 export const offerByPathId = (
   offers: Readonly<Record<string, OfferRecord>>,
   pathId: Uint8Array,
-): OfferRecord | undefined => Object.values(offers).find((o) => equalBytes(o.pathId, pathId))
+): OfferRecord | undefined => Object.values(offers).find((o) => equalSecret(o.pathId, pathId))
 
 /** What an offer of ours says. */
 export function offerOf(record: OfferRecord): Offer {

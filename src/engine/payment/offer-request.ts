@@ -1,4 +1,4 @@
-import { equalBytes, toHex, utf8 } from '../base/bytes.ts'
+import { equalSecret, toHex, utf8 } from '../base/bytes.ts'
 import { err, ok, type Result } from '../base/result.ts'
 import type { Msat } from '../base/units.ts'
 import { NETWORKS, type NetworkName } from '../bitcoin/network.ts'
@@ -186,7 +186,7 @@ export function onAnswer(
   content: MessageContent | undefined,
   ctx: RequestContext,
 ): RequestAnswer {
-  const asked = record.asked.find((one) => equalBytes(one.pathId, pathId))
+  const asked = record.asked.find((one) => equalSecret(one.pathId, pathId))
   if (asked === undefined || record.state !== 'asking') return { kind: 'ignored' }
   if (content?.kind === 'invoiceError') {
     const read = readInvoiceError(content.bytes)
@@ -228,7 +228,7 @@ export const requestByPathId = (
   requests: Readonly<Record<string, OfferRequest>>,
   pathId: Uint8Array,
 ): OfferRequest | undefined =>
-  Object.values(requests).find((r) => r.asked.some((one) => equalBytes(one.pathId, pathId)))
+  Object.values(requests).find((r) => r.asked.some((one) => equalSecret(one.pathId, pathId)))
 
 /** Why an offer cannot be paid, for the API. */
 export function offerFailure(error: OfferError): PaymentFailure {

@@ -81,7 +81,7 @@ describe('an offer', () => {
       }
       return undefined
     }
-    pay(base, offer, { amountMsat: AMOUNT })
+    pay(base, offer, { amountMsat: AMOUNT, timeoutSeconds: 20 })
     base.settle()
     expect(payments(base)).toMatchObject([{ state: 'succeeded' }])
     expect(forks.length).toBeGreaterThan(10)
@@ -89,7 +89,7 @@ describe('an offer', () => {
     for (const { w, what } of forks) {
       w.settle()
       // Long enough for a request to be sent again, and given up.
-      for (let n = 0; n < 13; n++) {
+      for (let n = 0; n < 5; n++) {
         w.pass(5_000)
         w.settle()
       }
