@@ -24,6 +24,8 @@ const { values } = parseArgs({
     cheat: { type: 'boolean', default: false },
     /** So many nodes that pay each other through each other. */
     network: { type: 'string' },
+    /** With it: some pay by blinded paths. */
+    paths: { type: 'boolean', default: false },
     /** With it: goes on until so many crashes have been. */
     crashes: { type: 'string', default: '0' },
     /** With it: a file that keeps what has been, and the seconds after which to stop and go on another time. */
@@ -93,6 +95,7 @@ function tryNetwork(nodes: number): void {
       nodes,
       steps: Number(values.steps),
       force,
+      paths: values.paths,
       // Where crashes are what is wanted, one in twenty writes is one: more, and little is paid between them.
       ...(Number(values.crashes) > 0 ? { crashes: 0.05 } : {}),
     })

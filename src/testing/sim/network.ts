@@ -27,6 +27,8 @@ export interface NetworkOptions {
   readonly force?: boolean
   /** Crashes a write, 0 to 1. Default by the seed. */
   readonly crashes?: number
+  /** Some pay by blinded paths. Without it a seed lives as it did before there were any. */
+  readonly paths?: boolean
 }
 
 const FORMATS = [
@@ -129,7 +131,7 @@ export function runNetwork(options: NetworkOptions): RunOutcome {
       crashes++
       return random.pick(['before', 'after'])
     }
-    live(world, random, options.steps ?? 300, force)
+    live(world, random, options.steps ?? 300, force, options.paths ?? false)
     rest(world)
     letGo(world, random)
     if (force) untilResolved(world)
@@ -147,7 +149,7 @@ export function runNetwork(options: NetworkOptions): RunOutcome {
   }
 }
 
-function live(world: World, random: Random, steps: number, force: boolean): void {
+function live(world: World, random: Random, steps: number, force: boolean, paths: boolean): void {
   const weights: readonly (readonly [number, () => void])[] = [
     [60, () => takeTurn(world, random)],
     [3, () => tick(world, random)],
@@ -157,6 +159,7 @@ function live(world: World, random: Random, steps: number, force: boolean): void
     [8, () => boot(world, random)],
     [6, () => pay(world, random)],
     [1, () => paySpontaneous(world, random)],
+    [paths ? 4 : 0, () => payByPaths(world, random)],
     [2, () => decide(world, random)],
     [force ? 0.5 : 0, () => forceClose(world, random)],
   ]
@@ -218,6 +221,34 @@ function paySpontaneous(world: World, random: Random): void {
   const id = world.commandId(payer, command)
   takeTurn(world, random, { node: payer, input: { type: 'command', id, command } })
   world.replyOf(payer, id, command)
+}
+
+/** By blinded paths: all that the payer knows of the recipient is its neighbours. */
+function payByPaths(world: World, random: Random): void {
+  const [payer, payee] = [random.pick(world.nodes), random.pick(world.nodes)]
+  if (payer === payee || payer.state === undefined || payee.state === undefined) return
+  const amountMsat = msat(random.pick([1, 353_000, 5_000_000, 90_000_000, 250_000_000]))
+  const asked: Command = {
+    type: 'addPaths',
+    amountMsat,
+    description: '',
+    expirySeconds: 86_400,
+    ...(random.bool(0.2) ? { hold: true } : {}),
+  }
+  const id = world.commandId(payee, asked)
+  takeTurn(world, random, { node: payee, input: { type: 'command', id, command: asked } })
+  const reply = world.replyOf(payee, id, asked)
+  if (reply?.type !== 'paths' || payer.state === undefined) return
+  const { paths, paymentHash, expiresAt } = reply
+  const named = { nodeId: payee.id, description: '', text: 'paths' }
+  const command: Command = {
+    type: 'sendByPaths',
+    payee: { paths, paymentHash: fromHex(paymentHash), amountMsat, expiresAt, parts: true, ...named },
+    timeoutSeconds: random.pick([10, 60, 3_600]),
+  }
+  const sendId = world.commandId(payer, command)
+  takeTurn(world, random, { node: payer, input: { type: 'command', id: sendId, command } })
+  world.replyOf(payer, sendId, command)
 }
 
 /** Invoices for which something waits that their users hold. */
@@ -334,6 +365,7 @@ function countsOf(world: World): Record<string, number> {
     for (const payment of entries(state.payments)) {
       add(`payments ${payment.state}`)
       if (payment.state === 'succeeded' && payment.bolt11 === '') add('paid spontaneously')
+      if (payment.state === 'succeeded' && payment.bolt11 === 'paths') add('paid by paths')
       add('attempts', payment.attempts.length)
       if (payment.state === 'succeeded')
         add(
