@@ -25,7 +25,6 @@ export function Balance(): ReactNode {
     { amount: BigInt(balances.onchainArrivingSat), words: t.home.arriving },
     { amount: BigInt(balances.openingSat), words: t.home.opening },
     { amount: BigInt(balances.closingSat), words: t.home.closing },
-    { amount: BigInt(balances.anchorReserveSat), words: t.home.kept },
   ].filter(({ amount }) => amount > 0n)
   return (
     <div className="balance">

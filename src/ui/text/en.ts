@@ -120,7 +120,6 @@ export const t = {
     arriving: (amount: string) => `${amount} sat waiting for a confirmation`,
     opening: (amount: string) => `${amount} sat in channels that are opening`,
     closing: (amount: string) => `${amount} sat on the way back from closing channels`,
-    kept: (amount: string) => `${amount} sat kept for the fees of your channels`,
     activity: 'Activity',
     filter: 'Show',
     filters: { all: 'All', lightning: 'Lightning', onchain: 'On-chain' },
@@ -276,6 +275,7 @@ export const t = {
     total: 'In all',
     max: 'Max',
     maxOn: 'Everything there is',
+    maxKept: (amount: string) => `Everything but the ${amount} sat kept for the fees of your channels`,
     pay: 'Pay',
     calculating: 'Working out the fee…',
     paying: 'Paying',
@@ -616,7 +616,7 @@ export const t = {
   channelBackup: {
     title: 'Backup of channels',
     about:
-      'The words bring back your coins on chain. Channels need a copy too: with words and copy, their peers are asked to close, and your part comes to the wallet. Payments under way at that moment may be lost. A copy holds nothing that anybody without your words could read or use.',
+      'The words bring back coins on chain, not channels. With this file as well, peers are asked to close their channels, and your part comes to the wallet; payments under way at that moment may be lost. Without your words the file is of use to nobody.',
     none: 'No channels yet, so there is nothing to copy.',
     notSaved: 'No file saved yet.',
     savedFresh: (when: string) => `Saved ${when}, with every channel of today in it.`,

@@ -2,7 +2,7 @@
 export const exitText = {
   section: 'Exit file',
   about:
-    'One page that takes your money out without this app, its makers or a server: saved anywhere, opened offline in any browser, it shows what is yours on chain and in closed channels, and makes the signed transactions that bring it to an address of yours.',
+    'One page that takes your money out without this app, its makers or a server. Opened offline in any browser, it shows what is yours and makes the signed transactions that bring it to an address of yours.',
   holds: {
     none: 'Not saved yet.',
     all: (when: string) => `Saved ${when}. Nothing has happened in your channels since.`,

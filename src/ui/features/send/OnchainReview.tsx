@@ -2,7 +2,7 @@ import { type ReactNode, useState } from 'react'
 import type { Output } from '../../../contract/procedures.ts'
 import { useAction, useLoad } from '../../state/hooks.ts'
 import { client, useNode } from '../../state/session.ts'
-import { formatRate, parseSats, satFloor } from '../../text/amounts.ts'
+import { formatRate, formatSat, parseSats, satFloor } from '../../text/amounts.ts'
 import { t } from '../../text/en.ts'
 import { amountProblem } from '../../text/problems.ts'
 import { Amount } from '../../widgets/Amount.tsx'
@@ -26,6 +26,7 @@ interface OnchainReviewProps {
 /** An address before it is paid: how much (all of it with Max), at what fee, exactly as the node would send it. */
 export function OnchainReview({ payable, onSent, onLightning }: OnchainReviewProps): ReactNode {
   const balances = useNode((node) => node.balances)
+  const kept = balances.anchorReserveSat
   const { rate, control } = useFeeChoice()
   const [typed, setTyped] = useState('')
   const [max, setMax] = useState(false)
@@ -62,7 +63,7 @@ export function OnchainReview({ payable, onSent, onLightning }: OnchainReviewPro
             setTyped(text)
           }}
           problem={max ? undefined : amountProblem(typed, 0, false)}
-          hint={max ? t.send.maxOn : undefined}
+          hint={max ? (kept === '0' ? t.send.maxOn : t.send.maxKept(formatSat(kept))) : undefined}
           end={
             <button
               type="button"
