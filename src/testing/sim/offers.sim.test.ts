@@ -67,11 +67,13 @@ describe('an offer', () => {
     expect(payments(w).filter((p) => p.state === 'succeeded').length).toBe(2)
   })
 
-  it('is paid once at most whatever write anybody dies around; what becomes of the request is known', () => {
+  it('is paid once at most whatever write payer or recipient dies around; what becomes of the request is known', () => {
     const base = world.fork(2)
     const offer = offered(base, { description: 'What you like' })
     const forks: { readonly w: World; readonly what: string }[] = []
     base.crashAt = (node, writes) => {
+      // Those who pass payments on are seen to in `network.sim.test.ts`.
+      if (node.name === 'ben') return undefined
       for (const when of ['before', 'after'] as const) {
         const other = base.fork()
         const victim = other.node(node.name)
@@ -174,7 +176,7 @@ describe('an offer', () => {
   it('answers no more than so many messages of a peer a second', () => {
     const w = world.fork(6)
     const offer = offered(w, { description: '' })
-    for (let n = 0; n < 30; n++) pay(w, offer, { amountMsat: msat(1_000), timeoutSeconds: 3 })
+    for (let n = 0; n < 24; n++) pay(w, offer, { amountMsat: msat(1_000), timeoutSeconds: 3 })
     w.drain()
     expect(w.stateOf(w.node('cal')).offered.size).toBeLessThanOrEqual(20)
     expect(w.stateOf(w.node('cal')).offered.size).toBeGreaterThan(10)
