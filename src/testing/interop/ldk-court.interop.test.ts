@@ -80,6 +80,16 @@ const CASES: readonly { format: FormatName; closer: 'we' | 'LDK'; known: boolean
   { format: 'anchors_zero_fee_htlc_tx', closer: 'we', known: true },
   { format: 'anchors_zero_fee_htlc_tx', closer: 'LDK', known: false },
   { format: 'static_remotekey', closer: 'we', known: true },
+  // The others with `COURT_ALL=1`: each takes seconds and is a mixture of these.
+  ...(process.env.COURT_ALL === undefined
+    ? []
+    : ([
+        { format: 'anchors_zero_fee_htlc_tx', closer: 'we', known: false },
+        { format: 'anchors_zero_fee_htlc_tx', closer: 'LDK', known: true },
+        { format: 'static_remotekey', closer: 'we', known: false },
+        { format: 'static_remotekey', closer: 'LDK', known: true },
+        { format: 'static_remotekey', closer: 'LDK', known: false },
+      ] as const)),
 ]
 
 describe('HTLCs of both directions', () => {
