@@ -137,12 +137,16 @@ describe('LDK – we – LDK', () => {
   })
 })
 
-/** The channel between us and an LDK node, as a hop of a blinded path that LDK makes over us. */
-function hopTo(ours: Headless, ldk: LdkNode): LdkPathHop {
+const scidBetween = (ldk: LdkNode, ours: Headless): bigint => {
   const channel = ldk.listChannels().find((c) => c.peer === ours.nodeId)
   if (channel?.shortChannelId === undefined) throw new Error('no channel')
+  return channel.shortChannelId
+}
+
+/** We as a hop of a blinded path that LDK makes, on the way to that LDK node. */
+const hopTo = (ours: Headless, ldk: LdkNode): LdkPathHop => {
   const terms = { feeBaseMsat: 1000, feeProportionalMillionths: 100, cltvExpiryDelta: 80 }
-  return { nodeId: ours.nodeId, shortChannelId: channel.shortChannelId, ...terms }
+  return { nodeId: ours.nodeId, shortChannelId: scidBetween(ldk, ours), ...terms }
 }
 
 /** We pay by blinded paths; resolves with how it ended. */
@@ -253,6 +257,34 @@ describe('we – LDK – we', () => {
       state: 'failed',
       error: { data: { failure: 'invalid_onion_blinding', hop: 0, node: lil.ldk.nodeId } },
     })
+  })
+
+  test('we are inside a blinded path that begins with LDK and ends with LDK: forwarded, and refused backwards only', async () => {
+    const two = await startLdk()
+    await open(ben, two)
+    await stage.mine(ada, 1)
+    for (const { ldk } of [lil, two]) await ldk.sync()
+    for (const node of [ada, ben]) await until(node, 'the tip', (s) => s.chain.synced)
+    const first: LdkPathHop = {
+      nodeId: lil.ldk.nodeId,
+      shortChannelId: scidBetween(lil.ldk, ben),
+      feeBaseMsat: 1000,
+      feeProportionalMillionths: 0,
+      cltvExpiryDelta: 72,
+    }
+    const asked = () => two.ldk.createBlindedInvoice(9_000_000n, [first, hopTo(ben, two.ldk)])
+    const made = asked()
+    const paid = await payPaths(ada, made.paymentHash, [pathOf(made)], 9_000_000n)
+    expect(paid).toMatchObject({ state: 'succeeded', feeMsat: '2900' })
+    await quiet(ben)
+    expect(await ben.client.listForwards()).toMatchObject({ count: 1, feeMsat: '1900' })
+    await ben.client.updateSettings({ forwarding: false })
+    const refused = asked()
+    expect(await payPaths(ada, refused.paymentHash, [pathOf(refused)], 9_000_000n)).toMatchObject({
+      state: 'failed',
+      error: { data: { failure: 'invalid_onion_blinding', hop: 0, node: lil.ldk.nodeId } },
+    })
+    await ben.client.updateSettings({ forwarding: true })
   })
 
   test('no way costs more than the limit that was given', async () => {
