@@ -118,8 +118,7 @@ function balanceForAdds(channel: Channel, all: Tally): Msat {
 }
 
 /** The most a single HTLC of ours may carry now: 0 when none may be added. */
-export function spendableMsat(channel: Channel): Msat {
-  const tally = cautiousTally(channel)
+export function spendableMsat(channel: Channel, tally = cautiousTally(channel)): Msat {
   const us = channel.role
   const offered = tally[us]
   // An HTLC large enough to be an output costs its share of the fee; a smaller one never costs more.
@@ -131,6 +130,10 @@ export function spendableMsat(channel: Channel): Msat {
   const most = balance < inFlight ? balance : inFlight
   return most < channel.remote.htlcMinimumMsat ? msat(0) : most
 }
+
+/** The most that one may carry once all that is in flight has ended, as far as our balance goes now. */
+export const lastingSpendableMsat = (channel: Channel): Msat =>
+  spendableMsat(channel, tallyWithout(cautiousTally(channel)))
 
 /** Our balance by what may be done with it; the four are the whole of it (`cautiousView`). */
 export interface Share {

@@ -1,5 +1,11 @@
-import type { Msat } from '../base/units.ts'
-import { type AddProblem, addProblem, lastingProblem, spendableMsat } from '../channel/limits.ts'
+import { type Msat, msat } from '../base/units.ts'
+import {
+  type AddProblem,
+  addProblem,
+  lastingProblem,
+  lastingSpendableMsat,
+  spendableMsat,
+} from '../channel/limits.ts'
 import { cautiousTally, queuedMsat, saturatingSub } from '../channel/log.ts'
 import { type Tally, tallyLess } from '../channel/tally.ts'
 import type { Channel } from '../channel/types.ts'
@@ -24,6 +30,12 @@ export const tallyNow = (channel: Channel): Tally =>
 /** The most that a single HTLC may carry now, behind those in the outbox. */
 export const spendableNow = (channel: Channel): Msat =>
   saturatingSub(spendableMsat(channel), queuedMsat(channel.outbox))
+
+/** The most that one may carry when it waits in the outbox for what is in flight. */
+export const spendableLater = (channel: Channel): Msat =>
+  channel.outbox.length < MAX_WAITING_ADDS
+    ? saturatingSub(lastingSpendableMsat(channel), queuedMsat(channel.outbox))
+    : msat(0)
 
 /** What stands against an HTLC. Limits on what is in flight make it wait in the outbox (rule 8): what is on its way will end. */
 export function problemNow(channel: Channel, amountMsat: Msat, tally: Tally): AddProblem | undefined {

@@ -90,9 +90,13 @@ function tellPreimages(turn: Turn, channel: Channel): void {
   const learnt = channel.base.htlcs.flatMap(({ offerer, paymentHash, token }) => {
     if (offerer !== channel.role) return []
     const circuit = token === undefined ? undefined : circuitOfToken(token)
-    const known =
-      circuit === undefined ? entry(payments, toHex(paymentHash))?.preimage : circuits[circuit]?.preimage
-    return known === undefined ? [] : [known]
+    if (circuit !== undefined) {
+      const known = circuits[circuit]?.preimage
+      return known === undefined ? [] : [known]
+    }
+    const payment = entry(payments, toHex(paymentHash))
+    const lost = payment?.attempts.some((a) => a.token === token && a.state === 'failed') === true
+    return payment?.preimage === undefined || lost ? [] : [payment.preimage]
   })
   for (const preimage of [...preimagesOf(channel), ...learnt])
     closeInput(turn, channel.id, { type: 'preimage', preimage })
@@ -182,6 +186,8 @@ function perform(turn: Turn, id: string, effects: readonly OnchainEffect[]): voi
       case 'watchSpend':
       case 'unwatch':
       case 'broadcast':
+      case 'askEveryone':
+      case 'witnessHolds':
         chainInput(turn, effect)
         break
       case 'loadCourtRecord':

@@ -7,6 +7,7 @@ import { isRestored } from '../channel/restore.ts'
 import { isNeverFunded } from '../channel/step.ts'
 import type { Channel } from '../channel/types.ts'
 import { type CloseFacts, closeMoney, type CloseMoney, type ClosePart, type Gone } from '../onchain/money.ts'
+import { paymentOfToken } from '../payment/payment-record.ts'
 import { circuitKey, circuitOfToken } from '../switch/types.ts'
 import { type Coin, isMature, ledgerOf, pathsByScript } from '../wallet/ledger.ts'
 import type { WalletState } from '../wallet/types.ts'
@@ -149,7 +150,11 @@ function htlcFacts(state: NodeState, channelId: string): HtlcFacts {
     isPaid: ({ paymentHash, token }) => {
       const forwarded = token === undefined ? undefined : circuitOfToken(token)
       if (forwarded !== undefined) return state.circuits[forwarded]?.state === 'settling'
-      return entry(state.payments, toHex(paymentHash))?.preimage !== undefined
+      const payment = entry(state.payments, toHex(paymentHash))
+      if (payment?.preimage === undefined) return false
+      // An attempt that was lost before another one succeeded has paid nobody. Those of earlier runs are not all kept, and have failed.
+      const attempt = payment.attempts.find((a) => a.token === token)
+      return attempt === undefined ? token === undefined : attempt.state !== 'failed'
     },
     isTaken: ({ paymentHash, id }) =>
       state.circuits[circuitKey(channelId, id)]?.state === 'settling' ||
@@ -171,7 +176,9 @@ export function channelAccounts(state: NodeState): readonly ChannelAccount[] {
       const hash = toHex(htlc.paymentHash)
       return entry(state.invoices, hash) === undefined && close?.preimages[hash] !== undefined
     }
-    const isPaid: CloseFacts['isPaid'] = (htlc) => of.isPaid(htlc) || passed(htlc)
+    const isPayment = ({ token }: Pick<ChannelHtlc, 'paymentHash' | 'token'>): boolean =>
+      token !== undefined && paymentOfToken(token) !== undefined
+    const isPaid: CloseFacts['isPaid'] = (htlc) => of.isPaid(htlc) || (!isPayment(htlc) && passed(htlc))
     const isTaken: CloseFacts['isTaken'] = (htlc) => of.isTaken(htlc) || passed(htlc)
     const closed = close && closeMoney(close, { ...facts, isPaid, isTaken, restored })
     if (closed !== undefined) return { channel, stage: 'closed', dueMsat: closed.dueMsat, close: closed }

@@ -5,7 +5,7 @@ import { failure, type PaymentFailure } from '../payment/types.ts'
 import { createGraph } from '../router/graph.ts'
 import { findParts } from '../router/parts.ts'
 import type { LocalChannel, PathErrorCode, Route } from '../router/types.ts'
-import { candidateState, spendableNow } from './channel-state.ts'
+import { candidateState, spendableLater, spendableNow } from './channel-state.ts'
 import type { NodeState, Turn } from './state.ts'
 
 /** Routes for payments: between the payment machine and the router. */
@@ -13,8 +13,8 @@ import type { NodeState, Turn } from './state.ts'
 /** Of a wallet that knows no network: what hints say is laid over it. */
 const EMPTY = createGraph()
 
-/** Our channels as first hops. */
-export function localChannels(state: NodeState): readonly LocalChannel[] {
+/** Our channels as first hops, with what `spendable` says of each. */
+export function localChannels(state: NodeState, spendable = spendableNow): readonly LocalChannel[] {
   return Object.values(state.channels).flatMap((channel) => {
     if (candidateState(channel, state.closes[channel.id] !== undefined) !== 'usable') return []
     const scid = channel.funding.shortChannelId ?? channel.remoteAlias
@@ -24,7 +24,7 @@ export function localChannels(state: NodeState): readonly LocalChannel[] {
         channelId: channel.id,
         scid,
         peer: channel.peer,
-        spendableMsat: spendableNow(channel),
+        spendableMsat: spendable(channel),
         minimumMsat: channel.remote.htlcMinimumMsat,
       },
     ]
@@ -48,22 +48,29 @@ export function findRoutes(turn: Turn, wanted: RouteWanted): Result<readonly Rou
           }),
     )
   }
-  const found = findParts(turn.setup.graph ?? EMPTY, {
-    source: turn.setup.nodeId,
-    target: destination,
-    amountMsat,
-    finalCltvDelta,
-    height,
-    maxFeeMsat,
-    maxCltvDelta: MAX_HTLC_CLTV,
-    localChannels: channels,
-    hints,
-    excluded,
-    history: turn.state.routeHistory,
-    now: turn.now,
-    ...(wanted.parts ? {} : { maxParts: 1 }),
-    ...(wanted.blinded === undefined ? {} : { blinded: wanted.blinded }),
-  })
+  const search = (firstHops: readonly LocalChannel[]) =>
+    findParts(turn.setup.graph ?? EMPTY, {
+      source: turn.setup.nodeId,
+      target: destination,
+      amountMsat,
+      finalCltvDelta,
+      height,
+      maxFeeMsat,
+      maxCltvDelta: MAX_HTLC_CLTV,
+      localChannels: firstHops,
+      hints,
+      excluded,
+      history: turn.state.routeHistory,
+      now: turn.now,
+      ...(wanted.parts ? {} : { maxParts: 1 }),
+      ...(wanted.blinded === undefined ? {} : { blinded: wanted.blinded }),
+    })
+  let found = search(channels)
+  // Channels that are merely full for now make it wait, as they do for a direct peer.
+  if (!found.ok && found.error.code === 'localLiquidity') {
+    const later = localChannels(turn.state, spendableLater).filter((c) => !without.includes(c.channelId))
+    if (later.some((c, i) => c.spendableMsat > (channels[i]?.spendableMsat ?? 0n))) found = search(later)
+  }
   return found.ok ? ok(found.value.routes) : err(noRoute(found.error.code, wanted, channels))
 }
 

@@ -143,11 +143,14 @@ const ownOf = (outpoint: OutPoint, { kind, valueSat, htlc }: KnownOutput): Own =
   ...(htlc && { htlc }),
 })
 
-/** Whether an HTLC's money is ours: offered and not paid, or received and taken. */
-const isOurHtlc = (state: OnchainState, htlc: ViewHtlc, facts: CloseFacts): boolean => {
-  const known = state.preimages[toHex(htlc.paymentHash)] !== undefined
-  return htlc.offerer === state.snapshot.role ? !known && !facts.isPaid(htlc) : known || facts.isTaken(htlc)
-}
+/**
+ * Whether an HTLC's money is ours: offered and not paid, or received and taken. That a preimage is known says nothing of one that we offered:
+ * another part, or a later attempt, may have brought it.
+ */
+const isOurHtlc = (state: OnchainState, htlc: ViewHtlc, facts: CloseFacts): boolean =>
+  htlc.offerer === state.snapshot.role
+    ? !facts.isPaid(htlc)
+    : state.preimages[toHex(htlc.paymentHash)] !== undefined || facts.isTaken(htlc)
 
 /** Whether an output of the close is ours. Of what a cheater broadcast all is. */
 const judge =

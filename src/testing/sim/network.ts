@@ -88,7 +88,7 @@ function beginning(formats: readonly string[], nodes: number): World {
 }
 
 /** Everybody knows every channel, as gossip would have it. */
-function drawMap(world: World): void {
+export function drawMap(world: World): void {
   const graph = world.graph as Graph
   for (const node of world.nodes) {
     for (const channel of Object.values(world.stateOf(node).channels)) {
@@ -134,7 +134,11 @@ export function runNetwork(options: NetworkOptions): RunOutcome {
     live(world, random, options.steps ?? 300, force, options.paths ?? false)
     rest(world)
     letGo(world, random)
-    if (force) untilResolved(world)
+    if (force) {
+      untilResolved(world)
+      // What came back from the chain has been tried by another way, and may be held there.
+      letGo(world, random)
+    }
     world.checkStores()
     for (const node of world.nodes) world.checkMoney(node)
     problem = networkProblem(world, force)
