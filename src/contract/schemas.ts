@@ -111,6 +111,9 @@ export const invoice = v.object({
   paymentHash: hash32,
   /** Empty for a payment that nobody asked for (keysend). */
   invoice: v.string(),
+  /** The offer of ours that it answers, and what the payer wrote. */
+  offer: v.optional(v.string()),
+  payerNote: v.optional(v.string()),
   amountMsat: v.optional(amount),
   description: v.string(),
   state: v.picklist(['open', 'paid', 'expired', 'cancelled']),

@@ -206,6 +206,8 @@ export function projectInvoice(record: InvoiceRecord, now: number) {
   return {
     paymentHash: record.paymentHash,
     invoice: record.bolt11,
+    ...(record.offer === undefined ? {} : { offer: record.offer }),
+    ...(record.payerNote === undefined ? {} : { payerNote: record.payerNote }),
     ...(record.amountMsat === undefined ? {} : { amountMsat: String(record.amountMsat) }),
     description: record.description,
     state: invoiceState(record, now),

@@ -24,7 +24,7 @@ export function readBolt12Text(
   if (!joined.every((part) => /^[a-z0-9]+$/.test(part))) return err('malformed')
   const found = /^(lno|lnr|lni)1([a-z0-9]*)$/.exec(joined.join(''))
   if (found === null) return err('malformed')
-  const words = [...(found[2] as string)].map((c) => ALPHABET.indexOf(c))
+  const words = Array.from(found[2] as string, (c) => ALPHABET.indexOf(c))
   if (words.includes(-1)) return err('malformed')
   const bytes = bech32.fromWordsUnsafe(words)
   return bytes ? ok({ prefix: found[1] as Bolt12Prefix, bytes }) : err('malformed')

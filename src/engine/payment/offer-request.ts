@@ -239,6 +239,7 @@ export function offerFailure(error: OfferError): PaymentFailure {
       })
     case 'unknownField':
       return failure('invoiceUnsupported', 'The offer demands something that we do not know.', {
+        reason: error.code,
         ...(error.detail === undefined ? {} : { detail: error.detail.slice(0, 100) }),
       })
     default:
@@ -258,11 +259,12 @@ function choiceFailure(error: ChoiceError, { fields }: Offer): PaymentFailure {
         expiredAt: `${fields.offerAbsoluteExpiry ?? 0n}`,
       })
     case 'amountRequired':
-      return failure('amountRequired', 'The offer leaves the amount to the payer.', {
-        ...(fields.offerCurrency === undefined
-          ? {}
-          : { currency: safeText(fields.offerCurrency, 3), amount: `${fields.offerAmount ?? 0n}` }),
-      })
+      return fields.offerCurrency === undefined
+        ? failure('amountRequired', 'The offer leaves the amount to the payer.')
+        : failure('amountRequired', 'The offer asks for another money than ours.', {
+            currency: safeText(fields.offerCurrency, 3),
+            amount: `${fields.offerAmount ?? 0n}`,
+          })
     case 'amountTooSmall':
       return failure('amountTooSmall', 'The offer asks for more.', { minMsat: `${error.leastMsat ?? 1n}` })
     case 'amountTooLarge':

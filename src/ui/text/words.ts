@@ -384,10 +384,10 @@ const ENTRIES: Readonly<Record<ErrorCode, Entry>> = {
     what: 'The recipient did not answer in time.',
     todo: 'Nothing was sent. The recipient may be offline: try again later.',
   },
-  offerRefused: {
+  offerRefused: (f) => ({
     what: 'The recipient does not want this payment.',
-    todo: 'Nothing was sent. Ask the recipient for a new offer or an invoice.',
-  },
+    todo: `${f.text('words') === undefined ? '' : `It says: “${f.text('words')}”. `}Nothing was sent. Ask the recipient for a new offer or an invoice.`,
+  }),
   offerBadInvoice: {
     what: 'The recipient’s invoice does not fit its offer.',
     todo: 'Nothing was sent. Ask the recipient for a new offer.',
