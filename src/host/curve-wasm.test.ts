@@ -97,6 +97,9 @@ test('points that are none, opposite points and signatures out of range are told
   expect(wasm.isPublicKey(beyondP)).toBe(false)
   const opposite = Uint8Array.from(point, (b, i) => (i === 0 ? b ^ 1 : b))
   expect(wasm.addPoints(point, opposite)).toBeUndefined()
+  for (const points of [[point], [point, point], [point, opposite, point], [point, opposite]])
+    expect(wasm.sumPoints(points)).toEqual(REFERENCE_CURVE.sumPoints(points))
+  expect(wasm.sumPoints([point, opposite])).toBeUndefined()
   expect(wasm.addPoints(point, point)).toEqual(REFERENCE_CURVE.addPoints(point, point))
   const message = random.bytes(32)
   for (const half of [0, 32]) {

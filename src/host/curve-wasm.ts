@@ -85,6 +85,7 @@ export async function loadWasmCurve(seed: Uint8Array): Promise<Required<CurveBac
     // Decompression is what costs the reference most.
     addPoints: (a, b) =>
       REFERENCE_CURVE.addPoints(bytes(wasm.uncompressPublicKey(a)), bytes(wasm.uncompressPublicKey(b))),
+    sumPoints: (points) => REFERENCE_CURVE.sumPoints(points.map((p) => bytes(wasm.uncompressPublicKey(p)))),
     recoverPublicKey: (signature, recovery, digest) =>
       bytes(wasm.recoverPublicKeyCompressed(signature, recovery as RecoveryId, digest)),
     signRecoverable(digest, secret) {

@@ -24,6 +24,8 @@ export interface CurveBackend {
   /** secret·point for a secret that is used again and again: what can be measured must not depend on it. */
   multiplySecret?(point: Uint8Array, secret: Uint8Array): Uint8Array
   addPoints?(a: Uint8Array, b: Uint8Array): Uint8Array | undefined
+  /** The sum of at least one point, compressed; undefined at infinity. */
+  sumPoints?(points: readonly Uint8Array[]): Uint8Array | undefined
   /** May throw where there is no such key. */
   recoverPublicKey?(signature: Uint8Array, recovery: number, digest: Uint8Array): Uint8Array
   signRecoverable?(digest: Uint8Array, secret: Uint8Array): { signature: Uint8Array; recovery: number }
@@ -45,6 +47,7 @@ export const REFERENCE_CURVE: Required<CurveBackend> = {
   isPublicKey: (point) => secp256k1.utils.isValidPublicKey(point, true),
   multiplySecret: (point, secret) => secp256k1.getSharedSecret(secret, point, true),
   addPoints: (a, b) => sumOf(a, b),
+  sumPoints: (points) => sumOf(...(points as readonly [Uint8Array, ...Uint8Array[]])),
   recoverPublicKey: (signature, recovery, digest) =>
     secp256k1.Signature.fromBytes(signature, 'compact')
       .addRecoveryBit(recovery)
@@ -58,8 +61,9 @@ export const REFERENCE_CURVE: Required<CurveBackend> = {
   verifySchnorr: (signature, message, xOnly) => schnorr.verify(signature, message, xOnly),
 }
 
-function sumOf(a: Uint8Array, b: Uint8Array): Uint8Array | undefined {
-  const sum = Point.fromBytes(a).add(Point.fromBytes(b))
+/** Compressed or not. One inversion, however many there are. */
+function sumOf(first: Uint8Array, ...others: readonly Uint8Array[]): Uint8Array | undefined {
+  const sum = others.reduce((point, other) => point.add(Point.fromBytes(other)), Point.fromBytes(first))
   return sum.is0() ? undefined : sum.toBytes(true)
 }
 
@@ -110,6 +114,9 @@ export function multiplyPoint(point: Uint8Array, secret: Uint8Array): Uint8Array
 
 /** a + b, compressed; undefined when the sum is the point at infinity. */
 export const addPoints = (a: Uint8Array, b: Uint8Array): Uint8Array | undefined => backend.addPoints(a, b)
+
+/** The sum of at least one point, compressed (33 bytes each); undefined when it is the point at infinity. */
+export const sumPoints = (points: readonly Uint8Array[]): Uint8Array | undefined => backend.sumPoints(points)
 
 /** −point, compressed. */
 export const negatePoint = (point: Uint8Array): Uint8Array => Point.fromBytes(point).negate().toBytes(true)

@@ -7,6 +7,7 @@ import {
   multiplyPublic,
   negatePoint,
   publicKey,
+  sumPoints,
   verifySchnorr,
 } from './curve.ts'
 import { taggedHash } from './hash.ts'
@@ -55,12 +56,12 @@ function weightOf(keys: readonly Uint8Array[]): (key: Uint8Array) => bigint {
 export function aggregateKeys(keys: readonly Uint8Array[]): Uint8Array | undefined {
   if (keys.length === 0 || !keys.every(isPublicKey)) return undefined
   const weight = weightOf(keys)
-  let sum: Sum
-  for (const key of keys) {
+  // A weight of zero was never seen; its key would have no say.
+  const terms = keys.map((key) => {
     const by = weight(key)
-    sum = plus(sum, by === 1n ? key : times(key, by))
-  }
-  return sum
+    return by === 1n ? key : times(key, by)
+  })
+  return terms.every((term) => term !== undefined) ? sumPoints(terms) : undefined
 }
 
 /**
