@@ -1,7 +1,7 @@
 import type { GraphView, NodeView, RoutesView } from '../contract/graph-view.ts'
 import type { Output } from '../contract/procedures.ts'
 import type { ReceivePreview } from '../contract/receive-view.ts'
-import type { AppState } from '../contract/schemas.ts'
+import type { AppState, Invoice, Payment } from '../contract/schemas.ts'
 import { fakeHash, fakeKey, PEERS } from './fake-data.ts'
 
 /** The payment network of the demo, and ways through it. */
@@ -167,9 +167,9 @@ export function fakeRoutes(destination: string, amountMsat: string, channelId: s
     settledNodes: 412,
     relaxedChannels: 6_380,
     rejected: [
-      { reason: 'capacity', count: 310, examples: ['1012x1x0/0'] },
+      { reason: 'aboveMaximum', count: 310, examples: ['1012x1x0/0'] },
       { reason: 'disabled', count: 44, examples: ['1177x1x0/0'] },
-      { reason: 'history', count: 2, examples: ['1102x4x1/1'] },
+      { reason: 'unlikely', count: 2, examples: ['1102x4x1/1'] },
     ],
   }
 }
@@ -240,3 +240,56 @@ export async function* payFar(
 }
 
 export const fakeChannelIdOf = (state: AppState): string => state.channels[0]?.channelId ?? fakeHash(101)
+
+/** A payment of the past that went as the roasters' does. */
+export function farPayment(payment: Payment): Payment {
+  const { first, parts, failure } = FAR_WAYS
+  const attempt = (
+    { hops, amountMsat, feeMsat }: typeof first | (typeof parts)[number],
+    n: number,
+  ): Payment['attempts'][number] => ({
+    attempt: n,
+    channelId: fakeHash(101),
+    amountMsat,
+    feeMsat,
+    hops: hops.map((nodeId) => ({ nodeId, amountMsat, cltvExpiry: 1400 })),
+    state: n === 1 ? 'failed' : 'succeeded',
+    ...(n === 1 ? { error: failure } : {}),
+    startedAt: payment.createdAt,
+    endedAt: payment.createdAt,
+  })
+  return {
+    ...payment,
+    destination: FAR,
+    amountMsat: first.amountMsat,
+    feeMsat: '103700',
+    attempts: [first, ...parts].map((way, i) => attempt(way, i + 1)),
+    attemptCount: 3,
+    arrivedMsat: first.amountMsat,
+  }
+}
+
+/** What came in two parts, with a tip. */
+export const withParts = (invoice: Invoice): Invoice => ({
+  ...invoice,
+  amountMsat: '24000000',
+  parts: [
+    { channelId: fakeHash(101), amountMsat: '15000000' },
+    { channelId: fakeHash(102), amountMsat: '10000000' },
+  ],
+})
+
+export const HELD_HASH = fakeHash(18)
+/** A payment that waits, whole, for its recipient's word. */
+export const heldInvoice = (): Invoice => ({
+  paymentHash: HELD_HASH,
+  invoice: 'lnbcrt1p',
+  amountMsat: '40000000',
+  description: 'Deposit for the tandem',
+  state: 'open',
+  hold: true,
+  waiting: { parts: 1, amountMsat: '40000000', complete: true },
+  parts: [],
+  createdAt: minutesAgo(30),
+  expiresAt: new Date(Date.now() + 3_000_000).toISOString(),
+})

@@ -12,7 +12,10 @@ import {
   fakeNodes,
   fakeReceive,
   fakeRoutes,
+  farPayment,
+  heldInvoice,
   payFar,
+  withParts,
 } from './fake-network.ts'
 import {
   ADDRESS,
@@ -382,6 +385,7 @@ export function fakeNode(scene: Scene = 'running', pace = 600): Handlers {
     listInvoices: () =>
       Promise.resolve([
         ...invoices.values(),
+        heldInvoice(),
         ...state.activity
           .filter((line) => line.kind === 'lightningReceived')
           .map((line) => ({
@@ -395,7 +399,8 @@ export function fakeNode(scene: Scene = 'running', pace = 600): Handlers {
             expiresAt: line.time,
             paidAt: line.time,
             parts: [{ channelId: fakeChannelIdOf(state), amountMsat: line.amountMsat }],
-          })),
+          }))
+          .map((invoice) => (invoice.description === 'Dinner on Tuesday' ? withParts(invoice) : invoice)),
       ]),
     subscribeInvoices: ({ paymentHash }, signal) =>
       follow(
@@ -427,7 +432,11 @@ export function fakeNode(scene: Scene = 'running', pace = 600): Handlers {
       yield { status: 'succeeded', preimage: fakeHash(++seed), amountMsat: amount, feeMsat: '0' }
     },
     listPayments: () =>
-      Promise.resolve(state.activity.filter((line) => line.kind === 'lightningSent').map(fakePayment)),
+      Promise.resolve(
+        state.activity
+          .filter((line) => line.kind === 'lightningSent')
+          .map((line) => (line.id === 'a4' ? farPayment(fakePayment(line)) : fakePayment(line))),
+      ),
 
     cancelPayment: () => Promise.resolve({ state: 'failed' as const, onTheWayMsat: '0' }),
     probePayment: () => Promise.resolve({ arrives: true, feeMsat: '1250', attempts: [] }),

@@ -1,6 +1,7 @@
 import { AxeBuilder } from '@axe-core/playwright'
 import type { Page } from '@playwright/test'
 import { fakeHash } from './fake-data.ts'
+import { FAR } from './fake-network.ts'
 
 /** Every screen of the app in its states worth looking at, reached with demo data as a person would reach them. */
 
@@ -283,6 +284,25 @@ export const VIEWS: readonly View[] = [
   },
   { name: 'bump', scene: 'running', hash: '/wallet', act: (page) => button(page, 'Raise the fee').click() },
   { name: 'network', scene: 'running', hash: '/network' },
+  { name: 'graph', scene: 'running', hash: '/network/graph' },
+  {
+    name: 'graph-find',
+    scene: 'running',
+    hash: '/network/graph',
+    act: async (page) => {
+      await field(page, 'Name or key of a node').fill('er')
+      await page.getByRole('link', { name: /North Pier/ }).waitFor()
+    },
+  },
+  {
+    name: 'graph-node',
+    scene: 'running',
+    hash: `/network/graph/${FAR}`,
+    act: async (page) => {
+      await button(page, 'Show the ways').click()
+      await page.getByText('First choice').waitFor()
+    },
+  },
   { name: 'settings', scene: 'running', hash: '/settings' },
   {
     name: 'settings-ask',
@@ -314,7 +334,23 @@ export const VIEWS: readonly View[] = [
       await line.press('Tab')
     },
   },
-  { name: 'payment', scene: 'running', hash: `/payment/${fakeHash(14)}` },
+  {
+    name: 'payment',
+    scene: 'running',
+    hash: `/payment/${fakeHash(14)}`,
+    act: (page) => page.getByText('through ada, then mill-pond').waitFor(),
+  },
+  {
+    name: 'payment-pending',
+    scene: 'running',
+    hash: `/payment/${fakeHash(11)}`,
+    act: async (page) => {
+      await button(page, 'Cancel').click()
+      await page.getByText(/^Stopped/).waitFor()
+    },
+  },
+  { name: 'payment-parts', scene: 'running', hash: `/payment/${fakeHash(12)}` },
+  { name: 'payment-held', scene: 'running', hash: `/payment/${fakeHash(18)}` },
   { name: 'transaction', scene: 'running', hash: `/transaction/${fakeHash(17)}` },
 ]
 

@@ -19,6 +19,7 @@ const load = {
   wallet: () => import('../screens/Wallet.tsx'),
   money: () => import('../screens/Money.tsx'),
   network: () => import('../screens/Network.tsx'),
+  graph: () => import('../screens/Graph.tsx'),
   settings: () => import('../screens/Settings.tsx'),
   console: () => import('../screens/Console.tsx'),
   past: () => import('../screens/Past.tsx'),
@@ -32,6 +33,7 @@ const Commitments = lazy(load.commitments)
 const Wallet = lazy(load.wallet)
 const Money = lazy(load.money)
 const Network = lazy(load.network)
+const Graph = lazy(load.graph)
 const Settings = lazy(load.settings)
 const Console = lazy(load.console)
 const PastPayment = lazy(async () => ({ default: (await load.past()).PastPaymentScreen }))
@@ -63,6 +65,7 @@ function Screens(): ReactNode {
           <Route path="/wallet" component={Wallet} />
           <Route path="/money" component={Money} />
           <Route path="/network" component={Network} />
+          <Route path="/network/graph/:at?">{({ at }) => <Graph at={at} />}</Route>
           <Route path="/settings" component={Settings} />
           <Route path="/console" component={Console} />
           <Route path="/payment/:hash">{({ hash }) => <PastPayment hash={hash} />}</Route>

@@ -1,5 +1,7 @@
 import type { ReactNode } from 'react'
-import { PastPayment } from '../features/send/Receipt.tsx'
+import '../styles/payments.css'
+import { PastInvoice } from '../features/receive/PastInvoice.tsx'
+import { PastPayment } from '../features/send/PastPayment.tsx'
 import { useLedgerKey } from '../features/wallet/Ledger.tsx'
 import { useLoad } from '../state/hooks.ts'
 import { client } from '../state/session.ts'
@@ -27,29 +29,7 @@ export function PastPaymentScreen({ hash }: { readonly hash: string }): ReactNod
       {payment !== undefined ? (
         <PastPayment payment={payment} />
       ) : invoice !== undefined ? (
-        <div className="outcome">
-          <Mark className="outcome-mark" tone="in" drawn={invoice.state === 'paid' ? 1 : 0.2} />
-          <div role="status">
-            <h2>{t.past.invoiceStates[invoice.state]}</h2>
-          </div>
-          <p className="review-amount">
-            <Amount msat={invoice.receivedMsat ?? invoice.amountMsat ?? 0n} />
-          </p>
-          <Facts
-            facts={[
-              invoice.description === '' ? undefined : { name: t.send.note, value: invoice.description },
-              { name: t.past.requested, value: formatExact(invoice.createdAt) },
-              invoice.paidAt === undefined
-                ? undefined
-                : { name: t.past.paidAt, value: formatExact(invoice.paidAt) },
-              {
-                name: t.send.hash,
-                value: <Code text={invoice.paymentHash} label={t.send.hash} />,
-                code: true,
-              },
-            ]}
-          />
-        </div>
+        <PastInvoice invoice={invoice} />
       ) : settled ? (
         <p className="quiet">{t.past.unknown}</p>
       ) : null}

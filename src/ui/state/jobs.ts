@@ -21,6 +21,8 @@ export interface PaymentJob {
   readonly startedAt: number
   /** The most that it may cost; absent where the node's own bound holds. */
   readonly maxFeeMsat?: bigint
+  /** The node has taken it on: from then on it can be cancelled. */
+  readonly begun?: true
   readonly attempts: readonly {
     readonly number: number
     readonly channelId: string
@@ -83,7 +85,13 @@ export function advancePayment(job: PaymentJob, update: PaymentUpdate, tookMs: n
     case 'invoiced':
       return { ...job, tookMs, paymentHash: update.paymentHash }
     case 'begun':
-      return { ...job, tookMs, paymentHash: update.paymentHash }
+      return {
+        ...job,
+        tookMs,
+        begun: true,
+        paymentHash: update.paymentHash,
+        maxFeeMsat: BigInt(update.maxFeeMsat),
+      }
     case 'attempting':
       return {
         ...job,

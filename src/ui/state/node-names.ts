@@ -13,7 +13,6 @@ export function useNodeNames(ids: readonly string[]): (nodeId: string) => string
   const unknown = ids.filter((id) => names.known(id) === undefined && !asked.has(id)).join(',')
   useEffect(() => {
     if (unknown === '') return
-    let gone = false
     for (const id of unknown.split(',')) {
       asked.set(id, undefined)
       client()
@@ -21,13 +20,10 @@ export function useNodeNames(ids: readonly string[]): (nodeId: string) => string
         .then(
           ({ nodes }) => {
             asked.set(id, nodes[0]?.name)
-            if (!gone && nodes[0]?.name !== undefined) setAnswers((n) => n + 1)
+            if (nodes[0]?.name !== undefined) setAnswers((n) => n + 1)
           },
           () => asked.delete(id),
         )
-    }
-    return () => {
-      gone = true
     }
   }, [unknown])
   return (nodeId) => names.known(nodeId) ?? asked.get(nodeId) ?? shorten(nodeId, 8, 6)

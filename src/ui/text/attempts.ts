@@ -11,7 +11,8 @@ export const waysText = {
   about: 'Large sums go in parts, by several ways at once. The recipient takes all of them or none.',
   straight: 'straight to the recipient',
   through: (names: readonly string[]) => `through ${names.join(', then ')}`,
-  hidden: 'by a way that the recipient keeps to itself',
+  hidden: (names: readonly string[]) =>
+    `through ${names.join(', then ')}, and on by a way that the recipient keeps to itself`,
   states: { pending: 'On its way', succeeded: 'Arrived' },
   back: (why: string) => `Came back. ${why}`,
   fee: (amount: string) => `fee ${amount}`,
@@ -38,9 +39,11 @@ export const waysText = {
   attempts: 'Attempts',
   parts: 'Parts',
   partsOf: (parts: number, attempts: number) =>
-    attempts === parts
-      ? plural(parts, 'part', 'parts')
-      : `${plural(parts, 'part', 'parts')} in ${plural(attempts, 'attempt', 'attempts')}`,
+    attempts === 1
+      ? '1'
+      : attempts === parts
+        ? plural(parts, 'part', 'parts')
+        : `${plural(parts, 'part', 'parts')} in ${plural(attempts, 'attempt', 'attempts')}`,
 }
 
 interface Place {
@@ -92,9 +95,24 @@ export function hopsReached(error: ErrorLike | undefined, hops: number): number 
   return error?.code === 'recipientRefused' ? hops : 0
 }
 
+/** Words for taking a payment back, and for what came in. */
 export const payText = {
   cancel: t.app.cancel,
-  cancelling: 'Stopping…',
-  cancelAbout:
-    'Nothing more is sent. A part that is on its way already cannot be called back: it arrives or returns.',
+  cancelling:
+    'Stopped: nothing more is sent. What is on its way cannot be called back. It arrives or returns by itself.',
+  received: {
+    came: 'Came through',
+    cameBy: (names: readonly string[]) => names.join(', '),
+    asked: 'Asked for',
+    more: 'More than asked for',
+    part: (name: string) => `through ${name}`,
+    parts: 'Parts of this payment',
+  },
+  held: {
+    title: 'Waits for your word',
+    about: 'The payment is here and complete. It is yours once you take it, and goes back if you do not.',
+    waiting: (parts: number) => `${plural(parts, 'part has', 'parts have')} come, the rest is awaited.`,
+    take: 'Take it',
+    giveBack: 'Give it back',
+  },
 }

@@ -1,15 +1,12 @@
 import type { ReactNode } from 'react'
-import type { Payment } from '../../../contract/schemas.ts'
 import { useNodeNames } from '../../state/node-names.ts'
 import { shorten } from '../../text/amounts.ts'
 import { t } from '../../text/en.ts'
-import { formatExact, formatTook } from '../../text/times.ts'
 import { Amount } from '../../widgets/Amount.tsx'
 import { Button } from '../../widgets/Button.tsx'
 import { Code } from '../../widgets/CopyShare.tsx'
 import { Facts } from '../../widgets/Facts.tsx'
 import { Mark } from '../../widgets/Mark.tsx'
-import { Trouble } from '../../widgets/Trouble.tsx'
 import type { Sent } from './OnchainReview.tsx'
 
 /** A node's name and key. */

@@ -16,6 +16,8 @@ export interface Way {
   readonly feeMsat: bigint
   readonly state: 'pending' | 'succeeded' | 'failed'
   readonly error?: ErrorLike | undefined
+  /** It goes on by a way that only the recipient knows. */
+  readonly hidden?: true
 }
 
 /** Attempts that came back and are shown without being asked for. */
@@ -39,7 +41,13 @@ function WayLine({ way, nameOf }: { readonly way: Way; readonly nameOf: (id: str
             <span className="quiet">{words.fee(formatMsat(way.feeMsat))}</span>
           ) : null}
         </p>
-        <p>{names.length > 1 ? words.through(names.slice(0, -1)) : words.straight}</p>
+        <p>
+          {way.hidden === true
+            ? words.hidden(names)
+            : names.length > 1
+              ? words.through(names.slice(0, -1))
+              : words.straight}
+        </p>
         <p className={state === 'failed' ? 'trouble' : state === 'succeeded' ? 'money-in' : 'quiet'}>
           {state === 'failed'
             ? words.back(error === undefined ? '' : attemptWords(error, { names }))
