@@ -62,6 +62,10 @@ export const COMMANDS: readonly Command[] = [
     'fetchSnapshot',
     'Fetch a snapshot of the network from the server named in the settings',
   ),
+  command('findnodes', 'findNodes', 'Nodes of the network by name or key', [
+    { name: 'text', field: 'text', kind: 'text', required: true },
+  ]),
+  command('getnodeinfo', 'getNodeInfo', 'A node of the network and its channels', [node]),
   command('queryroutes', 'queryRoutes', 'Ways to a node, what each hop costs, and why', [
     { name: 'dest', field: 'destination', kind: 'text', required: true },
     { name: 'amt', field: 'amountMsat', kind: 'satToMsat', required: true },
@@ -99,6 +103,9 @@ export const COMMANDS: readonly Command[] = [
     { name: 'pay_reqs', field: 'requests', kind: 'invoices', required: true, rest: true },
     { name: 'max_in_flight', field: 'maxInFlight', kind: 'number', named: true },
   ]),
+  command('previewreceive', 'previewReceive', 'Whether an amount can arrive, and by which channels', [
+    { name: 'amt', field: 'amountMsat', kind: 'satToMsat' },
+  ]),
   command('addinvoice', 'addInvoice', 'Ask to be paid', [
     { name: 'amt', field: 'amountMsat', kind: 'satToMsat' },
     { name: 'memo', field: 'description', kind: 'text', rest: true },
@@ -110,6 +117,16 @@ export const COMMANDS: readonly Command[] = [
     { name: 'memo', field: 'description', kind: 'text', rest: true },
     { name: 'expiry', field: 'expirySeconds', kind: 'number', named: true },
   ]),
+  command('addoffer', 'addOffer', 'Ask to be paid any number of times (BOLT 12)', [
+    { name: 'amt', field: 'amountMsat', kind: 'satToMsat' },
+    { name: 'description', field: 'description', kind: 'text', rest: true },
+    { name: 'expiry', field: 'expirySeconds', kind: 'number', named: true },
+  ]),
+  command('listoffers', 'listOffers', 'Offers of this node'),
+  command('disableoffer', 'disableOffer', 'Answer an offer no more', [
+    { name: 'id', field: 'id', kind: 'text', required: true },
+  ]),
+  command('listofferrequests', 'listOfferRequests', 'Offers being paid whose invoice has not come'),
   command('decodepayreq', 'decode', 'Read an invoice, an address, a bitcoin: link', [
     { name: 'text', field: 'text', kind: 'text', required: true },
   ]),
