@@ -338,6 +338,18 @@ function projectActivity(state: NodeState): AppState['activity'] {
       ...(record.error === undefined ? {} : { error: record.error }),
     })
   }
+  // Offers whose invoice is waited for, or never came: with the invoice each becomes a payment.
+  for (const request of Object.values(state.requests)) {
+    lines.push({
+      id: `request/${request.id}`,
+      kind: 'lightningSent',
+      state: request.state === 'asking' ? 'pending' : 'failed',
+      amountMsat: String(-request.amountMsat),
+      note: request.description === '' ? (request.issuer ?? '') : request.description,
+      time: iso(request.endedAt ?? request.createdAt),
+      ...(request.error === undefined ? {} : { error: request.error }),
+    })
+  }
   for (const record of entries(state.invoices)) {
     if (record.state !== 'paid') continue
     lines.push({
@@ -345,7 +357,7 @@ function projectActivity(state: NodeState): AppState['activity'] {
       kind: 'lightningReceived',
       state: record.settledAt === undefined ? 'pending' : 'done',
       amountMsat: String(record.receivedMsat ?? 0n),
-      note: record.description,
+      note: [record.description, record.payerNote ?? ''].filter((words) => words !== '').join(' · '),
       time: iso(record.paidAt ?? record.createdAt),
       paymentHash: record.paymentHash,
     })
@@ -598,50 +610,6 @@ export function projectState(state: NodeState, setup: NodeSetup, around: Around)
       wordsConfirmed: state.preferences.wordsConfirmed === 'true',
       storagePersisted: state.preferences.storagePersisted === 'true',
       forwarding: isForwarding(state, setup),
-    },
-  }
-}
-
-/** The state before there is a wallet. */
-export function emptyState(
-  around: Around & { network: AppState['network']; servers: readonly string[] },
-): AppState {
-  const zero = '0'
-  return {
-    phase: around.phase,
-    ...(around.error === undefined ? {} : { error: around.error }),
-    ...(around.moved === undefined ? {} : { moved: around.moved }),
-    network: around.network,
-    version: around.version,
-    lock: around.lock,
-    chain: { height: 0, blockHash: '', synced: false, headersVerified: 0, progress: 0, servers: [] },
-    feeSatPerVb: { fast: 1, normal: 1, slow: 1 },
-    balances: {
-      spendableMsat: zero,
-      lightningMsat: zero,
-      receivableMsat: zero,
-      onchainSpendableSat: zero,
-      onchainArrivingSat: zero,
-      onchainConfirmedSat: zero,
-      onchainUnconfirmedSat: zero,
-      onchainReservedSat: zero,
-      anchorReserveSat: zero,
-      closingSat: zero,
-      openingSat: zero,
-      totalMsat: zero,
-    },
-    channels: [],
-    peers: [],
-    activity: [],
-    incidents: [],
-    notices: [],
-    backup: { channels: 0, exportedCurrent: false, peerCopies: 0, copies: [] },
-    settings: {
-      gateway: around.gateway,
-      servers: [...around.servers],
-      wordsConfirmed: false,
-      storagePersisted: false,
-      forwarding: false,
     },
   }
 }
