@@ -1,177 +1,40 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { fromHex, toHex } from '../base/bytes.ts'
-import { err, ok, unwrap } from '../base/result.ts'
+import { unwrap } from '../base/result.ts'
 import { msat } from '../base/units.ts'
 import { publicKey } from '../crypto/curve.ts'
 import { sha256 } from '../crypto/hash.ts'
 import type { BlindedPaymentPath } from '../onion/blinded-path.ts'
-import { createBlindedPath } from '../onion/blinding.ts'
-import { FAILURE_CODES } from '../onion/failure.ts'
-import { encodeRecipientData, type RecipientData, relayBlinded } from '../onion/recipient-data.ts'
-import { findParts } from '../router/parts.ts'
-import { createGraph } from '../router/graph.ts'
+import { relayBlinded } from '../onion/recipient-data.ts'
 import { feeFor } from '../router/fees.ts'
 import { createBlindedInvoice } from './blinded-invoice.ts'
-import type { PathSight } from './blinded-ways.ts'
-import type { RouteWanted } from './attempt-route.ts'
-import {
-  ALICE,
-  ALICE_SECRET,
-  BOB,
-  BOB_SECRET,
-  crafted,
-  entropy,
-  HEIGHT,
-  lookup,
-  NOW,
-  offersOf,
-  received,
-  startContext,
-} from './fixture.ts'
-import { receiveHtlc } from './incoming.ts'
-import type { InvoiceRecord, NewInvoice } from './invoice-record.ts'
-import type { WayIn } from './make-paths.ts'
+import { ALICE, ALICE_SECRET, BOB, BOB_SECRET, entropy, HEIGHT, NOW, offersOf, received } from './fixture.ts'
+import type { InvoiceRecord } from './invoice-record.ts'
 import { onFulfilled, onRemoved, type StartContext } from './outgoing.ts'
 import { partsTick } from './parts.ts'
 import { type BlindedPayee, startBlinded } from './pay-blinded.ts'
 import type { PaymentTurn } from './payment-record.ts'
-import { type ForwardRead, readOnion } from './read-onion.ts'
-import type { HtlcRemoval, IncomingHtlc, OutgoingAdd } from './types.ts'
-
-// Alice pays Carol, whose peer Bob is the beginning of her paths.
-const CAROL_SECRET = new Uint8Array(32).fill(0xc4)
-const CAROL = toHex(publicKey(CAROL_SECRET))
-const DAVE = toHex(publicKey(new Uint8Array(32).fill(0xd5)))
-const AMOUNT = 5_000_000n
-
-const wayIn = (change: Partial<WayIn> = {}): WayIn => ({
-  peer: fromHex(BOB),
-  shortChannelId: 77n,
-  relay: { cltvExpiryDelta: 80, feeProportionalMillionths: 100, feeBaseMsat: 1000 },
-  htlcMinimumMsat: msat(1),
-  htlcMaximumMsat: msat(50_000_000),
-  ...change,
-})
-
-const carolsInvoice = (ways: readonly WayIn[] = [wayIn()], change: Partial<NewInvoice> = {}) =>
-  unwrap(
-    createBlindedInvoice(
-      { amountMsat: msat(AMOUNT), description: 'tea', expirySeconds: 3600, ...change },
-      { now: NOW, height: HEIGHT, nodeSecret: CAROL_SECRET, entropy: entropy(), ways },
-    ),
-  )
-
-const payee = (
-  invoice: { readonly record: InvoiceRecord; readonly paths: readonly BlindedPaymentPath[] },
-  change: Partial<BlindedPayee> = {},
-): BlindedPayee => ({
-  paths: invoice.paths,
-  paymentHash: fromHex(invoice.record.paymentHash),
-  amountMsat: msat(AMOUNT),
-  expiresAt: invoice.record.expiresAt,
-  parts: true,
-  nodeId: CAROL,
-  description: 'tea',
-  text: 'lni1…',
-  ...change,
-})
-
-const SIGHT: PathSight = {
-  nodeSecret: ALICE_SECRET,
-  nodeId: fromHex(ALICE),
-  endOf: () => undefined,
-  peerOf: () => undefined,
-}
-
-/** Alice, with a channel with each of `peers`. */
-const alice = (peers: readonly string[] = [BOB], change: Partial<StartContext> = {}): StartContext => {
-  const ctx = startContext({ sight: SIGHT, maxFeeMsat: msat(100_000), ...change })
-  const findRoutes = (wanted: RouteWanted) => {
-    const found = findParts(createGraph(), {
-      source: ALICE,
-      target: wanted.destination,
-      amountMsat: wanted.amountMsat,
-      finalCltvDelta: wanted.finalCltvDelta,
-      height: wanted.height,
-      maxFeeMsat: wanted.maxFeeMsat,
-      localChannels: peers
-        .map((peer, i) => ({
-          channelId: `${i + 1}`.repeat(64),
-          scid: BigInt(i),
-          peer,
-          spendableMsat: msat(9_000_000),
-        }))
-        .filter((c) => !wanted.without.includes(c.channelId)),
-      excluded: wanted.excluded,
-      now: NOW,
-      ...(wanted.parts ? {} : { maxParts: 1 }),
-      ...(wanted.blinded === undefined ? {} : { blinded: wanted.blinded }),
-    })
-    return found.ok
-      ? ok(found.value.routes)
-      : err({ code: 'noRoute', message: found.error.code, data: {} } as const)
-  }
-  return { ...ctx, findRoutes }
-}
-
-const begun = (to: BlindedPayee, ctx = alice()): PaymentTurn => unwrap(startBlinded(to, ctx))
-const offered = (turn: PaymentTurn): OutgoingAdd => offersOf(turn)[0] as OutgoingAdd
-
-/** Bob, or whoever has that secret, is asked to pass it on. */
-function passedBy(secret: Uint8Array, htlc: IncomingHtlc): ForwardRead {
-  const read = readOnion(htlc, secret)
-  if (read.kind !== 'forward') throw new Error(read.kind === 'refused' ? read.refusal : read.kind)
-  return read.forward
-}
-
-/** The HTLC that the next node gets. */
-const onward = (htlc: IncomingHtlc, forward: ForwardRead): IncomingHtlc => ({
-  channelId: 'cc'.repeat(32),
-  id: 3n,
-  amountMsat: forward.amtToForward,
-  paymentHash: htlc.paymentHash,
-  cltvExpiry: forward.outgoingCltvValue,
-  onion: forward.next,
-  ...(forward.blinded === undefined ? {} : { pathKey: forward.blinded.nextPathKey }),
-})
-
-/** What reaches Carol of an add of Alice's. */
-const toCarol = (add: OutgoingAdd): IncomingHtlc => onward(received(add), passedBy(BOB_SECRET, received(add)))
-
-const atCarol = (htlc: IncomingHtlc, record: InvoiceRecord | undefined, height = HEIGHT, now = NOW) =>
-  receiveHtlc(() => record, htlc, { now, height, nodeSecret: CAROL_SECRET, spontaneous: 0 })
-
-const removalOf = (outcome: ReturnType<typeof atCarol>): HtlcRemoval | undefined =>
-  outcome.removals[0]?.removal
-
-/** What a node inside a blinded path may say. */
-const blindedWord = (htlc: IncomingHtlc) => ({
-  type: 'malformed',
-  id: htlc.id,
-  sha256OfOnion: sha256(htlc.onion),
-  failureCode: FAILURE_CODES.invalid_onion_blinding,
-})
-
-/** A path of these hops, in Bob's and Carol's words or whatever a test wants. */
-const pathOf = (
-  hops: readonly { readonly secret: Uint8Array; readonly data: RecipientData }[],
-  cltvExpiryDelta = 224,
-): BlindedPaymentPath => ({
-  path: createBlindedPath(
-    entropy().bytes(32),
-    hops.map(({ secret, data }) => ({ nodeId: publicKey(secret), data: encodeRecipientData(data) })),
-  ).path,
-  payInfo: {
-    feeBaseMsat: 1000,
-    feeProportionalMillionths: 100,
-    cltvExpiryDelta,
-    htlcMinimumMsat: 1n,
-    htlcMaximumMsat: 2n ** 64n - 1n,
-    features: new Uint8Array(0),
-  },
-})
-const RELAY = wayIn().relay
+import { readOnion } from './read-onion.ts'
+import type { IncomingHtlc } from './types.ts'
+import {
+  CAROL,
+  DAVE,
+  AMOUNT,
+  wayIn,
+  carolsInvoice,
+  payee,
+  SIGHT,
+  alice,
+  begun,
+  offered,
+  passedBy,
+  onward,
+  toCarol,
+  atCarol,
+  removalOf,
+  blindedWord,
+} from './fixture-blinded.ts'
 
 describe('a payment by a blinded path', () => {
   it('goes from the paths to the preimage, with the fee that its maker reckoned, and names nobody behind the introduction', () => {
@@ -348,161 +211,5 @@ describe('several paths', () => {
     expect(atCarol(htlcs[1], half).removals.map((r) => r.removal.type)).toEqual(['fulfill', 'fulfill'])
     const late = partsTick(half, { now: NOW + 60_000, height: HEIGHT })
     expect(late?.removals.map((r) => r.removal)).toEqual([blindedWord(htlcs[0])])
-  })
-})
-
-describe('Carol says the same, whatever is wrong: a word for the hop before her and no more', () => {
-  const invoice = carolsInvoice()
-  const add = offered(begun(payee(invoice)))
-  const good = toCarol(add)
-  const changed = (change: Partial<InvoiceRecord>): InvoiceRecord => ({ ...invoice.record, ...change })
-
-  it.each<[string, Partial<IncomingHtlc>, InvoiceRecord | undefined, number?, number?]>([
-    ['unknownInvoice', {}, undefined],
-    ['pathId', {}, changed({ paymentSecret: new Uint8Array(32).fill(1) })],
-    ['alreadyPaid', {}, changed({ state: 'paid' })],
-    ['cancelled', {}, changed({ state: 'cancelled' })],
-    ['expired', {}, invoice.record, HEIGHT, NOW + 3_600_000],
-    ['amountTooLow', {}, changed({ amountMsat: msat(AMOUNT + 1n) })],
-    ['amountTooHigh', {}, changed({ amountMsat: msat(AMOUNT / 2n - 1n) })],
-    ['expiryTooSoon', {}, invoice.record, HEIGHT + 4],
-    ['amountBelowOnion', { amountMsat: msat(AMOUNT - 1n) }, invoice.record],
-    ['noHeight', {}, invoice.record, 0],
-    // Beyond `max_cltv_expiry` of the path.
-    ['blinded', { cltvExpiry: good.cltvExpiry + 10_000 }, invoice.record],
-    ['blinded', { onion: good.onion.map((b, i) => (i === 500 ? b ^ 1 : b)) }, invoice.record],
-    ['blinded', { pathKey: publicKey(BOB_SECRET) }, invoice.record],
-    ['blinded', { pathKey: new Uint8Array(33).fill(2) }, invoice.record],
-  ])('%s', (refusal, change, record, height, now) => {
-    const htlc = { ...good, ...change }
-    const outcome = atCarol(htlc, record, height, now)
-    expect(outcome.refusal).toBe(refusal)
-    expect(outcome.removals).toEqual([{ channelId: htlc.channelId, removal: blindedWord(htlc) }])
-    expect(outcome.invoice).toBeUndefined()
-  })
-
-  it('the same HTLC again, after a restart, gets the same answer', () => {
-    const paid = atCarol(good, invoice.record).invoice as InvoiceRecord
-    expect(removalOf(atCarol(good, paid, HEIGHT + 500))?.type).toBe('fulfill')
-  })
-
-  it('an invoice of the other kind is not paid by a path with its secret, nor this one by its secret without a path', () => {
-    const { blinded: _, ...plain } = invoice.record
-    expect(atCarol(good, plain)).toMatchObject({
-      refusal: 'pathId',
-      removals: [{ removal: blindedWord(good) }],
-    })
-    const bobs = unwrap(
-      createBlindedInvoice(
-        { amountMsat: msat(AMOUNT), description: '', expirySeconds: 60 },
-        { now: NOW, height: HEIGHT, nodeSecret: BOB_SECRET, entropy: entropy(), ways: [] },
-      ),
-    ).record
-    const { htlc } = crafted({
-      paymentHash: fromHex(bobs.paymentHash),
-      payload: {
-        amtToForward: msat(AMOUNT),
-        outgoingCltvValue: HEIGHT + 150,
-        paymentData: { paymentSecret: bobs.paymentSecret, totalMsat: msat(AMOUNT) },
-      },
-      amountMsat: msat(AMOUNT),
-      cltvExpiry: HEIGHT + 150,
-    })
-    const outcome = receiveHtlc(() => bobs, htlc, {
-      now: NOW,
-      height: HEIGHT,
-      nodeSecret: BOB_SECRET,
-      spontaneous: 0,
-    })
-    expect(outcome).toMatchObject({ refusal: 'paymentSecret', removals: [{ removal: { type: 'fail' } }] })
-  })
-})
-
-describe('a hop of somebody’s path', () => {
-  const carol = { secret: CAROL_SECRET, data: { pathId: fromHex('aa') } }
-  const bobs = (data: RecipientData) => ({ secret: BOB_SECRET, data })
-  const INVOICE = carolsInvoice()
-  const toBob = (data: RecipientData) =>
-    readOnion(
-      received(offered(begun(payee({ ...INVOICE, paths: [pathOf([bobs(data), carol])] })))),
-      BOB_SECRET,
-    )
-
-  it.each<[string, RecipientData]>([
-    ['no payment_relay', { shortChannelId: 1n }],
-    ['nowhere to', { paymentRelay: RELAY }],
-    ['two ways', { shortChannelId: 1n, nextNodeId: fromHex(CAROL), paymentRelay: RELAY }],
-    ['a feature', { shortChannelId: 1n, paymentRelay: RELAY, allowedFeatures: fromHex('02') }],
-    [
-      'max_cltv_expiry',
-      {
-        shortChannelId: 1n,
-        paymentRelay: RELAY,
-        paymentConstraints: { maxCltvExpiry: HEIGHT + 226, htlcMinimumMsat: msat(1) },
-      },
-    ],
-    [
-      'htlc_minimum_msat',
-      {
-        shortChannelId: 1n,
-        paymentRelay: RELAY,
-        paymentConstraints: { maxCltvExpiry: HEIGHT + 9999, htlcMinimumMsat: msat(AMOUNT + 1501n) },
-      },
-    ],
-    ['a fee above the amount', { shortChannelId: 1n, paymentRelay: { ...RELAY, feeBaseMsat: 90_000_000 } }],
-    ['a delta above the expiry', { shortChannelId: 1n, paymentRelay: { ...RELAY, cltvExpiryDelta: 9000 } }],
-  ])('that is asked for what it cannot do fails as the introduction: %s', (_, data) => {
-    const read = toBob(data)
-    if (read.kind !== 'refused') throw new Error(read.kind)
-    expect(read.refusal).toBe('blinded')
-    expect(read.removal.type).toBe('fail')
-  })
-
-  it('forwards at exactly its constraints, to a node, with the key that its data gives', () => {
-    const nextPathKeyOverride = publicKey(new Uint8Array(32).fill(3))
-    const read = toBob({
-      nextNodeId: fromHex(CAROL),
-      nextPathKeyOverride,
-      paymentRelay: RELAY,
-      paymentConstraints: { maxCltvExpiry: HEIGHT + 227, htlcMinimumMsat: msat(AMOUNT + 1500n) },
-      allowedFeatures: new Uint8Array(0),
-    })
-    expect(read).toMatchObject({
-      kind: 'forward',
-      forward: { to: { nodeId: fromHex(CAROL) }, blinded: { nextPathKey: nextPathKeyOverride } },
-    })
-  })
-
-  it('behind the introduction tells of the same faults only backwards', () => {
-    const dave = new Uint8Array(32).fill(0xd5)
-    const path = pathOf([
-      bobs({ shortChannelId: 1n, paymentRelay: RELAY }),
-      { secret: dave, data: { shortChannelId: 2n } },
-      carol,
-    ])
-    const add = received(offered(begun(payee({ ...INVOICE, paths: [path] }))))
-    const htlc = onward(add, passedBy(BOB_SECRET, add))
-    expect(readOnion(htlc, dave)).toEqual({
-      kind: 'refused',
-      refusal: 'blinded',
-      removal: blindedWord(htlc),
-    })
-  })
-
-  it('the recipient of a path of one hop answers in plain words: its sender knows whom it pays', () => {
-    const path = pathOf([{ secret: BOB_SECRET, data: { pathId: fromHex('aa') } }], 144)
-    const turn = begun(payee({ ...INVOICE, paths: [path] }))
-    const outcome = receiveHtlc(lookup(), received(offered(turn)), {
-      now: NOW,
-      height: HEIGHT,
-      nodeSecret: BOB_SECRET,
-      spontaneous: 0,
-    })
-    const removal = outcome.removals[0]?.removal as HtlcRemoval
-    const ended = onRemoved(turn.record, offered(turn).token, removal, alice())
-    expect(ended.record).toMatchObject({
-      state: 'failed',
-      error: { code: 'recipientRefused', data: { failure: 'incorrect_or_unknown_payment_details' } },
-    })
   })
 })
