@@ -23,8 +23,8 @@ import { circuitOfToken } from '../switch/types.ts'
 import { chainInput } from './chain.ts'
 import { channelContext, channelInput } from './channels.ts'
 import type { RecordWrite } from './ports.ts'
-import { forwardLost, forwardOver, forwardPreimage, isForwardToken } from './forwards.ts'
-import { failOnChain, fulfilOnChain, htlcSettled, settleOnChain } from './payments.ts'
+import { forwardLost, forwardOver, forwardPreimage, forwardRefused, isForwardToken } from './forwards.ts'
+import { failOnChain, fulfilOnChain, htlcSettled, paymentRefused, settleOnChain } from './payments.ts'
 import { emit, feerateFor, heightOf, omit, type Turn } from './state.ts'
 import { feePayer, forgetClose, freshScript, noteClose, releaseFunding } from './wallet.ts'
 
@@ -226,6 +226,7 @@ function closeEvent(turn: Turn, id: string, event: OnchainEvent): void {
         }
         emit(turn, { type: 'channelFailed', channelId: id, reason: REASONS[event.kind] })
       }
+      refuseWaiting(turn, id)
       forgetClose(turn, id, event.txid)
       nameClose(turn, id)
       return emit(turn, { type: 'channelClosing', channelId: id, txid: event.txid })
@@ -259,6 +260,17 @@ function closeEvent(turn: Turn, id: string, event: OnchainEvent): void {
       })
     case 'forget':
       return
+  }
+}
+
+/** Adds that the channel has not offered yet never will be: nothing was signed, and their owners may look for another way at once. */
+function refuseWaiting(turn: Turn, id: string): void {
+  for (const proposal of turn.state.channels[id]?.outbox ?? []) {
+    if (proposal.type !== 'add' || proposal.token === undefined) continue
+    const { token } = proposal
+    channelInput(turn, id, { type: 'withdraw', token })
+    if (isForwardToken(token)) forwardRefused(turn, token)
+    else paymentRefused(turn, token, 'channelFailed')
   }
 }
 

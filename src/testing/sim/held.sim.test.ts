@@ -79,3 +79,33 @@ describe.each(['lcp', 'anchors_zero_fee_htlc_tx', 'static_remotekey'])('%s', (fo
     },
   )
 })
+
+it('a payment that waits for its turn in a channel which the peer closes on chain fails then, and does not hang until its time is up', () => {
+  const world = new World({ nodes: 2, formats: ['anchors_zero_fee_htlc_tx'] })
+  reach(world, [
+    hasCoins('ada', 900_000),
+    connected('ada', 'ben'),
+    opened('ada', 'ben', 500_000, 100_000_000),
+  ])
+  world.settle()
+  const [ada, ben] = [world.node('ada'), world.node('ben')]
+  // The first is signed, the second waits until the peer has revoked.
+  for (const { bolt11 } of [1, 2].map(() => invoiceOf(world, ben, 10_000_000)))
+    world.command(ada, { type: 'sendPayment', invoice: bolt11, timeoutSeconds: 86_400 })
+  const [channel] = Object.values(world.stateOf(ada).channels)
+  expect(channel?.outbox.map((p) => p.type)).toEqual(['add'])
+  const link = world.linkBetween(ada, ben)
+  if (link === undefined || channel === undefined) throw new Error('a link and a channel')
+  world.cut(link)
+  ada.keep.delete(ben.id)
+  ben.keep.delete(ada.id)
+  world.command(ben, { type: 'closeChannel', channelId: channel.id, force: true })
+  world.mine(1)
+  for (let i = 0; i < 4; i++) {
+    world.drain()
+    world.pass(10_000)
+  }
+  expect(world.stateOf(ada).closes[channel.id]).toBeDefined()
+  const states = entries(world.stateOf(ada).payments).map((p) => p.state)
+  expect(states.sort()).toEqual(['failed', 'pending'])
+})

@@ -5,6 +5,7 @@ import type { Command } from '../../engine/node/commands.ts'
 import { createGraph, type Graph } from '../../engine/router/graph.ts'
 import { CHANNEL } from '../../engine/router/graph-terms.ts'
 import { viewAt } from '../../engine/channel/log.ts'
+import { placeOf } from '../../engine/node/payments.ts'
 import { DEFAULT_FORWARD_POLICY } from '../../engine/switch/policy.ts'
 import { type Random, seeded } from '../random.ts'
 import { chainProblem } from './invariants.ts'
@@ -344,7 +345,7 @@ function paymentProblem(world: World, payer: SimNode, hash: string, force: boole
   if (payment === undefined) return undefined
   const name = `${payer.name}: payment ${hash.slice(0, 8)}`
   if (payment.state === 'pending' || payment.attempts.some((a) => a.state === 'pending'))
-    return `${name} is pending`
+    return `${name} is pending: ${payment.attempts.map((a) => `${a.n} by ${a.channelId.slice(0, 8)} ${a.state} ${placeOf(world.stateOf(payer), a.channelId, a.token)}`).join(', ')}`
   // By the invoice: who is paid by an offer has another name for each.
   const payee = world.nodes.find((node) => entry(world.stateOf(node).invoices, hash) !== undefined)
   const invoice = payee && entry(world.stateOf(payee).invoices, hash)
