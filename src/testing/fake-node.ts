@@ -7,6 +7,7 @@ import {
   FAR,
   FAR_WAYS,
   fakeChannelIdOf,
+  fakeForwards,
   fakeGraph,
   fakeNodeInfo,
   fakeNodes,
@@ -35,6 +36,8 @@ import {
 /** What the demo begins with. */
 export type Scene =
   | 'running'
+  /** The same, passing payments of others on. */
+  | 'forwarding'
   | 'welcome'
   | 'empty'
   | 'following'
@@ -60,6 +63,7 @@ function firstState(scene: Scene): AppState {
   if (scene === 'welcome') return { ...emptyState(), phase: 'noWallet', notices: [] }
   if (scene === 'empty') return emptyState()
   const state = fakeState()
+  if (scene === 'forwarding') return { ...state, settings: { ...state.settings, forwarding: true } }
   if (scene === 'following') return { ...state, phase: 'following' }
   if (scene === 'frozen')
     return { ...state, phase: 'frozen', error: { code: 'storageFailed', message: 'QuotaExceededError' } }
@@ -444,8 +448,9 @@ export function fakeNode(scene: Scene = 'running', pace = 600): Handlers {
     addOffer: (input) =>
       Promise.resolve({
         id: fakeHash(++seed).slice(0, 32),
-        offer: 'lno1demo',
+        offer: `lno1${'qgsyxjtl6luzd9t3pr62xr7eemp6awnejusgf6gw45q75vcfqqqqqqq2p32x2um5ypmx2cm5dae8x93pqthvwfzadd7jejes8q9lhc4rvjxd022zv5l44g6qah82ru5rdpnpj'.repeat(2)}`,
         description: input.description ?? '',
+        ...(input.amountMsat === undefined ? {} : { amountMsat: input.amountMsat }),
         createdAt: new Date().toISOString(),
         enabled: true,
         paid: 0,
@@ -457,7 +462,7 @@ export function fakeNode(scene: Scene = 'running', pace = 600): Handlers {
 
     settleInvoice: () => Promise.resolve({}),
     cancelInvoice: () => Promise.resolve({}),
-    listForwards: () => Promise.resolve({ count: 0, amountMsat: '0', feeMsat: '0', underWay: [] }),
+    listForwards: () => Promise.resolve(fakeForwards()),
     decideForward: () => Promise.resolve({}),
 
     estimateFee: () => Promise.resolve({ satPerVb: state.feeSatPerVb.normal }),

@@ -69,6 +69,15 @@ export const VIEWS: readonly View[] = [
     hash: '/',
     act: (page) => page.getByRole('status', { name: 'Spendable balance' }).getByRole('button').click(),
   },
+  {
+    name: 'home-forwards',
+    scene: 'forwarding',
+    hash: '/',
+    act: async (page) => {
+      await page.getByRole('radio', { name: 'Passed on' }).check()
+      await page.getByText('Earned').waitFor()
+    },
+  },
   { name: 'home-empty', scene: 'empty', hash: '/' },
   { name: 'frozen', scene: 'frozen', hash: '/' },
   { name: 'send', scene: 'running', hash: '/send' },
@@ -188,6 +197,16 @@ export const VIEWS: readonly View[] = [
       await field(page, 'Note').fill('pay me')
       await button(page, 'Continue').click()
       await page.getByRole('heading', { name: 'Received' }).waitFor()
+    },
+  },
+  {
+    name: 'receive-offer',
+    scene: 'running',
+    hash: '/receive',
+    act: async (page) => {
+      await field(page, 'Note').fill('Tips for the band')
+      await button(page, 'A code for many payments').click()
+      await page.getByRole('img', { name: 'Offer as a QR code' }).waitFor()
     },
   },
   {

@@ -47,3 +47,15 @@ export function formatCurrency(amount: string, code: string): string {
   const unit = THOUSANDTHS.has(code) ? 1000n : TWO_DIGITS
   return `${minor / unit}.${(minor % unit).toString().padStart(unit === 1000n ? 3 : 2, '0')}`
 }
+
+/** Of our own offers. */
+export const lastingText = {
+  qr: 'Offer as a QR code',
+  paid: 'Paid',
+  times: (n: number) => (n === 0 ? 'not yet' : n === 1 ? 'once' : `${n} times`),
+  received: 'In all',
+  hint: 'Anybody can pay it, as often as they like, while this wallet is open. Wallets that know BOLT 12 offers can read it.',
+  withdraw: 'Withdraw this code',
+  withdrawSure: 'Withdraw it: nobody can pay it any more',
+  back: 'Another request',
+}
