@@ -1,4 +1,5 @@
 import { ApiError, type ApiErrorData } from '../contract/errors.ts'
+import { emptyState } from '../contract/empty-state.ts'
 import type { Handlers } from '../contract/rpc.ts'
 import type { AppState } from '../contract/schemas.ts'
 import { toHex } from '../engine/base/bytes.ts'
@@ -25,7 +26,7 @@ import { arrival, handOut, openMove, takeBack } from './move.ts'
 import type { Download } from './download.ts'
 import { createPeers } from './peers.ts'
 import type { Clock, EsploraPort } from './ports.ts'
-import { emptyState, projectState } from './project.ts'
+import { projectState } from './project.ts'
 import { setupNotices } from './project-setup.ts'
 import type { Dial } from './socket.ts'
 import { walletFingerprint } from './vault/container.ts'
@@ -350,7 +351,6 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
     if (gone !== undefined && seed !== undefined) {
       return emptyState({
         ...around,
-        peers: [],
         phase: 'moved',
         network: seed.network,
         servers: seed.servers,

@@ -1,7 +1,6 @@
 import { toHex } from '../engine/base/bytes.ts'
 import { systemClock, systemEntropy } from '../host/ports.ts'
 import type { Defaults } from '../host/control.ts'
-import { boot, speedUp } from './boot.ts'
 import { createTab, type Tab } from './election.ts'
 import { broadcastChannel, portOf, webLocks } from './ports.ts'
 
@@ -12,6 +11,12 @@ interface PortMessage {
   readonly port: MessagePort
   readonly defaults: Defaults
 }
+
+/**
+ * The engine, nine tenths of this program, loads beside the election: what a first visit shows needs none of it. The page begins with
+ * what it can say by itself (`ui/app/connect.ts`).
+ */
+const engine = import('./boot.ts')
 
 /** One wallet an origin, for now. */
 const WALLET = 'wallet'
@@ -27,9 +32,10 @@ globalThis.addEventListener('message', (event) => {
     locks: webLocks,
     channel: broadcastChannel(`switchback/${WALLET}`),
     clock: systemClock,
-    lead: () => boot(WALLET, message.defaults),
+    lead: async () => (await engine).boot(WALLET, message.defaults),
   })
   tab.attach(portOf(message.port))
 })
 
-speedUp().catch(() => {})
+// That it could not be loaded is told by whoever leads.
+engine.then(({ speedUp }) => speedUp()).catch(() => {})

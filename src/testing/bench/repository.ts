@@ -9,8 +9,8 @@ export const appJs: Bench = {
   async run() {
     const weight = await buildSite(join(CACHE, 'run', 'bench-build.log'), 240_000)
     if (weight === undefined) throw new Error('the site cannot be built: npm run build')
-    const { firstPaintBytes, allBytes, wasmBytes } = weight
-    return { firstPaintBytes, allBytes, wasmBytes }
+    const { firstPaintBytes, walletBytes, allBytes, wasmBytes } = weight
+    return { firstPaintBytes, walletBytes, allBytes, wasmBytes }
   },
 }
 

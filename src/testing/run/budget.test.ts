@@ -37,6 +37,8 @@ const files = {
 test('the first screen weighs what page and worker import at once; lazy screens count in all, lazy WebAssembly in neither', () => {
   const weight = weigh(site(files))
   expect(weight.firstPaintBytes).toBe(gz(page, shared, worker, engine))
+  // What the worker loads by itself besides is WebAssembly alone.
+  expect(weight.walletBytes).toBe(weight.firstPaintBytes)
   expect(weight.allBytes).toBe(gz(page, shared, worker, engine, screen, 'self.skipWaiting()'))
   expect(weight.wasmBytes).toBe(gz(curve))
   expect(withinBudget(weight)).toBe(true)
@@ -49,10 +51,19 @@ test('WebAssembly that the worker imports at once is not lazy and counts', () =>
   expect(weight.wasmBytes).toBe(0)
 })
 
+test('an engine that the worker loads by itself counts before a wallet’s screen, with all that it imports, and not before the first', () => {
+  const later = 'import("./boot-1.js")'
+  const boot = 'import"./engine-1.js";import("./screen-1.js")'
+  const weight = weigh(site({ ...files, 'assets/worker-1.js': later, 'assets/boot-1.js': boot }))
+  expect(weight.firstPaintBytes).toBe(gz(page, shared, later))
+  expect(weight.walletBytes).toBe(gz(page, shared, later, boot, engine))
+})
+
 test('a byte too many is too many', () => {
   const weight = { ...weigh(site(files)), firstPaintBytes: BUDGET.firstPaintBytes }
   expect(withinBudget(weight)).toBe(true)
   expect(withinBudget({ ...weight, firstPaintBytes: BUDGET.firstPaintBytes + 1 })).toBe(false)
+  expect(withinBudget({ ...weight, walletBytes: BUDGET.walletBytes + 1 })).toBe(false)
   expect(withinBudget({ ...weight, allBytes: BUDGET.allBytes + 1 })).toBe(false)
 })
 

@@ -1,6 +1,7 @@
 import type { Client } from '../../contract/procedures.ts'
 import { createClient } from '../../contract/client.ts'
 import type { Port } from '../../contract/port.ts'
+import { emptyState } from '../../contract/empty-state.ts'
 import { ApiError } from '../../contract/errors.ts'
 import type { AppState } from '../../contract/schemas.ts'
 import {
@@ -66,6 +67,25 @@ async function fetchDefaults(): Promise<Defaults> {
   }
 }
 
+/**
+ * Whether nothing has ever been stored here, so that there can be no wallet; said by the browser itself, long before the engine is there.
+ * Where it cannot say, the node will.
+ */
+async function isFirstVisit(): Promise<boolean> {
+  try {
+    return (await indexedDB.databases()).length === 0
+  } catch {
+    return false
+  }
+}
+
+/** What the node is going to say on a first visit. */
+const beforeTheNode = ({ network, gateway, servers }: Defaults): AppState =>
+  emptyState({ phase: 'noWallet', network, gateway, servers, version: '', lock: { password: false } })
+
+/** Whether the node has said anything. */
+let spoken = false
+
 function startWorker(defaults: Promise<Defaults>): MessagePort {
   const worker = new Worker(new URL('../../worker/main.ts', import.meta.url), {
     type: 'module',
@@ -74,7 +94,7 @@ function startWorker(defaults: Promise<Defaults>): MessagePort {
   const { port1, port2 } = new MessageChannel()
   worker.onerror = (event) => {
     // Once it has spoken it reports its own troubles; before that, this is the only sign that it could not start.
-    if (session.getState().node !== undefined) return
+    if (spoken) return
     lose(new ApiError({ code: 'internal', message: event.message || 'The worker did not start.' }))
   }
   void defaults.then(({ network, gateway, servers }) => {
@@ -111,6 +131,10 @@ export function connect(): void {
   const fake = import.meta.env.DEV ? globalThis.switchbackFake : undefined
   const defaults = fake === undefined ? fetchDefaults() : Promise.resolve(defaultsFrom(fake.info))
   void defaults.then((known) => session.setState({ defaults: known }))
+  const first = fake === undefined ? isFirstVisit() : Promise.resolve(false)
+  void Promise.all([defaults, first]).then(([known, isFirst]) => {
+    if (isFirst && !spoken) session.setState({ node: beforeTheNode(known) })
+  })
   const port = fake === undefined ? startWorker(defaults) : fake.port
   const client = createClient(portOf(port))
   setClient(client)
@@ -119,6 +143,7 @@ export function connect(): void {
     // Screens need to know both: what the node says and what this page offers.
     await defaults
     for await (const node of client.getState()) {
+      spoken = true
       session.setState(({ node: before }) => ({ node: shareUnchanged(before, node) }))
     }
     throw new ApiError({ code: 'internal', message: 'The node ended its reports.' })
