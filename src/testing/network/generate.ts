@@ -7,7 +7,7 @@ import { type Random, seeded } from '../random.ts'
  * A network of the real one's size and shape, from a seed. Stated, with reasons; all from public figures of mainnet, rounded:
  *
  * - 15,000 nodes, 50,000 channels: a mean degree of 6.7.
- * - Degrees are heavy-tailed: a third of the nodes has one channel, the largest hubs some thousands. New nodes bring 1 + geometric
+ * - Degrees are heavy-tailed: a fifth of the nodes has one channel, half at most three, the largest hubs some thousands. New nodes bring 1 + geometric
  *   channels; four fifths go to an end of a channel drawn evenly (preferential attachment), the rest to one of 40 hubs by Zipf's law,
  *   since preferential attachment alone makes hubs of some hundreds only.
  * - Capacities are log-normal, median 2 million sat and mean 10 million (σ = 1.79): about 5,000 bitcoin in 50,000 channels.
