@@ -293,3 +293,23 @@ export const heldInvoice = (): Invoice => ({
   createdAt: minutesAgo(30),
   expiresAt: new Date(Date.now() + 3_000_000).toISOString(),
 })
+
+/** What was passed on for others: one of it waits for the user's word. */
+export const fakeForwards = (): Output<'listForwards'> => {
+  const forward = (seed: number, state: 'held' | 'offered') => ({
+    key: `${fakeHash(101)}/${seed}`,
+    state,
+    incomingChannel: fakeHash(101),
+    ...(state === 'held' ? {} : { outgoingChannel: fakeHash(102) }),
+    paymentHash: fakeHash(600 + seed),
+    amountMsat: `${seed}2000000`,
+    feeMsat: '1320',
+    outgoingExpiry: 1400,
+  })
+  return {
+    count: 37,
+    amountMsat: '5121004000',
+    feeMsat: '48210',
+    underWay: [forward(1, 'offered'), forward(2, 'held')],
+  }
+}

@@ -1,5 +1,5 @@
 import { ArrowDownLeft, ArrowLeftRight, ArrowUpRight, TriangleAlert } from 'lucide-react'
-import { type ReactNode, useState } from 'react'
+import { lazy, type ReactNode, Suspense, useState } from 'react'
 import { Link } from 'wouter'
 import type { Activity, Incident } from '../../contract/schemas.ts'
 import { useNames } from '../state/names.ts'
@@ -11,8 +11,11 @@ import { aboutIncident, incidentText } from '../text/incidents.ts'
 import { formatWhen } from '../text/times.ts'
 import { wordsFor } from '../text/words.ts'
 import { Amount } from '../widgets/Amount.tsx'
+import { Button } from '../widgets/Button.tsx'
 import { Choice } from '../widgets/Choice.tsx'
 import { Empty } from '../widgets/Empty.tsx'
+
+const Forwards = lazy(() => import('./Forwards.tsx'))
 
 type Filter = keyof typeof t.home.filters
 const FILTERS = Object.keys(t.home.filters) as Filter[]
@@ -120,12 +123,30 @@ function IncidentLine({
   )
 }
 
+/** For those who keep books. */
+function Save(): ReactNode {
+  const save = async (format: 'csv' | 'json') =>
+    (await import('../state/history-file.ts')).saveHistory(format)
+  return (
+    <div className="buttons">
+      {(['csv', 'json'] as const).map((format) => (
+        <Button key={format} look="quiet" className="button-small" onClick={() => void save(format)}>
+          {t.home.save} {format.toUpperCase()}
+        </Button>
+      ))}
+    </div>
+  )
+}
+
 /** What happened, newest first. */
 export function ActivityList(): ReactNode {
   const lines = useNode((node) => node.activity)
   const incidents = useNode((node) => node.incidents)
   const hidden = usePrefs((p) => p.hidden)
-  const [filter, setFilter] = useState<Filter>('all')
+  // What is passed on for others concerns those who do so.
+  const forwarding = useNode((node) => node.settings.forwarding)
+  const [chosen, setFilter] = useState<Filter>('all')
+  const filter = chosen === 'forwards' && !forwarding ? 'all' : chosen
   const [shown, setShown] = useState(PAGE)
   const matching = lines.filter((line) => filter === 'all' || isLightning(line) === (filter === 'lightning'))
   const last = matching[shown - 1]?.time ?? ''
@@ -149,25 +170,37 @@ export function ActivityList(): ReactNode {
           label={t.home.filter}
           showLabel={false}
           value={filter}
-          options={FILTERS.map((value) => ({ value, label: t.home.filters[value] }))}
+          options={FILTERS.filter((value) => forwarding || value !== 'forwards').map((value) => ({
+            value,
+            label: t.home.filters[value],
+          }))}
           onChoose={setFilter}
         />
       </div>
-      {matching.length === 0 ? <p className="quiet">{t.home.emptyFilter}</p> : null}
-      <ul className="activity" aria-label={t.home.activity}>
-        {entries.map((entry) =>
-          'channelId' in entry && 'noticedAt' in entry ? (
-            <IncidentLine key={entry.id} incident={entry} hidden={hidden} />
-          ) : (
-            <Line key={entry.id} line={entry} hidden={hidden} />
-          ),
-        )}
-      </ul>
-      {matching.length > shown ? (
-        <button type="button" className="more" onClick={() => setShown(shown + PAGE)}>
-          {t.home.more(matching.length - shown)}
-        </button>
-      ) : null}
+      {filter === 'forwards' ? (
+        <Suspense fallback={null}>
+          <Forwards />
+        </Suspense>
+      ) : (
+        <>
+          {matching.length === 0 ? <p className="quiet">{t.home.emptyFilter}</p> : null}
+          <ul className="activity" aria-label={t.home.activity}>
+            {entries.map((entry) =>
+              'channelId' in entry && 'noticedAt' in entry ? (
+                <IncidentLine key={entry.id} incident={entry} hidden={hidden} />
+              ) : (
+                <Line key={entry.id} line={entry} hidden={hidden} />
+              ),
+            )}
+          </ul>
+          {matching.length > shown ? (
+            <button type="button" className="more" onClick={() => setShown(shown + PAGE)}>
+              {t.home.more(matching.length - shown)}
+            </button>
+          ) : null}
+          <Save />
+        </>
+      )}
     </section>
   )
 }
