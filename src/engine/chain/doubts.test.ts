@@ -132,6 +132,58 @@ describe('a newest block that is stated', () => {
   })
 })
 
+describe('a witness, of which the txid says nothing', () => {
+  const spent = funding()
+  const spender = fakeTx({ txid: txidOf(spent), vout: 0 }, SCRIPT, 5)
+  const bare: Tx = { ...spender, inputs: spender.inputs.map((i) => ({ ...i, witness: [] })) }
+  const txid = txidOf(spender)
+
+  const begin = (urls: readonly string[], bare: ReadonlySet<string>, given: Tx) => {
+    const { node } = setup()
+    const servers = Object.fromEntries(urls.map((url) => [url, new FakeEsplora(node)]))
+    for (const url of bare) {
+      const server = servers[url]
+      if (server)
+        server.fault = (r) => (r.kind === 'tx' && r.txid === txid ? value(toHex(rawOf(given))) : undefined)
+    }
+    const d = new Driver(servers)
+    d.run(1_000)
+    const outpoint = { txid: txidOf(spent), vout: 0 }
+    d.input({ type: 'watchSpend', token: 's', outpoint, scriptPubKey: SCRIPT })
+    node.mine(1, [spent])
+    node.mine(1, [spender])
+    d.run(5_000)
+    return { d, node }
+  }
+
+  test('that servers leave out: every server is asked, the whole one is told, and they are named', () => {
+    const { d } = begin(['bad', 'worse', 'good'], new Set(['bad', 'worse']), bare)
+    expect(d.last('spent', 's')?.tx).toEqual(rawOf(bare))
+    d.input({ type: 'askEveryone', txid })
+    d.run(5_000)
+    expect(d.last('spent', 's')).toMatchObject({ tx: rawOf(spender), confirmed: { height: 32 } })
+    d.input({ type: 'witnessHolds', txid, tx: rawOf(spender) })
+    for (const url of ['bad', 'worse']) {
+      expect(stateOf(d, url)).toMatchObject({ state: 'lying', lies: 1 })
+      expect(stateOf(d, url)?.lastError).toContain('altered the witness')
+    }
+    expect(stateOf(d, 'good')).toMatchObject({ state: 'ok', lies: 0, doubt: null })
+    expect(d.of('unspent', 's')).toEqual([])
+  })
+
+  test('on which all agree: asked once each, and nothing is told again', () => {
+    const { d } = begin(['one', 'two'], new Set(), spender)
+    const told = d.of('spent', 's').length
+    d.input({ type: 'askEveryone', txid })
+    d.run(5_000)
+    expect(d.of('spent', 's')).toHaveLength(told)
+    expect(d.state.txs[txid]?.witnesses).toMatchObject({ one: expect.any(String), two: expect.any(String) })
+    d.input({ type: 'askEveryone', txid })
+    d.run(100)
+    expect(d.state.inFlight.filter((f) => f.purpose.kind === 'raw')).toEqual([])
+  })
+})
+
 describe('a server that swallows what it is given', () => {
   const swallow = (r: EsploraRequest) => {
     if (r.kind === 'broadcast') return value(txidOf(funding()))

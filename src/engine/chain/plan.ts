@@ -242,7 +242,9 @@ function planTxs(p: Plan, all: boolean): void {
     if (w.kind === 'tx') watched.add(w.txid)
     if (w.kind === 'spend') for (const a of Object.values(w.answers)) if (a.claim) spenders.add(a.claim.txid)
   }
-  const entries = Object.values(p.turn.state.txs).filter((e) => e.confirmed === null || e.raw === null)
+  const entries = Object.values(p.turn.state.txs).filter(
+    (e) => e.confirmed === null || e.raw === null || e.witnesses !== null,
+  )
   for (const entry of entries)
     if (spenders.has(entry.txid)) planTx(p, entry, watched.has(entry.txid), 'money')
   if (!all && p.turn.now < p.turn.state.resumedAt + SPENDS_FIRST_MS) return
@@ -264,6 +266,8 @@ function planTx(p: Plan, entry: TxEntry, watched: boolean, priority: Priority): 
     if (server) tryAsk(p, server, priority, { kind: 'tx', txid }, { kind: 'raw', txid })
     return
   }
+  if (entry.witnesses !== null) planWitnesses(p, entry, entry.witnesses)
+  if (entry.confirmed !== null) return
   if (entry.old !== null) return planOld(p, entry, entry.old, priority)
   if (entry.hint === null && !watched) return
   const asked = (s: ServerState) => isAsked(p.turn.state, (q) => q.kind === 'proof' && q.txid === txid, s.url)
@@ -277,6 +281,15 @@ function planTx(p: Plan, entry: TxEntry, watched: boolean, priority: Priority): 
   for (const server of [...open].sort((a, b) => waited(a) - waited(b))) {
     if (missing <= 0) return
     if (tryAsk(p, server, priority, request, { kind: 'proof', txid })) missing--
+  }
+}
+
+/** The bytes of a spender, of each server that has not given its own. */
+function planWitnesses(p: Plan, { txid }: TxEntry, witnesses: NonNullable<TxEntry['witnesses']>): void {
+  for (const server of p.helpers) {
+    if (server.url in witnesses) continue
+    if (isAsked(p.turn.state, (q) => q.kind === 'raw' && q.txid === txid, server.url)) continue
+    tryAsk(p, server, 'money', { kind: 'tx', txid }, { kind: 'raw', txid })
   }
 }
 

@@ -11,7 +11,17 @@ import { newServer, TIMEOUT_GRACE_MS } from './servers.ts'
 import { evaluateSpend, onOutspend, RECALLED } from './spends.ts'
 import { onBlocks, onIdentity, onTip } from './sync.ts'
 import { putWatch, type Turn, without } from './turn.ts'
-import { evaluateTx, forgetUnneeded, needTx, onOldBlock, onProof, onRaw, recall } from './txs.ts'
+import {
+  askEveryone,
+  evaluateTx,
+  forgetUnneeded,
+  needTx,
+  onOldBlock,
+  onProof,
+  onRaw,
+  recall,
+  witnessHolds,
+} from './txs.ts'
 import type {
   ChainConfig,
   ChainContext,
@@ -113,6 +123,10 @@ function apply(turn: Turn, input: ChainInput): void {
       turn.state = { ...turn.state, watches, broadcasts: without(turn.state.broadcasts, input.token) }
       return
     }
+    case 'askEveryone':
+      return askEveryone(turn, input.txid)
+    case 'witnessHolds':
+      return witnessHolds(turn, input.txid, input.tx)
     case 'broadcast':
       return startBroadcast(turn, input.token, input.tx, input.keep ?? false)
     default:

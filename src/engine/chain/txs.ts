@@ -1,3 +1,5 @@
+import { equalBytes, toHex } from '../base/bytes.ts'
+import { sha256 } from '../crypto/hash.ts'
 import { POW_RULES } from '../bitcoin/difficulty.ts'
 import { meetsTarget } from '../bitcoin/header.ts'
 import { merkleRootFromProof } from '../bitcoin/merkle.ts'
@@ -16,6 +18,8 @@ export function needTx(turn: Turn, txid: Txid, hint: number | null): void {
     const fresh: TxEntry = {
       txid,
       raw: null,
+      rawBy: null,
+      witnesses: null,
       confirmed: null,
       hint,
       hintAt: turn.now,
@@ -51,6 +55,7 @@ export function onRaw(turn: Turn, url: string, txid: Txid, result: EsploraResult
     if (result.error.status !== 404) return failed(turn, url, result.error)
     served(turn, url)
     if (entry) patchTx(turn, txid, { rawMisses: { ...entry.rawMisses, [url]: check } })
+    if (entry?.witnesses) patchTx(turn, txid, { witnesses: { ...entry.witnesses, [url]: '' } })
     return
   }
   const raw = parseTxHex(result.value)
@@ -58,7 +63,42 @@ export function onRaw(turn: Turn, url: string, txid: Txid, result: EsploraResult
   const tx = decodeTx(raw.value)
   if (!tx.ok || txidOf(tx.value) !== txid) return lied(turn, url, `gave another transaction for ${txid}`)
   served(turn, url)
-  if (entry?.raw === null) patchTx(turn, txid, { raw: raw.value, rawMisses: {} })
+  if (entry?.raw === null) patchTx(turn, txid, { raw: raw.value, rawBy: url, rawMisses: {} })
+  else if (entry?.witnesses) compareWitness(turn, url, entry, entry.witnesses, raw.value)
+}
+
+/** Another version of a spender's bytes: the owner sees it, and says whether it holds what the first one lacked. */
+function compareWitness(
+  turn: Turn,
+  url: string,
+  { txid, raw }: TxEntry,
+  witnesses: NonNullable<TxEntry['witnesses']>,
+  bytes: Uint8Array,
+): void {
+  patchTx(turn, txid, { witnesses: { ...witnesses, [url]: hashOf(bytes) } })
+  if (raw !== null && equalBytes(raw, bytes)) return
+  patchTx(turn, txid, { raw: bytes, rawBy: url })
+  for (const watch of Object.values(turn.state.watches))
+    if (watch.kind === 'spend' && watch.reported?.txid === txid) putWatch(turn, { ...watch, reported: null })
+}
+
+const hashOf = (bytes: Uint8Array): string => toHex(sha256(bytes))
+
+/** Every server is asked for a transaction's bytes, once each. */
+export function askEveryone(turn: Turn, txid: Txid): void {
+  const entry = turn.state.txs[txid]
+  if (!entry?.raw || entry.witnesses !== null) return
+  patchTx(turn, txid, { witnesses: entry.rawBy === null ? {} : { [entry.rawBy]: hashOf(entry.raw) } })
+}
+
+/** Whose bytes were others than these had altered the witness. */
+export function witnessHolds(turn: Turn, txid: Txid, tx: Uint8Array): void {
+  const witnesses = turn.state.txs[txid]?.witnesses
+  if (!witnesses) return
+  const good = hashOf(tx)
+  patchTx(turn, txid, { witnesses: null })
+  for (const [url, hash] of Object.entries(witnesses))
+    if (hash !== '' && hash !== good) lied(turn, url, `altered the witness of ${txid}`)
 }
 
 /** A merkle proof, or that the server has none: it counts only when it leads to a header of our own chain. */

@@ -85,6 +85,13 @@ export type ChainInput =
       readonly known?: readonly KnownTx[]
     }
   | { readonly type: 'unwatch'; readonly token: string }
+  /**
+   * The witness of this spender does not say what it must: every server is asked for its bytes, and `spent` comes again with each other
+   * version.
+   */
+  | { readonly type: 'askEveryone'; readonly txid: Txid }
+  /** These bytes do say it: who gave others had altered them. */
+  | { readonly type: 'witnessHolds'; readonly txid: Txid; readonly tx: Uint8Array }
   /** To every server. `keep`: again and again until `unwatch`, since mempools forget. */
   | { readonly type: 'broadcast'; readonly token: string; readonly tx: Uint8Array; readonly keep?: boolean }
 
@@ -309,6 +316,13 @@ export interface OldProof {
 export interface TxEntry {
   readonly txid: Txid
   readonly raw: Uint8Array | null
+  /** Who gave the bytes; null: the owner, or nobody yet. */
+  readonly rawBy: string | null
+  /**
+   * While every server is asked for the bytes: those of its answers, hashed, by server (empty: none). A txid says nothing of witnesses, so
+   * that whoever gives the bytes can leave a preimage out.
+   */
+  readonly witnesses: Readonly<Record<string, string>> | null
   readonly confirmed: Confirmation | null
   /** A height that some server stated. */
   readonly hint: number | null

@@ -1,13 +1,14 @@
 import { describe, expect, it } from 'vitest'
+import { unwrap } from '../base/result.ts'
 import { msat } from '../base/units.ts'
-import { encodeTx, outputSumSat, txidOf } from '../bitcoin/tx.ts'
+import { decodeTx, encodeTx, outputSumSat, txidOf } from '../bitcoin/tx.ts'
 import { outPointKey, type Tx } from '../bitcoin/types.ts'
 import { ANCHORS, LCP, STATIC_REMOTEKEY } from '../commitment/formats.ts'
 import type { ClosingSnapshot } from '../commitment/snapshot.ts'
 import { type CommitmentFormat, otherRole, type Role } from '../commitment/types.ts'
 import { sha256 } from '../crypto/hash.ts'
 import { closingOutputs } from './project.ts'
-import { createOnchain } from './step.ts'
+import { createOnchain, resumeOnchain } from './step.ts'
 import {
   drive,
   type Driver,
@@ -114,6 +115,34 @@ describe.each(FORMATS)('$name: a close with HTLCs in both directions', (format) 
     // The same hash was offered by the peer: what was learnt claims that one too.
     await mineAll(w, [opener, accepter], 10)
     expect(htlcEvents(opener)).toContain('htlcFulfilled accepter 0')
+  })
+
+  it('a claim whose preimage a server left out is asked of all, and its other bytes are taken in', async () => {
+    const w = world(format)
+    const opener = machine(w, 'opener', w.s.snapshots.opener, w.s.signed('opener', 3n).tx)
+    const accepter = machine(w, 'accepter', withPreimage(w.s.snapshots.accepter))
+    await opener.sync()
+    await mineAll(w, [opener], 1)
+    await accepter.sync()
+    await w.chain.mine(1)
+    const htlc = opener.state.close?.outputs.find((o) => o.htlc?.offerer === 'opener' && o.htlc.id === 0n)
+    const outpoint = { txid: opener.state.close?.txid ?? '', vout: htlc?.vout ?? 0 }
+    const spend = await w.chain.spendOf(outpoint)
+    const whole = unwrap(decodeTx(spend?.tx ?? new Uint8Array(0)), 'the claim')
+    const bare: Tx = { ...whole, inputs: whole.inputs.map((i) => ({ ...i, witness: [] })) }
+    const { txid = '', confirmed = null } = spend ?? {}
+    const told = (tx: Tx) => opener.input({ type: 'spent', outpoint, txid, tx: encodeTx(tx), confirmed })
+    told(bare)
+    expect(types(opener.events)).not.toContain('preimageLearnt')
+    expect(opener.witnesses).toEqual([{ type: 'askEveryone', txid }])
+    expect(resumeOnchain(opener.state)).toContainEqual({ type: 'askEveryone', txid })
+    told(bare)
+    expect(opener.witnesses).toHaveLength(1)
+    told(whole)
+    expect(types(opener.events)).toContain('preimageLearnt')
+    expect(htlcEvents(opener)).toContain('htlcFulfilled opener 0')
+    expect(opener.witnesses.at(-1)).toEqual({ type: 'witnessHolds', txid, tx: encodeTx(whole) })
+    expect(resumeOnchain(opener.state).map((e) => e.type)).not.toContain('askEveryone')
   })
 
   it('an HTLC is timed out at its expiry and not a block before, and failed upstream only six blocks deep', async () => {

@@ -1,8 +1,8 @@
-import { toHex } from '../base/bytes.ts'
+import { equalBytes, toHex } from '../base/bytes.ts'
 import { assertNever, invariant } from '../base/result.ts'
 import { p2wsh } from '../bitcoin/script.ts'
 import { decodeTx, encodeTx, txidOf } from '../bitcoin/tx.ts'
-import { outPointKey, type Tx } from '../bitcoin/types.ts'
+import { outPointKey, type Tx, type Txid } from '../bitcoin/types.ts'
 import { fundingScriptOf } from '../commitment/build.ts'
 import { type ClosingSnapshot, snapshotParams } from '../commitment/snapshot.ts'
 import { sha256 } from '../crypto/hash.ts'
@@ -109,7 +109,9 @@ export function onchainStep(state: OnchainState, input: OnchainInput, ctx: Oncha
 
 /** Everything that is to be watched, broadcast and asked, again after a restart. */
 export function resumeOnchain(state: OnchainState): readonly OnchainEffect[] {
-  const effects = [...wantedTokens(state, trackedOutputs(state)).values()]
+  const outputs = trackedOutputs(state)
+  const effects: OnchainEffect[] = [...wantedTokens(state, outputs).values()]
+  for (const txid of unexplained(state, outputs)) effects.push({ type: 'askEveryone', txid })
   // A record that was not found is asked for again: an earlier version of this program did not read it.
   const asked = courtQuestion(state.court?.record === null ? omitCourt(state) : state)
   return asked === undefined ? effects : [...effects, asked]
@@ -124,7 +126,9 @@ function spent(
   const still: OnchainStep = { state, effects: [] }
   const before = state.spends[key]
   const { txid, confirmed } = input
-  if (before?.txid === txid && before.confirmed?.blockHash === confirmed?.blockHash) return still
+  const same = before?.txid === txid && before.confirmed?.blockHash === confirmed?.blockHash
+  // Other bytes of the same transaction: another witness.
+  if (same && equalBytes(before.tx, input.tx)) return still
   const isFunding = key === fundingKey(state)
   if (!isFunding && !state.tokens.includes(spendToken(state, key))) return still
   const tx = decodeTx(input.tx)
@@ -154,6 +158,7 @@ function learn(state: OnchainState, spend: Spend): OnchainStep {
     effects.push(tell({ type: 'preimageLearnt', paymentHash: sha256(preimage), preimage }))
   }
   if (effects.length === 0) return { state, effects }
+  effects.push({ type: 'witnessHolds', txid: spend.txid, tx: spend.tx })
   return { state: { ...state, preimages: { ...state.preimages, ...preimages } }, effects }
 }
 
@@ -177,6 +182,9 @@ function settle(
     const made = claims.map((c) => c.txid).filter((txid) => !state.ownTxids.includes(txid))
     state = { ...state, claims, ownTxids: [...state.ownTxids, ...made] }
   }
+  const before = unexplained(prev, trackedOutputs(prev))
+  for (const txid of unexplained(state, outputs))
+    if (!before.has(txid)) effects.push({ type: 'askEveryone', txid })
   const coins = heldCoins(state, outputs)
   for (const token of heldCoins(prev, trackedOutputs(prev)))
     if (!coins.includes(token)) effects.push({ type: 'releaseCoins', token })
@@ -194,6 +202,20 @@ function settle(
   )
   const tokens = [...wanted.keys()]
   return { state: isForgotten(state) ? { ...state, tokens } : { ...state, spends, tokens }, effects }
+}
+
+/**
+ * Transactions that are not known to be ours, took an HTLC that we offered, and show no preimage. It would fail upstream once that is
+ * irrevocable, so that a server which brings the bytes without their witness could have us pay twice.
+ */
+function unexplained(state: OnchainState, outputs: readonly TrackedOutput[]): ReadonlySet<Txid> {
+  const found = new Set<Txid>()
+  for (const { htlc, parent, spend } of outputs) {
+    if (htlc?.offerer !== state.snapshot.role || parent !== undefined || spend === undefined) continue
+    if (state.preimages[toHex(htlc.paymentHash)] === undefined && !state.ownTxids.includes(spend.txid))
+      found.add(spend.txid)
+  }
+  return found
 }
 
 /** Since when the close waits in the mempool. */

@@ -387,6 +387,8 @@ export interface Driver {
   /** Everything broadcast that the chain took, in order, once each. */
   readonly accepted: readonly Tx[]
   readonly released: readonly string[]
+  /** What it asked and told of witnesses: `askEveryone`, `witnessHolds`. */
+  readonly witnesses: readonly OnchainEffect[]
   input(input: OnchainInput): void
   /** Reports what changed on the chain and broadcasts what is to be broadcast, until nothing changes. */
   sync(): Promise<void>
@@ -408,6 +410,7 @@ export function drive(
   const refusals: { txid: string; reason: string }[] = []
   const accepted: Tx[] = []
   const released: string[] = []
+  const witnesses: OnchainEffect[] = []
   const watches = new Map<string, { outpoint: OutPoint; reported: Spend | undefined }>()
   const broadcasts = new Map<string, Tx>()
 
@@ -431,6 +434,10 @@ export function drive(
           break
         case 'releaseCoins':
           released.push(effect.token)
+          break
+        case 'askEveryone':
+        case 'witnessHolds':
+          witnesses.push(effect)
           break
         case 'loadCourtRecord':
           input({ type: 'courtRecord', number: effect.number, record: court(effect.number) })
@@ -492,6 +499,7 @@ export function drive(
     refusals,
     accepted,
     released,
+    witnesses,
     input,
     sync,
     mine: async (blocks = 1) => {

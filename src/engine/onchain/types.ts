@@ -41,7 +41,7 @@ export type OnchainInput =
 
 // ---- effects -------------------------------------------------------------------------------------------------------
 
-/** What is to be done once the state is written. The first three are inputs of the chain machine as they are. */
+/** What is to be done once the state is written. The first five are inputs of the chain machine as they are. */
 export type OnchainEffect =
   | {
       readonly type: 'watchSpend'
@@ -58,6 +58,10 @@ export type OnchainEffect =
     }
   /** Ends a watch or a broadcast. */
   | { readonly type: 'unwatch'; readonly token: string }
+  /** This spender took an HTLC that we offered and shows no preimage: perhaps whoever brought its bytes left that out. */
+  | { readonly type: 'askEveryone'; readonly txid: Txid }
+  /** These bytes do hold a preimage that was looked for. */
+  | { readonly type: 'witnessHolds'; readonly txid: Txid; readonly tx: Uint8Array }
   | { readonly type: 'broadcast'; readonly token: string; readonly tx: Uint8Array; readonly keep: true }
   /** The court's record of this revoked commitment of the peer's is needed: answer with `courtRecord`. */
   | { readonly type: 'loadCourtRecord'; readonly channelId: string; readonly number: bigint }
