@@ -5,16 +5,15 @@ import type { ConnectionId, NodeInput, Publication, RecordWrite, Store } from '.
 import { heightOf, type NodeSetup, type NodeState } from '../engine/node/state.ts'
 import { decodeRecord, encodeRecord } from '../engine/records/codec.ts'
 import { Gossip, isGossip } from '../engine/router/gossip.ts'
-import type { GossipStatus } from '../engine/router/gossip-types.ts'
 import { createGraph, type Graph } from '../engine/router/graph.ts'
-import { CHANNEL, POLICY } from '../engine/router/graph-terms.ts'
 import { GRAPH_PREFIX, isDirty, loadGraph, takeWrites } from '../engine/router/graph-records.ts'
 import { STALE_SECONDS } from '../engine/router/prune.ts'
 import type { Clock } from './ports.ts'
 import type { Download } from './download.ts'
+import { channelsAlong, type GraphSummary, summaryOf } from './graph-summary.ts'
 import { createOwnProofs, keptProofs } from './prove-own.ts'
 import { createProver, type ProverOptions } from './prove.ts'
-import { createSnapshots, SNAPSHOTS, type SnapshotStatus, storedMark } from './snapshots.ts'
+import { createSnapshots, SNAPSHOTS, storedMark } from './snapshots.ts'
 
 /**
  * Gossip beside the node: its messages are taken off before they reach the loop, worked in slices between turns, and written apart. A
@@ -58,30 +57,6 @@ export interface GossipHostOptions {
   /** Asks chain servers, for proofs of funding outputs. */
   readonly request: ProverOptions['request']
   readonly onDefect: (error: unknown) => void
-}
-
-/** What the graph page shows. */
-export interface GraphSummary {
-  readonly nodes: number
-  readonly channels: number
-  /** Of `channels`: signatures checked by us, funding output proven, seen unspent. */
-  readonly signed: number
-  readonly proven: number
-  readonly unspent: number
-  readonly capacitySat: bigint
-  /** s since 1970 of the newest update, 0: none. */
-  readonly newest: number
-  /** Terms that are known, and those of them told within 14 days. */
-  readonly updates: number
-  readonly freshUpdates: number
-  readonly memoryBytes: number
-  /** Of its records. */
-  readonly storageBytes: number
-  /** When all was compared with a peer's last, in this run (ms since 1970). */
-  readonly lastSync: { readonly at: number; readonly peer: string | undefined } | undefined
-  /** Undefined while the user has named no server for them. */
-  readonly snapshot: SnapshotStatus | undefined
-  readonly gossip: GossipStatus
 }
 
 export interface GossipHost {
@@ -346,27 +321,6 @@ export function createGossipHost(options: GossipHostOptions): GossipHost {
   }
 }
 
-/** Channels between each node of a path and the next: at most three a pair. */
-function channelsAlong(graph: Graph, nodes: readonly string[]): bigint[] {
-  const scids: bigint[] = []
-  const slots = nodes.map((id) => graph.nodeOf(id))
-  slots.slice(1).forEach((to, i) => {
-    const from = slots[i] as number
-    if (from === -1 || to === -1) return
-    let found = 0
-    for (
-      let half = graph.first[from] as number;
-      half !== -1 && found < 3;
-      half = graph.next[half] as number
-    ) {
-      if (graph.ends[half ^ 1] !== to) continue
-      found++
-      scids.push(graph.scid(half >> 1))
-    }
-  })
-  return scids
-}
-
 /** A channel_update whose channel is one with this very peer: the id is at a fixed place (BOLT 7 §channel_update). */
 function isUpdateOfOurs(bytes: Uint8Array, state: NodeState, nodeId: string): boolean {
   if (bytes[1] !== 2 || bytes.length < 2 + 64 + 32 + 8) return false
@@ -376,46 +330,4 @@ function isUpdateOfOurs(bytes: Uint8Array, state: NodeState, nodeId: string): bo
       c.peer === nodeId &&
       (c.funding.shortChannelId === scid || c.localAlias === scid || c.remoteAlias === scid),
   )
-}
-
-function summaryOf(
-  graph: Graph,
-  gossip: GossipStatus,
-  oldest: number,
-): Omit<GraphSummary, 'storageBytes' | 'lastSync' | 'snapshot'> {
-  let signed = 0
-  let proven = 0
-  let unspent = 0
-  let capacity = 0
-  let newest = 0
-  let updates = 0
-  let freshUpdates = 0
-  for (let c = 0; c < graph.channelSlots; c++) {
-    const flags = graph.channelFlags[c] as number
-    if ((flags & CHANNEL.used) === 0) continue
-    if ((flags & CHANNEL.signed) !== 0) signed++
-    if ((flags & CHANNEL.proven) !== 0) proven++
-    if ((flags & CHANNEL.unspent) !== 0) unspent++
-    capacity += graph.capacity[c] as number
-    for (const edge of [2 * c, 2 * c + 1]) {
-      if (((graph.policyFlags[edge] as number) & POLICY.present) === 0) continue
-      const told = graph.policyTime[edge] as number
-      updates++
-      if (told >= oldest) freshUpdates++
-      newest = Math.max(newest, told)
-    }
-  }
-  return {
-    nodes: graph.nodeCount,
-    channels: graph.channelCount,
-    signed,
-    proven,
-    unspent,
-    capacitySat: BigInt(capacity),
-    newest,
-    updates,
-    freshUpdates,
-    memoryBytes: graph.bytes(),
-    gossip,
-  }
 }
