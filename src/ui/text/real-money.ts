@@ -6,11 +6,11 @@ export const realMoney = {
     'Switchback has been tested hard and used little. Nobody stands behind it who could give money back. So, from the first day:',
   steps: [
     ['Begin small', 'Keep here what you would carry in a pocket, not what you save.'],
-    ['Write down the words', 'They bring back coins on chain. They do not bring back channels.'],
     [
-      'Save a channel backup',
-      'A new one after every channel that opens or closes. With it, peers are asked to pay out what is yours.',
+      'Write down the words, save the channels',
+      'The words bring back coins on chain. Channels need a file too, saved anew whenever one opens or closes.',
     ],
+    ['Set a password', 'Without one, whoever can use this browser can use this wallet. It is in Settings.'],
     ['Keep an exit file', 'One page that claims your money without this app and without its makers.'],
     [
       'Open the app every few days',
