@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { concat, fromHex } from '../base/bytes.ts'
 import { publicKey } from '../crypto/curve.ts'
@@ -51,6 +52,18 @@ describe('blinded_path (BOLT 4)', () => {
     }
     // 04 names neither a channel's end nor a compressed point.
     expect(decodeBlindedPath(concat(Uint8Array.of(4), bytes.subarray(1))).ok).toBe(false)
+  })
+
+  it('never throws, whatever the bytes', () => {
+    const bytes = encodeBlindedPath(path)
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), fc.nat({ max: bytes.length }), (noise, at) => {
+        const torn = concat(bytes.subarray(0, at), noise)
+        const read = decodeBlindedPath(torn)
+        // What is read at all is read as it stands.
+        if (read.ok) expect(encodeBlindedPath(read.value)).toEqual(torn)
+      }),
+    )
   })
 
   it('lists are bounded', () => {

@@ -1,8 +1,10 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { fromHex } from '../base/bytes.ts'
 import { unwrap } from '../base/result.ts'
 import { msat } from '../base/units.ts'
 import { publicKey } from '../crypto/curve.ts'
+import { createBlindedPath } from '../onion/blinding.ts'
 import type { RecipientData } from '../onion/recipient-data.ts'
 import { createBlindedInvoice } from './blinded-invoice.ts'
 import { BOB_SECRET, crafted, entropy, HEIGHT, lookup, NOW, received } from './fixture.ts'
@@ -183,5 +185,39 @@ describe('a hop of somebody’s path', () => {
       state: 'failed',
       error: { code: 'recipientRefused', data: { failure: 'incorrect_or_unknown_payment_details' } },
     })
+  })
+
+  it('whatever bytes its maker left for it: never thrown at, and refused unless they are in order', () => {
+    const anything = fc.oneof(
+      fc.uint8Array({ maxLength: 60 }),
+      // Well-formed records of the types there are, with whatever in them.
+      fc
+        .array(
+          fc.tuple(fc.constantFrom(1, 2, 4, 6, 8, 10, 12, 14, 15, 16), fc.uint8Array({ maxLength: 34 })),
+          {
+            maxLength: 5,
+          },
+        )
+        .map((records) =>
+          Uint8Array.from(
+            records.sort(([a], [b]) => a - b).flatMap(([type, value]) => [type, value.length, ...value]),
+          ),
+        ),
+    )
+    fc.assert(
+      fc.property(anything, (data) => {
+        const nodes = [BOB_SECRET, CAROL_SECRET].map(publicKey)
+        const { path } = createBlindedPath(
+          entropy().bytes(32),
+          nodes.map((nodeId) => ({ nodeId, data })),
+        )
+        const paths = [{ ...pathOf([carol]), path }]
+        const read = readOnion(received(offered(begun(payee({ ...INVOICE, paths })))), BOB_SECRET)
+        if (read.kind === 'refused')
+          expect(read).toMatchObject({ refusal: 'blinded', removal: { type: 'fail' } })
+        else expect(read.kind).toBe('forward')
+      }),
+      { numRuns: 40 },
+    )
   })
 })
