@@ -29,7 +29,7 @@ export function fakeGraph(state: AppState): GraphView {
   return {
     nodes: none ? 0 : 14_812,
     channels: none ? 0 : 49_377,
-    signed: none ? 0 : 49_377,
+    signed: none ? 0 : 46_120,
     proven: none ? 0 : 231,
     unspent: none ? 0 : 188,
     capacitySat: '2810000000',
@@ -38,6 +38,17 @@ export function fakeGraph(state: AppState): GraphView {
     ...(none ? {} : { newestAt: minutesAgo(1.5) }),
     memoryBytes: 10_500_000,
     storageBytes: 7_640_000,
+    ...(none
+      ? {}
+      : {
+          snapshot: {
+            url: 'https://hints.example/snapshot',
+            state: 'done' as const,
+            madeAt: minutesAgo(60 * 7),
+            bytes: 1_200_000,
+            hints: 3_257,
+          },
+        }),
     sync: {
       state: none ? 'idle' : 'done',
       ...(none ? {} : { doneAt: minutesAgo(22), donePeer: PEERS[0].nodeId }),

@@ -68,7 +68,7 @@ export default function Forwards(): ReactNode {
       />
       {value.underWay.length === 0 ? null : (
         <>
-          <h3>{words.underWay}</h3>
+          <h3 className="past-head">{words.underWay}</h3>
           <ul className="ways" aria-label={words.underWay}>
             {value.underWay.map((forward) => (
               <Line key={forward.key} forward={forward} />

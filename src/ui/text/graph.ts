@@ -42,6 +42,13 @@ export const graphPage = {
   hints: (n: string, share: string) => `${n} unverified hints · ${share}`,
   hintsAbout:
     'Channels that a server told of, without signatures. They are used to look for ways, and checked before money goes by them. A false one costs an attempt, never money.',
+  from: 'Hints from',
+  snapshot: {
+    waiting: 'not asked yet',
+    loading: 'fetching…',
+    done: (span: string) => `as of ${span} ago`,
+    failed: 'not to be had now',
+  },
   noHints: 'No unverified hints: everything here was signed by its owners.',
   ofAll: (count: string, share: string) => `${count} · ${share}`,
   find: 'Find a node',

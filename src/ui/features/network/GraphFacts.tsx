@@ -74,6 +74,26 @@ export function GraphProof({ graph }: { readonly graph: GraphView }): ReactNode 
       </ol>
       <p>{hints === 0 ? page.noHints : page.hints(count(hints), share(hints, all))}</p>
       {hints === 0 ? null : <p className="quiet">{page.hintsAbout}</p>}
+      <Snapshot graph={graph} />
     </Section>
+  )
+}
+
+/** The server that hints come from, where the user has named one. */
+function Snapshot({ graph: { snapshot } }: { readonly graph: GraphView }): ReactNode {
+  const now = useNow(10_000)
+  if (snapshot === undefined) return null
+  const { state, madeAt, url } = snapshot
+  const how =
+    state === 'done'
+      ? page.snapshot.done(formatSpan(Math.max(0, now - new Date(madeAt ?? now).getTime())))
+      : page.snapshot[state]
+  return (
+    <Facts
+      facts={[
+        { name: page.from, value: <span className="breakable">{url}</span> },
+        { name: words.state, value: how },
+      ]}
+    />
   )
 }
