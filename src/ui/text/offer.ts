@@ -1,9 +1,8 @@
 /** What the screens say of offers (BOLT 12). */
 export const offerText = {
   by: 'From',
-  says: 'as it says itself',
+  says: 'by its own word',
   for: 'For',
-  via: 'Lightning, by an invoice made for you',
   quantity: 'How many',
   quantityHint: (most: string) => (most === '0' ? 'As many as you like' : `1 to ${most}`),
   quantityBad: (most: string) =>
@@ -12,10 +11,10 @@ export const offerText = {
   currency: (amount: string, code: string) =>
     `The offer asks for ${amount} ${code}. Say how much bitcoin to send; the recipient may refuse what it finds too little.`,
   payerNote: 'Note to the recipient',
-  payerNoteHint: 'Optional. The recipient sees it with the payment.',
+  payerNoteHint: 'The recipient sees it with the payment.',
+  addNote: 'Add a note to the recipient',
   expired: 'expired',
   expiredTodo: 'Ask the recipient for a new offer.',
-  always: 'until it is withdrawn',
 }
 
 const TWO_DIGITS = 100n

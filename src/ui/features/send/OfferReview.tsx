@@ -36,7 +36,7 @@ export default function OfferReview({ payable, onChain }: OfferReviewProps): Rea
   const now = useNow(1000)
   const [typed, setTyped] = useState('')
   const [count, setCount] = useState('1')
-  const [note, setNote] = useState('')
+  const [note, setNote] = useState<string>()
   const quantity = quantityMax === undefined ? 1n : quantityOf(count, quantityMax)
   const each = amountMsat === undefined ? undefined : BigInt(amountMsat)
   const parsed = parseSats(typed, 3)
@@ -59,7 +59,7 @@ export default function OfferReview({ payable, onChain }: OfferReviewProps): Rea
         invoice: payable.offer,
         ...(each === undefined ? { amountMsat: amount.toString() } : {}),
         ...(quantityMax === undefined ? {} : { quantity: quantity.toString() }),
-        ...(note.trim() === '' ? {} : { payerNote: note.trim() }),
+        ...(note === undefined || note.trim() === '' ? {} : { payerNote: note.trim() }),
         maxFeeMsat: limit.toString(),
       },
       {
@@ -129,30 +129,29 @@ export default function OfferReview({ payable, onChain }: OfferReviewProps): Rea
                 ),
               },
           description === '' ? undefined : { name: words.for, value: description },
-          each === undefined || quantityMax === undefined
+          each === undefined || quantity === undefined || quantity === 1n
             ? undefined
             : { name: words.each, value: <Amount msat={each} /> },
-          { name: t.send.via, value: words.via },
+          { name: t.send.via, value: t.send.overLightning },
           { name: t.send.fee, value: limit === undefined ? '–' : t.send.feeAtMost(formatMsat(limit)) },
-          {
-            name: t.send.expires,
-            value: expired ? (
-              <span className="trouble">{words.expired}</span>
-            ) : left === undefined ? (
-              words.always
-            ) : (
-              formatSpan(left)
-            ),
-          },
+          left === undefined && !expired
+            ? undefined
+            : {
+                name: t.send.expires,
+                value: expired ? <span className="trouble">{words.expired}</span> : formatSpan(left ?? 0),
+              },
         ]}
       />
-      <TextField
-        label={words.payerNote}
-        value={note}
-        maxLength={200}
-        onText={setNote}
-        hint={words.payerNoteHint}
-      />
+      {note === undefined ? null : (
+        <TextField
+          label={words.payerNote}
+          value={note}
+          maxLength={200}
+          autoFocus
+          onText={setNote}
+          hint={words.payerNoteHint}
+        />
+      )}
       {expired ? (
         <p className="trouble" role="alert">
           {words.expiredTodo}
@@ -170,6 +169,11 @@ export default function OfferReview({ payable, onChain }: OfferReviewProps): Rea
       >
         {t.send.pay}
       </Button>
+      {note === undefined ? (
+        <Button look="quiet" wide onClick={() => setNote('')}>
+          {words.addNote}
+        </Button>
+      ) : null}
       {onChain === undefined ? null : (
         <Button look="quiet" wide onClick={onChain}>
           {t.send.payOnchain}
