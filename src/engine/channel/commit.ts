@@ -57,6 +57,9 @@ export const commitmentSignedMessage = (
   ...(formatNamed(channel.formatName).lcpTlvs ? { lcpIndexes: lcpIndexes(commitment) } : {}),
 })
 
+const attributionOf = ({ attributionData }: { readonly attributionData?: Uint8Array }) =>
+  attributionData === undefined ? {} : { attributionData }
+
 /** The wire form of an entry of our log. */
 export function updateMessage(channel: Channel, entry: Update): UpdateMessage {
   const channelId = fromHex(channel.id)
@@ -73,9 +76,21 @@ export function updateMessage(channel: Channel, entry: Update): UpdateMessage {
         ...(entry.pathKey === undefined ? {} : { pathKey: entry.pathKey }),
       }
     case 'fulfill':
-      return { type: 'update_fulfill_htlc', channelId, id: entry.id, paymentPreimage: entry.preimage }
+      return {
+        type: 'update_fulfill_htlc',
+        channelId,
+        id: entry.id,
+        paymentPreimage: entry.preimage,
+        ...attributionOf(entry),
+      }
     case 'fail':
-      return { type: 'update_fail_htlc', channelId, id: entry.id, reason: entry.reason }
+      return {
+        type: 'update_fail_htlc',
+        channelId,
+        id: entry.id,
+        reason: entry.reason,
+        ...attributionOf(entry),
+      }
     case 'malformed':
       return {
         type: 'update_fail_malformed_htlc',

@@ -45,8 +45,19 @@ export interface AddUpdate {
 }
 
 export type RemoveUpdate =
-  | { readonly type: 'fulfill'; readonly id: bigint; readonly preimage: Uint8Array }
-  | { readonly type: 'fail'; readonly id: bigint; readonly reason: Uint8Array }
+  | {
+      readonly type: 'fulfill'
+      readonly id: bigint
+      readonly preimage: Uint8Array
+      /** 920 bytes (BOLT 4 §attribution_data), also below. */
+      readonly attributionData?: Uint8Array
+    }
+  | {
+      readonly type: 'fail'
+      readonly id: bigint
+      readonly reason: Uint8Array
+      readonly attributionData?: Uint8Array
+    }
   | {
       readonly type: 'malformed'
       readonly id: bigint
@@ -287,6 +298,7 @@ export type ChannelEvent =
       readonly id: bigint
       readonly token?: string
       readonly preimage: Uint8Array
+      readonly attributionData?: Uint8Array
     }
   /** The removal of an offered HTLC is locked in. */
   | {

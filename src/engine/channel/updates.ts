@@ -61,9 +61,15 @@ export function receiveUpdate(channel: Channel, message: UpdateMessage): Result<
         type: 'fulfill',
         id: message.id,
         preimage: message.paymentPreimage,
+        ...(message.attributionData === undefined ? {} : { attributionData: message.attributionData }),
       })
     case 'update_fail_htlc':
-      return receiveRemoval(channel, entered, { type: 'fail', id: message.id, reason: message.reason })
+      return receiveRemoval(channel, entered, {
+        type: 'fail',
+        id: message.id,
+        reason: message.reason,
+        ...(message.attributionData === undefined ? {} : { attributionData: message.attributionData }),
+      })
     case 'update_fail_malformed_htlc':
       // BOLT 2 §update_fail_malformed_htlc: the BADONION bit must be set.
       if ((message.failureCode & 0x8000) === 0) {
@@ -104,6 +110,7 @@ function receiveRemoval(
         type: 'htlcFulfilled',
         id: removal.id,
         preimage: removal.preimage,
+        ...(removal.attributionData === undefined ? {} : { attributionData: removal.attributionData }),
         ...(htlc.token === undefined ? {} : { token: htlc.token }),
       },
     })

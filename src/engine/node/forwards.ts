@@ -32,6 +32,8 @@ import {
   type SwitchTurn,
   tokenOf,
 } from '../switch/types.ts'
+import type { AttributionAsk } from '../onion/attributed.ts'
+import { attributed } from './attribution.ts'
 import { candidateState, mustWait, problemNow, tallyNow } from './channel-state.ts'
 import { channelInput } from './channels.ts'
 import type { ApiFailure } from './commands.ts'
@@ -80,7 +82,7 @@ function take(turn: Turn, before: Circuit | undefined, result: SwitchTurn): void
         channelInput(turn, effect.channelId, { type: 'withdraw', token: effect.token })
         break
       case 'remove':
-        remove(turn, effect.channelId, effect.removal)
+        remove(turn, effect.channelId, effect.removal, effect.attribute)
         break
       case 'event':
         count(turn, effect.event)
@@ -107,8 +109,9 @@ function count(turn: Turn, event: SwitchEvent): void {
 }
 
 /** An answer goes upstream; where that channel is at court already, its machine claims with the preimage. */
-function remove(turn: Turn, channelId: string, removal: Removal): void {
-  channelInput(turn, channelId, { type: 'propose', proposal: removal })
+function remove(turn: Turn, channelId: string, removal: Removal, attribute?: AttributionAsk): void {
+  const proposal = attributed(turn, channelId, removal, attribute)
+  channelInput(turn, channelId, { type: 'propose', proposal })
   if (removal.type === 'fulfill' && turn.state.closes[channelId] !== undefined)
     turn.pending.push({ kind: 'preimage', channelId, preimage: removal.preimage })
 }
@@ -143,9 +146,14 @@ export const isForwardToken = (token: string | undefined): boolean =>
   token !== undefined && circuitOfToken(token) !== undefined
 
 /** The preimage of an offered HTLC arrived. */
-export function forwardSettled(turn: Turn, token: string | undefined, preimage: Uint8Array): void {
+export function forwardSettled(
+  turn: Turn,
+  token: string | undefined,
+  preimage: Uint8Array,
+  attributionData?: Uint8Array,
+): void {
   const circuit = circuitOf(turn, token)
-  if (circuit !== undefined) take(turn, circuit, preimageKnown(circuit, preimage))
+  if (circuit !== undefined) take(turn, circuit, preimageKnown(circuit, preimage, attributionData))
 }
 
 /** The removal of an offered HTLC is locked in. */
@@ -217,7 +225,7 @@ function look(turn: Turn, circuit: Circuit, place: Parameters<typeof circuitTick
 export function resumeForwards(turn: Turn): void {
   for (const circuit of Object.values(turn.state.circuits)) {
     for (const effect of circuitResumed(circuit))
-      if (effect.type === 'remove') remove(turn, effect.channelId, effect.removal)
+      if (effect.type === 'remove') remove(turn, effect.channelId, effect.removal, effect.attribute)
     if (circuit.outgoingChannel !== undefined)
       look(turn, circuit, placeOf(turn.state, circuit.outgoingChannel, tokenOf(circuit)))
   }

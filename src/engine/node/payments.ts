@@ -14,6 +14,7 @@ import { dueAt, paymentOfToken, type PaymentRecord, type PaymentTurn } from '../
 import { startSpontaneous } from '../payment/spontaneous.ts'
 import type { ChannelCandidate } from '../payment/types.ts'
 import { learn } from '../router/history.ts'
+import { attributed } from './attribution.ts'
 import { candidateState, mustWait, problemNow, spendableNow, tallyNow } from './channel-state.ts'
 import { channelInput } from './channels.ts'
 import type { ApiFailure, Command } from './commands.ts'
@@ -229,8 +230,9 @@ export function htlcReceived(turn: Turn, channelId: string, add: AddUpdate): voi
 
 /** Proposes what becomes of received HTLCs; where a channel is at court already, its machine claims with the preimage. */
 function answer(turn: Turn, removals: ReceiveOutcome['removals']): void {
-  for (const { channelId, removal } of removals) {
-    channelInput(turn, channelId, { type: 'propose', proposal: removal })
+  for (const { channelId, removal, attribute } of removals) {
+    const proposal = attributed(turn, channelId, removal, attribute)
+    channelInput(turn, channelId, { type: 'propose', proposal })
     if (removal.type === 'fulfill' && turn.state.closes[channelId] !== undefined)
       turn.pending.push({ kind: 'preimage', channelId, preimage: removal.preimage })
   }

@@ -92,7 +92,8 @@ function channelEvent(turn: Turn, channelId: string, event: ChannelEvent): void 
       if (forwardOver(turn, channelId, event.id)) return
       return htlcSettled(turn, channelId, event.id, event.paymentHash, event.fulfilled)
     case 'htlcFulfilled':
-      if (isForwardToken(event.token)) return forwardSettled(turn, event.token, event.preimage)
+      if (isForwardToken(event.token))
+        return forwardSettled(turn, event.token, event.preimage, event.attributionData)
       return paymentSettled(turn, event.token, event.preimage)
     case 'htlcRemoved':
       if (isForwardToken(event.token)) return forwardRemoved(turn, event.token, event.removal)

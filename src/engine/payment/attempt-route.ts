@@ -110,7 +110,10 @@ export function blameHop(route: Route, at: number, node: boolean): NonNullable<A
 }
 
 /** A failure that nobody can read: whoever it was, none of them is asked again, our own channel excepted. */
-export const blameAll = (route: Route): NonNullable<Attempt['blame']> => ({
-  channels: route.hops.slice(1).map((hop) => directedChannel(hop.scid, hop.from, hop.nodeId)),
+export const blameAll = (route: Route): NonNullable<Attempt['blame']> => blameFrom(route, 1)
+
+/** As `blameAll`, from the channel on that leads to hop `at`. */
+export const blameFrom = (route: Route, at: number): NonNullable<Attempt['blame']> => ({
+  channels: route.hops.slice(at).map((hop) => directedChannel(hop.scid, hop.from, hop.nodeId)),
   ...(route.blinded === undefined ? {} : { path: route.blinded }),
 })

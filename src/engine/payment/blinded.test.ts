@@ -189,6 +189,12 @@ describe('several paths', () => {
     })
   })
 
+  it('one path is used several times where it is the only one', () => {
+    const invoice = carolsInvoice([wayIn({ htlcMaximumMsat: msat(3_000_000) })])
+    const turn = begun(payee(invoice), alice([BOB, BOB]))
+    expect(turn.record.attempts.map((a) => a.route?.blinded)).toEqual([0, 0])
+  })
+
   it('parts go by several, are taken together, and are failed as blinded when one is missing', () => {
     const ways = [
       wayIn({ htlcMaximumMsat: msat(3_000_000) }),
@@ -200,6 +206,8 @@ describe('several paths', () => {
     const adds = offersOf(turn)
     expect(adds.length).toBe(2)
     expect(turn.record.attempts.reduce((sum, a) => sum + a.amountMsat, 0n)).toBe(AMOUNT)
+    // What one path bears is not asked of it twice while there is another.
+    expect(new Set(turn.record.attempts.map((a) => a.route?.blinded))).toEqual(new Set([0, 1]))
     const htlcs = adds.map((add, i): IncomingHtlc => {
       const bob = turn.record.attempts[i]?.hops[0] === BOB
       const forward = passedBy(bob ? BOB_SECRET : ERIN_SECRET, received(add))

@@ -25,10 +25,11 @@ export function endAttempt(
   error: PaymentFailure,
   now: number,
   channelBlameless = false,
-  taught: Pick<Attempt, 'blame' | 'lesson'> = {},
+  taught: Pick<Attempt, 'blame' | 'lesson' | 'holdTimes'> = {},
 ): PaymentTurn {
   const ended: Attempt = {
     ...attempt,
+    sharedSecrets: [],
     state: 'failed',
     error,
     endedAt: now,
@@ -58,7 +59,7 @@ export function endPayment(record: PaymentRecord, error: PaymentFailure, now: nu
 export function attemptFailed(
   record: PaymentRecord,
   attempt: Attempt,
-  { error, retry, blame, lesson }: Verdict,
+  { error, retry, blame, lesson, holdTimes }: Verdict,
   ctx: PayContext,
 ): PaymentTurn {
   // Beyond our peer it was not our channel that failed.
@@ -66,6 +67,7 @@ export function attemptFailed(
   const ended = endAttempt(record, attempt, error, ctx.now, blameless, {
     ...(blame === undefined ? {} : { blame }),
     ...(lesson === undefined ? {} : { lesson }),
+    ...(holdTimes === undefined ? {} : { holdTimes }),
   })
   if (ended.record.state !== 'pending') return ended
   const next = attemptNext(ended.record, error, retry, ctx)

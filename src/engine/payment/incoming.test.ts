@@ -155,7 +155,7 @@ describe('an HTLC that pays an invoice', () => {
   it('is answered with the preimage, and the record says by what and how much', () => {
     const { htlc } = paid()
     const outcome = receiveHtlc(lookup(INVOICE), htlc, CTX)
-    expect(outcome.removals).toEqual([
+    expect(outcome.removals).toMatchObject([
       { channelId: htlc.channelId, removal: { type: 'fulfill', id: 7n, preimage: INVOICE.preimage } },
     ])
     expect(outcome.invoice).toEqual({
@@ -395,9 +395,10 @@ describe('the same again', () => {
       nodeSecret: BOB_SECRET,
       spontaneous: 0,
     }
-    expect(receiveHtlc(lookup(record), htlc, late)).toEqual({ removals: first.removals })
+    const again = { removals: first.removals.map(({ attribute: _, ...answer }) => answer) }
+    expect(receiveHtlc(lookup(record), htlc, late)).toEqual(again)
     const settled = htlcSettled(record, { ...htlc, fulfilled: true }, NOW + 5)
-    expect(receiveHtlc(lookup(settled), htlc, late)).toEqual({ removals: first.removals })
+    expect(receiveHtlc(lookup(settled), htlc, late)).toEqual(again)
   })
 
   it('another HTLC for a paid invoice is refused, whichever way it comes', () => {

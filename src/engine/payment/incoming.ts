@@ -1,6 +1,7 @@
 import { equalBytes, equalSecret, toHex } from '../base/bytes.ts'
 import type { Msat } from '../base/units.ts'
 import { sha256 } from '../crypto/hash.ts'
+import { LEAST_ATTRIBUTED_MSAT } from '../onion/attributed.ts'
 import { failBlinded } from '../onion/blinded-failure.ts'
 import { encodeFailure, type FailureMessage } from '../onion/failure.ts'
 import { failurePacket } from '../onion/failure-packet.ts'
@@ -13,7 +14,7 @@ import {
 } from './spontaneous.ts'
 import { isWaiting, MAX_PARTS, withPart } from './parts.ts'
 import { type ForwardRead, readOnion, type ReceiveRead } from './read-onion.ts'
-import type { HtlcRemoval, IncomingHtlc } from './types.ts'
+import type { HtlcAnswer, HtlcRemoval, IncomingHtlc } from './types.ts'
 
 export interface ReceiveContext {
   /** ms since 1970 */
@@ -50,7 +51,7 @@ export type Refusal =
 /** What to do about an HTLC. Record and proposals belong into one turn's write. */
 export interface ReceiveOutcome {
   /** Proposals for the channels named. One today; an HTLC set is answered together. */
-  readonly removals: readonly { readonly channelId: string; readonly removal: HtlcRemoval }[]
+  readonly removals: readonly HtlcAnswer[]
   /** The invoice's record, where it changed. */
   readonly invoice?: InvoiceRecord
   readonly refusal?: Refusal
@@ -70,12 +71,14 @@ export function receiveHtlc(
   const invoice = invoices(toHex(htlc.paymentHash))
   // The preimage may be out already: nothing that came later (a restart, expiry, blocks) takes the answer back.
   if (invoice !== undefined && indexOfHtlc(invoice, htlc.channelId, htlc.id) >= 0)
-    return fulfil(htlc, invoice.preimage)
+    return answer(htlc, { type: 'fulfill', id: htlc.id, preimage: invoice.preimage }, undefined, ctx)
   if (invoice !== undefined && isWaiting(invoice, htlc.channelId, htlc.id)) return { removals: [] }
 
   const read = readOnion(htlc, ctx.nodeSecret)
-  if (read.kind === 'refused')
-    return { removals: [{ channelId: htlc.channelId, removal: read.removal }], refusal: read.refusal }
+  if (read.kind === 'refused') {
+    const { removal, refusal, sharedSecret } = read
+    return { ...answer(htlc, removal, sharedSecret, ctx), refusal }
+  }
   if (read.kind === 'forward') return { removals: [], forward: read.forward }
   const { receive } = read
   const refuse = (refusal: Refusal): ReceiveOutcome => fail(htlc, receive, refusal, ctx)
@@ -85,7 +88,7 @@ export function receiveHtlc(
   if (keysendPreimage !== undefined && invoice === undefined) {
     const against = judgeSpontaneous(htlc, receive.asked, keysendPreimage, ctx)
     return against === undefined
-      ? accept(htlc, spontaneousRecord(htlc, keysendPreimage, ctx.now), ctx)
+      ? acceptWhole(htlc, spontaneousRecord(htlc, keysendPreimage, ctx.now), ctx, receive)
       : refuse(against)
   }
   const refusal = judge(htlc, receive, invoice, ctx)
@@ -176,30 +179,39 @@ function messageFor(refusal: Refusal, htlc: IncomingHtlc, ctx: ReceiveContext): 
   }
 }
 
+/** All that the invoice asked for, or a part of it. */
 function accept(
   htlc: IncomingHtlc,
   invoice: InvoiceRecord,
   ctx: ReceiveContext,
-  part?: ReceiveRead,
+  read: ReceiveRead,
 ): ReceiveOutcome {
   const { channelId, id, amountMsat, cltvExpiry } = htlc
-  if (
-    part !== undefined &&
-    (invoice.waiting !== undefined || invoice.hold === true || amountMsat < part.asked.totalMsat)
-  ) {
-    const { totalMsat } = part.asked
-    const { sharedSecret, blinded } = part
-    const waits = { channelId, id, amountMsat, totalMsat, cltvExpiry, sharedSecret, since: ctx.now }
-    return withPart(
-      invoice,
-      blinded?.place === undefined
-        ? waits
-        : { ...waits, blinded: { place: blinded.place, sha256OfOnion: blinded.sha256OfOnion } },
-      ctx.now,
-    )
-  }
+  const { sharedSecret, blinded, asked } = read
+  const { totalMsat } = asked
+  if (invoice.waiting === undefined && invoice.hold !== true && amountMsat >= totalMsat)
+    return acceptWhole(htlc, invoice, ctx, read)
+  const waits = { channelId, id, amountMsat, totalMsat, cltvExpiry, sharedSecret, since: ctx.now }
+  return withPart(
+    invoice,
+    blinded?.place === undefined
+      ? waits
+      : { ...waits, blinded: { place: blinded.place, sha256OfOnion: blinded.sha256OfOnion } },
+    ctx.now,
+  )
+}
+
+function acceptWhole(
+  htlc: IncomingHtlc,
+  invoice: InvoiceRecord,
+  ctx: ReceiveContext,
+  { sharedSecret }: ReceiveRead,
+): ReceiveOutcome {
+  const { channelId, id, amountMsat } = htlc
+  const { preimage } = invoice
+  const told = amountMsat >= LEAST_ATTRIBUTED_MSAT ? sharedSecret : undefined
   return {
-    ...fulfil(htlc, invoice.preimage),
+    ...answer(htlc, { type: 'fulfill', id, preimage }, told, ctx),
     invoice: {
       ...invoice,
       state: 'paid',
@@ -210,12 +222,17 @@ function accept(
   }
 }
 
-const answer = (htlc: IncomingHtlc, removal: HtlcRemoval): ReceiveOutcome => ({
-  removals: [{ channelId: htlc.channelId, removal }],
-})
-
-const fulfil = (htlc: IncomingHtlc, preimage: Uint8Array): ReceiveOutcome =>
-  answer(htlc, { type: 'fulfill', id: htlc.id, preimage })
+/** `sharedSecret`: what its attribution is made with, where it has one. BOLT 2: none with a path key. */
+function answer(
+  { channelId, pathKey }: IncomingHtlc,
+  removal: HtlcRemoval,
+  sharedSecret: Uint8Array | undefined,
+  ctx: ReceiveContext,
+): ReceiveOutcome {
+  const one: HtlcAnswer = { channelId, removal }
+  if (sharedSecret === undefined || pathKey !== undefined) return { removals: [one] }
+  return { removals: [{ ...one, attribute: { sharedSecret, since: ctx.now } }] }
+}
 
 function fail(
   htlc: IncomingHtlc,
@@ -233,7 +250,7 @@ function fail(
           id,
           reason: failurePacket(sharedSecret, encodeFailure(messageFor(refusal, htlc, ctx))),
         }
-  return { ...answer(htlc, removal), refusal }
+  return { ...answer(htlc, removal, sharedSecret, ctx), refusal }
 }
 
 const indexOfHtlc = (invoice: InvoiceRecord, channelId: string, id: bigint): number =>

@@ -4,6 +4,7 @@ import { type Msat, msat } from '../base/units.ts'
 import type { NetworkName } from '../bitcoin/network.ts'
 import { sha256 } from '../crypto/hash.ts'
 import { expiresAt, minFinalCltvExpiryDelta } from '../invoice/types.ts'
+import { holdTimesOfSuccess } from '../onion/attribution.ts'
 import { FEATURES } from '../wire/features.ts'
 import { begin, type PayContext } from './attempt.ts'
 import { defaultMaxFee, hintsOf } from './attempt-route.ts'
@@ -125,7 +126,18 @@ export function onRemoved(
   if (removal.type === 'fulfill') {
     const turn = onFulfilled(record, removal.preimage, ctx.now)
     if (attempt === undefined) return turn
-    const ended: Attempt = { ...attempt, state: 'succeeded', endedAt: ctx.now }
+    const { attributionData } = removal
+    const holdTimes =
+      attributionData === undefined || attempt.route === undefined
+        ? []
+        : holdTimesOfSuccess(attempt.sharedSecrets, attributionData)
+    const ended: Attempt = {
+      ...attempt,
+      sharedSecrets: [],
+      state: 'succeeded',
+      endedAt: ctx.now,
+      ...(holdTimes.length === 0 ? {} : { holdTimes }),
+    }
     return { record: withAttempt(turn.record, ended), effects: turn.effects }
   }
   return attempt === undefined

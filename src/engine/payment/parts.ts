@@ -1,9 +1,10 @@
 import { msat } from '../base/units.ts'
+import { LEAST_ATTRIBUTED_MSAT } from '../onion/attributed.ts'
 import { failBlinded } from '../onion/blinded-failure.ts'
 import { encodeFailure, type FailureMessage } from '../onion/failure.ts'
 import { failurePacket } from '../onion/failure-packet.ts'
 import type { InvoiceRecord, WaitingPart } from './invoice-record.ts'
-import type { HtlcRemoval } from './types.ts'
+import type { HtlcAnswer } from './types.ts'
 
 /**
  * Payments in parts, and payments that wait for the user's word (BOLT 4 §Basic Multi-Part Payments). Parts of one invoice are a set: all are
@@ -22,7 +23,7 @@ export const HOLD_MARGIN_BLOCKS = 30
 
 export interface PartsOutcome {
   readonly invoice: InvoiceRecord
-  readonly removals: readonly { readonly channelId: string; readonly removal: HtlcRemoval }[]
+  readonly removals: readonly HtlcAnswer[]
 }
 
 const sumOf = (parts: readonly WaitingPart[]): bigint =>
@@ -53,12 +54,17 @@ export function takeParts(invoice: InvoiceRecord, now: number): PartsOutcome {
       receivedMsat: msat(sumOf(waiting)),
       paidAt: now,
     },
-    removals: waiting.map(({ channelId, id }) => ({
-      channelId,
-      removal: { type: 'fulfill', id, preimage: invoice.preimage },
+    removals: waiting.map((part) => ({
+      channelId: part.channelId,
+      removal: { type: 'fulfill', id: part.id, preimage: invoice.preimage },
+      ...(part.amountMsat < LEAST_ATTRIBUTED_MSAT ? {} : attributed(part)),
     })),
   }
 }
+
+/** BOLT 2 §Removing an HTLC: none where it came with a path key. */
+const attributed = ({ blinded, sharedSecret, since }: WaitingPart): Pick<HtlcAnswer, 'attribute'> =>
+  blinded?.place === 'inside' ? {} : { attribute: { sharedSecret, since } }
 
 /** Every part is failed; the invoice is as if none had come. */
 export function failParts(
@@ -78,6 +84,7 @@ export function failParts(
               reason: failurePacket(part.sharedSecret, encodeFailure(failure(part))),
             }
           : failBlinded(part.blinded, part.id, part.sharedSecret),
+      ...attributed(part),
     })),
   }
 }

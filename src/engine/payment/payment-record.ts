@@ -28,7 +28,7 @@ export interface Attempt {
   readonly cltvExpiry: number
   /** Best block when it was made. */
   readonly height: number
-  /** One a hop, 32 bytes: what failures are read with. The session key itself has no further use and is not kept. */
+  /** One a hop, 32 bytes: what its end is read with; none once it is over. The session key itself has no further use and is not kept. */
   readonly sharedSecrets: readonly Uint8Array[]
   /** `pending` until the removal of its HTLC is locked in, or it is certain that there will be no HTLC. */
   readonly state: 'pending' | 'succeeded' | 'failed'

@@ -52,6 +52,8 @@ export type OnionRead =
       readonly kind: 'refused'
       readonly refusal: 'onion' | 'payload' | 'blinded'
       readonly removal: HtlcRemoval
+      /** 32 bytes, where the outermost layer could be read. */
+      readonly sharedSecret?: Uint8Array
     }
 
 /** Reads the onion of a received HTLC. Layers that a blinded path of our own wraps around its last hop (dummies) are taken off here. */
@@ -65,11 +67,13 @@ export function readOnion(htlc: IncomingHtlc, nodeSecret: Uint8Array): OnionRead
     kind: 'refused',
     refusal: 'payload',
     removal: { type: 'fail', id, reason: failurePacket(secret, encodeFailure(failure)) },
+    sharedSecret: secret,
   })
   const blinded = (at: BlindedPlace, secret: Uint8Array): OnionRead => ({
     kind: 'refused',
     refusal: 'blinded',
     removal: failBlinded({ place: at, sha256OfOnion: sha256(htlc.onion) }, id, secret),
+    ...(at === 'introduction' ? { sharedSecret: secret } : {}),
   })
   // Each layer takes 60 bytes of the packet at least, so the loop ends.
   for (;;) {

@@ -1,4 +1,5 @@
 import type { Msat } from '../base/units.ts'
+import type { AttributionAsk } from '../onion/attributed.ts'
 
 /**
  * What crosses the border of this room. The walls let payments know nothing of channels: the shapes below are those of
@@ -23,14 +24,32 @@ export interface IncomingHtlc {
 
 /** The end of an HTLC, as either side's channel proposes and reports it. */
 export type HtlcRemoval =
-  | { readonly type: 'fulfill'; readonly id: bigint; readonly preimage: Uint8Array }
-  | { readonly type: 'fail'; readonly id: bigint; readonly reason: Uint8Array }
+  | {
+      readonly type: 'fulfill'
+      readonly id: bigint
+      readonly preimage: Uint8Array
+      /** 920 bytes (BOLT 4 §attribution_data), also below. */
+      readonly attributionData?: Uint8Array
+    }
+  | {
+      readonly type: 'fail'
+      readonly id: bigint
+      readonly reason: Uint8Array
+      readonly attributionData?: Uint8Array
+    }
   | {
       readonly type: 'malformed'
       readonly id: bigint
       readonly sha256OfOnion: Uint8Array
       readonly failureCode: number
     }
+
+/** A removal to propose, and what its attribution is made with, where it carries one. */
+export interface HtlcAnswer {
+  readonly channelId: string
+  readonly removal: HtlcRemoval
+  readonly attribute?: AttributionAsk
+}
 
 /** An add for a channel's outbox. */
 export interface OutgoingAdd {

@@ -1,7 +1,7 @@
 import { type DecodedFailure, failureFlags, failureName } from '../onion/failure.ts'
 import { readFailure } from '../onion/failure-packet.ts'
 import { FINAL_CLTV_PADDING } from './onion-for.ts'
-import { blameAll, blameHop } from './attempt-route.ts'
+import { blameAll, blameFrom, blameHop } from './attempt-route.ts'
 import type { Route } from '../router/types.ts'
 import type { Attempt } from './payment-record.ts'
 import { failure, type HtlcRemoval, type PaymentFailure } from './types.ts'
@@ -18,34 +18,60 @@ export interface Verdict {
   /** Of an attempt by a route: whom the next one keeps away from. Our own channel is not to blame then. */
   readonly blame?: Attempt['blame']
   readonly lesson?: Attempt['lesson']
+  /** As far as they are proven, in units of 100 ms. */
+  readonly holdTimes?: Attempt['holdTimes']
 }
 
 type Failed = Exclude<HtlcRemoval, { type: 'fulfill' }>
 
 /** Reads the removal of an HTLC of ours (BOLT 4 §Receiving Failure Codes, the origin node). `height`: our best block now. */
 export function verdictOf(removal: Failed, attempt: Attempt, height: number): Verdict {
+  if (removal.type === 'malformed') return fromMalformed(removal.failureCode, attempt)
+  const { sharedSecrets } = attempt
+  const { reason, attributionData } = removal
+  const report = readFailure({ sharedSecrets, reason, attributionData })
+  const verdict =
+    report.source === undefined
+      ? unreadable(attempt, report.blamed)
+      : fromSource(report.source, attempt, height)
+  return report.holdTimes.length === 0 ? verdict : { ...verdict, holdTimes: report.holdTimes }
+}
+
+/** Only our direct peer can say this about the onion that we made for it. */
+const fromMalformed = (code: number, { route, hops }: Attempt): Verdict => ({
+  error: failure('paymentFailed', 'The peer could not read the payment instructions.', {
+    failure: nameOf(code),
+    failureCode: code,
+  }),
+  retry: hops.length === 1 && route?.blinded === undefined ? 'never' : 'elsewhere',
+  ...(route === undefined ? {} : { blame: blameFirst(route) }),
+})
+
+/**
+ * Nobody signed it. With attribution data the hops before `blamed` prove what they were given, so that the change was made by that hop, or
+ * by the one before it on the way between them; or that hop knows no attribution, and nothing is known from there on. Either way what lies
+ * before it is in order, and another way is taken from there.
+ */
+function unreadable({ route, hops }: Attempt, blamed: number | undefined): Verdict {
+  const at = blamed === undefined ? undefined : Math.min(blamed, hops.length - 1)
+  const error = failure('paymentFailed', 'The payment was failed, and the reason given cannot be read.', {
+    failure: 'unreadable',
+    ...(at === undefined ? {} : { hop: at, node: hops[at] ?? '' }),
+  })
+  if (route === undefined) return { error, retry: 'elsewhere' }
+  if (at === undefined || at === 0) return { error, retry: 'elsewhere', blame: blameAll(route) }
+  return {
+    error,
+    retry: 'elsewhere',
+    blame: blameFrom(route, at),
+    lesson: { type: 'hopFailed', failedHop: at, any: true },
+  }
+}
+
+type Source = NonNullable<ReturnType<typeof readFailure>['source']>
+
+function fromSource(source: Source, attempt: Attempt, height: number): Verdict {
   const { route } = attempt
-  if (removal.type === 'malformed') {
-    // Only our direct peer can say this about the onion that we made for it.
-    return {
-      error: failure('paymentFailed', 'The peer could not read the payment instructions.', {
-        failure: nameOf(removal.failureCode),
-        failureCode: removal.failureCode,
-      }),
-      retry: attempt.hops.length === 1 && route?.blinded === undefined ? 'never' : 'elsewhere',
-      ...(route === undefined ? {} : { blame: blameFirst(route) }),
-    }
-  }
-  const { source } = readFailure({ sharedSecrets: attempt.sharedSecrets, reason: removal.reason })
-  if (source === undefined) {
-    return {
-      error: failure('paymentFailed', 'The payment was failed, and the reason given cannot be read.', {
-        failure: 'unreadable',
-      }),
-      retry: 'elsewhere',
-      ...(attempt.route === undefined ? {} : { blame: blameAll(attempt.route) }),
-    }
-  }
   const last = attempt.sharedSecrets.length - 1
   const inside = route?.blinded !== undefined && source.hop >= attempt.hops.length - 1
   if (inside && (source.hop < last || source.failure.failure.name === 'invalid_onion_blinding'))

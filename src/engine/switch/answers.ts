@@ -1,6 +1,7 @@
 import { failBlinded } from '../onion/blinded-failure.ts'
 import { encodeFailure, type FailureMessage, failureName } from '../onion/failure.ts'
 import { failurePacket, wrapFailurePacket } from '../onion/failure-packet.ts'
+import type { AttributionAsk } from '../onion/attributed.ts'
 import type { Circuit, ForwardAsk, Removal, SwitchEffect, SwitchTurn } from './types.ts'
 
 /** How the switch says no upstream: in words of its own, or with what came from downstream. */
@@ -18,16 +19,32 @@ export const removalFor = (
     ? { type: 'fail', id, reason: failurePacket(sharedSecret, encodeFailure(failure)) }
     : failBlinded(blinded, id, sharedSecret)
 
+/**
+ * What the sender is told besides (BOLT 4 §attribution_data). BOLT 2 §Removing an HTLC: none where the HTLC came with a path key.
+ * @param received what came with its end from downstream
+ */
+export function attributed(
+  { sharedSecret, blinded, receivedAt }: Pick<Circuit, 'sharedSecret' | 'blinded' | 'receivedAt'>,
+  received?: Uint8Array,
+): { readonly attribute?: AttributionAsk } {
+  if (blinded?.place === 'inside' || receivedAt === undefined) return {}
+  const ask = { sharedSecret, since: receivedAt }
+  // Out of a blinded path nothing is told.
+  return { attribute: received === undefined || blinded !== undefined ? ask : { ...ask, received } }
+}
+
 /** A failure of our own for an HTLC that never became a circuit. */
 export function refuse(
   ask: Pick<ForwardAsk, 'channelId' | 'id' | 'amountMsat' | 'sharedSecret' | 'blinded'>,
   failure: FailureMessage,
+  now: number,
 ): readonly SwitchEffect[] {
   return [
     {
       type: 'remove',
       channelId: ask.channelId,
       removal: removalFor(ask, ask.id, failure),
+      ...attributed({ ...ask, receivedAt: now }),
     },
     {
       type: 'event',
@@ -45,14 +62,14 @@ export function refuse(
 export const failHere = (circuit: Circuit, failure: FailureMessage): SwitchTurn =>
   failWith(circuit, removalFor(circuit, circuit.incomingId, failure), failure.name)
 
-function failWith(circuit: Circuit, removal: Removal, why: string): SwitchTurn {
+function failWith(circuit: Circuit, removal: Removal, why: string, received?: Uint8Array): SwitchTurn {
   if (circuit.upstreamOver === true) return { circuit: undefined, effects: [] }
   const { next: _, ...rest } = circuit
   const { outgoingChannel } = circuit
   return {
     circuit: { ...rest, state: 'failing' },
     effects: [
-      { type: 'remove', channelId: circuit.incomingChannel, removal },
+      { type: 'remove', channelId: circuit.incomingChannel, removal, ...attributed(circuit, received) },
       {
         type: 'event',
         event: {
@@ -76,7 +93,7 @@ export function failBack(
   if (blinded !== undefined) return failWith(circuit, failBlinded(blinded, id, sharedSecret), 'downstream')
   if (removal.type === 'fail') {
     const reason = wrapFailurePacket(sharedSecret, removal.reason)
-    return failWith(circuit, { type: 'fail', id, reason }, 'downstream')
+    return failWith(circuit, { type: 'fail', id, reason }, 'downstream', removal.attributionData)
   }
   // BOLT 2 §update_fail_malformed_htlc: upstream gets an update_fail_htlc with that code and the hash.
   return failHere(circuit, badOnion(removal.failureCode, removal.sha256OfOnion))

@@ -2,8 +2,9 @@ import { equalBytes } from '../base/bytes.ts'
 import { invariant } from '../base/result.ts'
 import { msat } from '../base/units.ts'
 import { sha256 } from '../crypto/hash.ts'
+import { LEAST_ATTRIBUTED_MSAT } from '../onion/attributed.ts'
 import type { FailureMessage } from '../onion/failure.ts'
-import { failBack, failHere, noRoom, refuse, removalFor, still } from './answers.ts'
+import { attributed, failBack, failHere, noRoom, refuse, removalFor, still } from './answers.ts'
 import { judgeForward } from './policy.ts'
 import {
   type Circuit,
@@ -40,7 +41,7 @@ const HOLD_MARGIN_BLOCKS = 6
 /** A new HTLC to forward: offered, held, or failed back. */
 export function beginForward(ask: ForwardAsk, ctx: ForwardContext): SwitchTurn {
   const judged = judgeForward(ask, ctx.links, ctx)
-  if (!judged.ok) return { circuit: undefined, effects: refuse(ask, judged.failure) }
+  if (!judged.ok) return { circuit: undefined, effects: refuse(ask, judged.failure, ctx.now) }
   const circuit: Circuit = {
     key: circuitKey(ask.channelId, ask.id),
     state: 'held',
@@ -55,6 +56,7 @@ export function beginForward(ask: ForwardAsk, ctx: ForwardContext): SwitchTurn {
     sharedSecret: ask.sharedSecret,
     next: ask.next,
     since: ctx.now,
+    receivedAt: ctx.now,
   }
   if (!ctx.intercept) return offer(circuit, judged.link, ctx.now)
   const feeMsat = feeOf(circuit)
@@ -137,7 +139,11 @@ export const failHeld = (
  * The outgoing HTLC's preimage is known, from the next peer or from the chain: it goes upstream at once. Whatever else is still to
  * happen downstream, the money upstream is ours with it.
  */
-export function preimageKnown(circuit: Circuit, preimage: Uint8Array): SwitchTurn {
+export function preimageKnown(
+  circuit: Circuit,
+  preimage: Uint8Array,
+  attributionData?: Uint8Array,
+): SwitchTurn {
   invariant(equalBytes(sha256(preimage), circuit.paymentHash), 'preimage of another HTLC')
   if (circuit.state !== 'offered') return still(circuit)
   const { incomingChannel, incomingId, outgoingMsat: amountMsat, outgoingChannel = '' } = circuit
@@ -152,6 +158,7 @@ export function preimageKnown(circuit: Circuit, preimage: Uint8Array): SwitchTur
         type: 'remove',
         channelId: incomingChannel,
         removal: { type: 'fulfill', id: incomingId, preimage },
+        ...(circuit.incomingMsat < LEAST_ATTRIBUTED_MSAT ? {} : attributed(circuit, attributionData)),
       },
       {
         type: 'event',
@@ -172,7 +179,7 @@ export function downstreamRemoved(circuit: Circuit, removal: Removal): SwitchTur
   if (circuit.state !== 'offered') return downstreamEnded(still(circuit))
   switch (removal.type) {
     case 'fulfill':
-      return downstreamEnded(preimageKnown(circuit, removal.preimage))
+      return downstreamEnded(preimageKnown(circuit, removal.preimage, removal.attributionData))
     case 'fail':
     case 'malformed':
       return failBack(circuit, removal)

@@ -154,6 +154,7 @@ describe('what comes back from the next hop', () => {
       type: 'remove',
       channelId: A,
       removal: { type: 'fulfill', id: 4n, preimage: PREIMAGE },
+      attribute: { sharedSecret: SECRET, since: expect.any(Number) as number },
     })
     expect(first.effects[1]).toMatchObject({ event: { type: 'htlcForwarded', feeMsat: 1_100n } })
     const again = downstreamRemoved(first.circuit as Circuit, { type: 'fulfill', id: 0n, preimage: PREIMAGE })

@@ -1,4 +1,5 @@
 import type { Msat } from '../base/units.ts'
+import type { AttributionAsk } from '../onion/attributed.ts'
 import type { BlindedHopAsk } from '../onion/blinded-failure.ts'
 
 /**
@@ -54,8 +55,19 @@ export interface ForwardAsk {
 
 /** The end of an HTLC (`RemoveUpdate` of a channel). */
 export type Removal =
-  | { readonly type: 'fulfill'; readonly id: bigint; readonly preimage: Uint8Array }
-  | { readonly type: 'fail'; readonly id: bigint; readonly reason: Uint8Array }
+  | {
+      readonly type: 'fulfill'
+      readonly id: bigint
+      readonly preimage: Uint8Array
+      /** 920 bytes (BOLT 4 §attribution_data), also below. */
+      readonly attributionData?: Uint8Array
+    }
+  | {
+      readonly type: 'fail'
+      readonly id: bigint
+      readonly reason: Uint8Array
+      readonly attributionData?: Uint8Array
+    }
   | {
       readonly type: 'malformed'
       readonly id: bigint
@@ -109,8 +121,9 @@ export interface Circuit {
   readonly upstreamOver?: true
   /** So is the outgoing one. A circuit that settles lasts until both are. */
   readonly downstreamOver?: true
-  /** ms since 1970 */
+  /** ms since 1970: of this state; and when the HTLC came, where that was told. */
   readonly since: number
+  readonly receivedAt?: number
 }
 
 export type SwitchEvent =
@@ -144,7 +157,13 @@ export type SwitchEvent =
 export type SwitchEffect =
   | { readonly type: 'offer'; readonly channelId: string; readonly add: ForwardedAdd }
   | { readonly type: 'withdraw'; readonly channelId: string; readonly token: string }
-  | { readonly type: 'remove'; readonly channelId: string; readonly removal: Removal }
+  | {
+      readonly type: 'remove'
+      readonly channelId: string
+      readonly removal: Removal
+      /** What its attribution is made with, where it carries one. */
+      readonly attribute?: AttributionAsk
+    }
   | { readonly type: 'event'; readonly event: SwitchEvent }
 
 /** A circuit after an input; undefined: there is none (any more). */

@@ -84,9 +84,11 @@ describe('checkFeatures', () => {
 
 describe('our init', () => {
   it('offers just what the options say', () => {
-    expect(featureBits(initFeatures())).toEqual([0, 5, 7, 8, 12, 14, 17, 23, 25, 27, 43, 44, 47, 55, 267])
+    expect(featureBits(initFeatures())).toEqual([
+      0, 5, 7, 8, 12, 14, 17, 23, 25, 27, 37, 39, 43, 44, 47, 55, 267,
+    ])
     expect(featureBits(initFeatures({ gossipQueries: false, lcp: false }))).toEqual([
-      0, 5, 8, 12, 14, 17, 23, 25, 27, 43, 44, 47, 55,
+      0, 5, 8, 12, 14, 17, 23, 25, 27, 37, 39, 43, 44, 47, 55,
     ])
     expect(featureBits(initFeatures({ zeroconf: true, largeChannels: true }))).toEqual(
       expect.arrayContaining([19, 51]),

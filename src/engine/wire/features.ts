@@ -173,6 +173,7 @@ const UNDERSTOOD: ReadonlySet<number> = new Set(
       'option_channel_type',
       'option_scid_alias',
       'option_payment_metadata',
+      'option_attribution_data',
       'option_zeroconf',
       'keysend',
       'lcp',
@@ -244,7 +245,7 @@ const DEFAULT_OPTIONS: InitOptions = { gossipQueries: true, zeroconf: false, lar
  */
 export function initFeatures(options: Partial<InitOptions> = {}): Uint8Array {
   const { gossipQueries, zeroconf, largeChannels, lcp } = { ...DEFAULT_OPTIONS, ...options }
-  const bits = [0, 5, 8, 12, 14, 17, 23, 25, 27, 39, 43, 44, 47, 55]
+  const bits = [0, 5, 8, 12, 14, 17, 23, 25, 27, 37, 39, 43, 44, 47, 55]
   if (gossipQueries) bits.push(7)
   if (largeChannels) bits.push(19)
   if (zeroconf) bits.push(51)

@@ -1,0 +1,39 @@
+import { attribute } from './attribution.ts'
+import { wrapFailurePacket } from './failure-packet.ts'
+
+/**
+ * What the end of an HTLC tells its sender besides: how long each node had it, and who must have changed what was said (BOLT 4
+ * §Initialization and §Transformation of attribution_data, §Hold times for successful payments).
+ */
+
+/** Of an HTLC that came to us without a path key: what its attribution is made with. */
+export interface AttributionAsk {
+  /** 32 bytes, of the layer that came to us. */
+  readonly sharedSecret: Uint8Array
+  /** ms since 1970: when the HTLC was locked in. */
+  readonly since: number
+  /** What came from downstream with its end. */
+  readonly received?: Uint8Array
+}
+
+/**
+ * Fulfilments of less carry none: it takes half a millisecond and 920 bytes for each, which is what a stream of satoshis is made of, and
+ * nobody's money is locked up by so little. To the sender this hop is then one that does not know attribution.
+ */
+export const LEAST_ATTRIBUTED_MSAT = 100_000n
+
+/** A removal with its attribution, where it can carry one. `now`: ms since 1970. */
+export function withAttribution<
+  R extends { readonly type: 'fulfill' | 'fail' | 'malformed'; readonly reason?: Uint8Array },
+>(removal: R, { sharedSecret, since, received }: AttributionAsk, now: number): R {
+  if (removal.type === 'malformed') return removal
+  const { reason } = removal
+  const attributionData = attribute({
+    sharedSecret,
+    holdTime: Math.round((now - since) / 100),
+    received,
+    // Covered is the packet before we obfuscated it, which a second time undoes.
+    ...(reason === undefined ? {} : { returnPacket: wrapFailurePacket(sharedSecret, reason) }),
+  })
+  return { ...removal, attributionData }
+}
