@@ -91,4 +91,26 @@ describe('onion messages', () => {
       })
     }
   })
+
+  it('of random bytes, or with any byte of a good one changed, are ignored and nothing throws', () => {
+    const path = pathTo({ nodeId: id(DAVE) }, [], secret(12))
+    const sent = unwrap(
+      makeOnionMessage(path, content, secret(13), pathToUs([], id(ALICE), secret(1), secret(2))),
+    )
+    let seed = 1
+    const random = (length: number) =>
+      Uint8Array.from({ length }, () => (seed = (seed * 1_103_515_245 + 12_345) & 0x7fff_ffff) >> 16)
+    for (let n = 0; n < 60; n++) {
+      const packet = random(n * 30)
+      packet[0] = 0
+      if (packet.length > 34) packet.set(id(BOB), 1)
+      expect(
+        peelOnionMessage({ pathKey: n % 2 === 0 ? random(33) : id(CAROL), packet }, secret(DAVE)).ok,
+      ).toBe(false)
+      const changed = sent.packet.slice()
+      const at = (n * 23) % changed.length
+      changed[at] = (changed[at] ?? 0) ^ 0x40
+      expect(peelOnionMessage({ ...sent, packet: changed }, secret(DAVE)).ok, `byte ${at}`).toBe(false)
+    }
+  })
 })
