@@ -34,7 +34,10 @@ export function findParts(
   let failure: PathError | undefined
   for (const parts of [1, 2, 4, 8]) {
     if (parts > maxParts || reports.length >= MAX_SEARCHES) break
-    const plan = planOf(graph, request, parts, maxParts, reports, options)
+    let plan = planOf(graph, request, parts, maxParts, reports, { ...options, spread: true })
+    // A blinded path may well carry its most several times: where spreading finds nothing, that is tried.
+    if ('code' in plan && request.blinded !== undefined)
+      plan = planOf(graph, request, parts, maxParts, reports, options)
     if ('code' in plan) {
       failure ??= plan
       if (best !== undefined) break
@@ -62,9 +65,14 @@ function planOf(
   parts: number,
   maxParts: number,
   reports: SearchReport[],
-  options: { readonly weights?: Weights },
+  options: {
+    readonly weights?: Weights
+    /** Whether the most that a blinded path takes is for all parts together. */
+    readonly spread?: boolean
+  },
 ): Plan | PathError {
   const reserved = new Map<number, number>()
+  let { blinded } = request
   let locals: readonly LocalChannel[] = request.localChannels
   let left = request.amountMsat as bigint
   let size = (left + BigInt(parts) - 1n) / BigInt(parts)
@@ -89,6 +97,7 @@ function planOf(
               ...request,
               amountMsat: msat(amount),
               localChannels: locals,
+              ...(blinded === undefined ? {} : { blinded }),
               // A part may use its share of the fees that are left, as the rest will need the remainder.
               maxFeeMsat: msat(((request.maxFeeMsat - fee) * amount) / left),
             },
@@ -110,6 +119,15 @@ function planOf(
     reports.push(found.value.report)
     routes.push(route)
     reserve(graph, reserved, route)
+    if (options.spread === true) {
+      blinded = blinded?.map((tail, i) =>
+        i === route.blinded && tail.htlcMaximumMsat > amount
+          ? { ...tail, htlcMaximumMsat: msat(tail.htlcMaximumMsat - amount) }
+          : i === route.blinded
+            ? { ...tail, htlcMaximumMsat: msat(0) }
+            : tail,
+      )
+    }
     locals = locals.map((c) =>
       c.channelId === route.channelId
         ? { ...c, spendableMsat: msat(c.spendableMsat - route.amountMsat - route.feeMsat) }
