@@ -171,6 +171,32 @@ describe('a witness, of which the txid says nothing', () => {
     expect(d.of('unspent', 's')).toEqual([])
   })
 
+  test('that no chain could take: named, and the real bytes come from another', () => {
+    const { node } = setup()
+    const servers = { bad: new FakeEsplora(node), good: new FakeEsplora(node) }
+    servers.bad.fault = (r) => (r.kind === 'tx' && r.txid === txid ? value(toHex(rawOf(bare))) : undefined)
+    const d = new Driver(servers)
+    d.run(1_000)
+    d.input({
+      type: 'watchSpend',
+      token: 's',
+      outpoint: { txid: txidOf(spent), vout: 0 },
+      scriptPubKey: SCRIPT,
+    })
+    node.mine(1, [spent])
+    node.mempool.push(spender)
+    d.run(60_000)
+    expect(d.last('spent', 's')).toMatchObject({ tx: rawOf(bare), confirmed: null })
+    d.input({ type: 'notSigned', txid })
+    d.run(5_000)
+    expect(d.last('spent', 's')).toMatchObject({ tx: rawOf(spender), confirmed: null })
+    expect(stateOf(d, 'bad')).toMatchObject({ state: 'lying', lies: 1 })
+    expect(stateOf(d, 'good')).toMatchObject({ state: 'ok', lies: 0 })
+    // The real one: its owner has nothing against it, and in a block it is proved anyway.
+    d.input({ type: 'notSigned', txid: 'ee'.repeat(32) })
+    expect(stateOf(d, 'good')?.state).toBe('ok')
+  })
+
   test('on which all agree: asked once each, and nothing is told again', () => {
     const { d } = begin(['one', 'two'], new Set(), spender)
     const told = d.of('spent', 's').length

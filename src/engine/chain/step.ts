@@ -16,6 +16,7 @@ import {
   evaluateTx,
   forgetUnneeded,
   needTx,
+  notSigned,
   onOldBlock,
   onProof,
   onRaw,
@@ -125,6 +126,8 @@ function apply(turn: Turn, input: ChainInput): void {
     }
     case 'askEveryone':
       return askEveryone(turn, input.txid)
+    case 'notSigned':
+      return notSigned(turn, input.txid)
     case 'witnessHolds':
       return witnessHolds(turn, input.txid, input.tx)
     case 'broadcast':

@@ -78,8 +78,7 @@ function compareWitness(
   patchTx(turn, txid, { witnesses: { ...witnesses, [url]: hashOf(bytes) } })
   if (raw !== null && equalBytes(raw, bytes)) return
   patchTx(turn, txid, { raw: bytes, rawBy: url })
-  for (const watch of Object.values(turn.state.watches))
-    if (watch.kind === 'spend' && watch.reported?.txid === txid) putWatch(turn, { ...watch, reported: null })
+  untell(turn, txid)
 }
 
 const hashOf = (bytes: Uint8Array): string => toHex(sha256(bytes))
@@ -89,6 +88,21 @@ export function askEveryone(turn: Turn, txid: Txid): void {
   const entry = turn.state.txs[txid]
   if (!entry?.raw || entry.witnesses !== null) return
   patchTx(turn, txid, { witnesses: entry.rawBy === null ? {} : { [entry.rawBy]: hashOf(entry.raw) } })
+}
+
+/** Bytes that no chain could take: whoever gave them lies, and another server may have the real ones. */
+export function notSigned(turn: Turn, txid: Txid): void {
+  const entry = turn.state.txs[txid]
+  if (!entry?.raw || entry.confirmed !== null || entry.rawBy === null) return
+  lied(turn, entry.rawBy, `gave ${txid} without the signatures that it needs`)
+  patchTx(turn, txid, { raw: null, rawBy: null, witnesses: null })
+  untell(turn, txid)
+}
+
+/** What was told of a spender is told again with its next bytes. */
+function untell(turn: Turn, txid: Txid): void {
+  for (const watch of Object.values(turn.state.watches))
+    if (watch.kind === 'spend' && watch.reported?.txid === txid) putWatch(turn, { ...watch, reported: null })
 }
 
 /** Whose bytes were others than these had altered the witness. */

@@ -90,6 +90,8 @@ export type ChainInput =
    * version.
    */
   | { readonly type: 'askEveryone'; readonly txid: Txid }
+  /** An unconfirmed spender that no chain could take, by its signatures: who gave its bytes made them up, or altered them. */
+  | { readonly type: 'notSigned'; readonly txid: Txid }
   /** These bytes do say it: who gave others had altered them. */
   | { readonly type: 'witnessHolds'; readonly txid: Txid; readonly tx: Uint8Array }
   /** To every server. `keep`: again and again until `unwatch`, since mempools forget. */

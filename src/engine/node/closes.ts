@@ -114,7 +114,8 @@ export function beginClose(turn: Turn, id: string, tx: Tx): void {
 export function fundingSpent(turn: Turn, id: string, event: Extract<ChainEvent, { type: 'spent' }>): void {
   const channel = turn.state.channels[id]
   if (channel === undefined) return
-  if (turn.state.closes[id] === undefined && !isCredible(turn, channel, event)) return
+  if (turn.state.closes[id] === undefined && !isCredible(turn, channel, event))
+    return chainInput(turn, { type: 'notSigned', txid: event.txid })
   ensureClose(turn, channel)
   closeInput(turn, id, {
     type: 'spent',

@@ -207,7 +207,7 @@ export const ATTACKS: readonly Attack[] = [
       asked.turn % 3 === 0 ? stale(asked, honest, spoils) : undefined,
   },
   // ---- things that are not
-  { name: 'invents an unconfirmed spend', shown: 'outvoted', tamper: inventSpend(false) },
+  { name: 'invents an unconfirmed spend', shown: 'lie', tamper: inventSpend(false) },
   { name: 'invents a confirmed spend', shown: 'lie', tamper: inventSpend(true) },
   {
     name: 'names a spender that does not spend it',
@@ -230,6 +230,18 @@ export const ATTACKS: readonly Attack[] = [
       if (!tx.ok) return answer
       const outputs = tx.value.outputs.map((o) => ({ ...o, valueSat: sat(o.valueSat * 10n) }))
       return ok(toHex(encodeTx({ ...tx.value, outputs })))
+    },
+  },
+  {
+    name: 'leaves witnesses out of transactions',
+    shown: 'outvoted',
+    tamper: async (asked, honest) => {
+      if (!isRaw(asked)) return undefined
+      const answer = await honest()
+      const tx = decodeTx(fromHex(answer.status === 200 ? answer.body : ''))
+      if (!tx.ok) return answer
+      const inputs = tx.value.inputs.map((i) => ({ ...i, witness: [] }))
+      return ok(toHex(encodeTx({ ...tx.value, inputs })))
     },
   },
   {
