@@ -351,12 +351,15 @@ function projectActivity(state: NodeState): AppState['activity'] {
     })
   }
   for (const record of entries(state.invoices)) {
-    if (record.state !== 'paid') continue
+    // A held payment that is here, whole, waits for a word that nobody would give who does not see it.
+    const held = record.state === 'open' && record.hold === true && isComplete(record)
+    if (record.state !== 'paid' && !held) continue
+    const waiting = (record.waiting ?? []).reduce((sum, part) => sum + part.amountMsat, 0n)
     lines.push({
       id: `invoice/${record.paymentHash}`,
       kind: 'lightningReceived',
       state: record.settledAt === undefined ? 'pending' : 'done',
-      amountMsat: String(record.receivedMsat ?? 0n),
+      amountMsat: String(record.receivedMsat ?? (held ? waiting : 0n)),
       note: [record.description, record.payerNote ?? ''].filter((words) => words !== '').join(' · '),
       time: iso(record.paidAt ?? record.createdAt),
       paymentHash: record.paymentHash,
