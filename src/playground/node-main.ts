@@ -8,7 +8,7 @@ async function main(): Promise<void> {
   const options = JSON.parse(process.argv[2] ?? '') as NodeOptions
   // Ends that come while it starts are not lost.
   const cut = new Promise<void>((resolve) => process.once('disconnect', () => resolve()))
-  const node = await startHeadless({ ...options, port: 0 })
+  const node = await startHeadless({ port: 0, ...options })
   const stop = serve(processPort(process as Parameters<typeof processPort>[0]), node.host.handlers, (error) =>
     console.error(error),
   )

@@ -12,6 +12,8 @@ export interface NodeOptions {
   readonly esploraUrl: string
   /** Formats to negotiate, best first. */
   readonly formats: readonly string[]
+  /** TCP port on loopback; any without it. Peers find a node that starts again where it was. */
+  readonly port?: number
 }
 
 /** What the child says before it speaks the contract. */
@@ -23,6 +25,8 @@ export interface NodeProcess {
   /** TCP port on loopback where it takes connections. */
   readonly port: number
   stop(): Promise<void>
+  /** Ends it in the middle of whatever it does (SIGKILL). */
+  kill(): Promise<void>
 }
 
 /** The line to a process as the contract's port. */
@@ -61,6 +65,10 @@ export async function startNodeProcess(options: NodeOptions): Promise<NodeProces
     port,
     async stop() {
       if (child.connected) child.disconnect()
+      await exited
+    },
+    async kill() {
+      child.kill('SIGKILL')
       await exited
     },
   }

@@ -21,7 +21,7 @@ import { createEsploraClient } from '../host/esplora/client.ts'
 import { NODE_CIPHERS, NODE_HASHES } from '../host/node/crypto.node.ts'
 import { createTcpDialer, listenTcp } from '../host/node/dial-tcp.node.ts'
 import { openFileStore } from '../host/node/store-file.node.ts'
-import { systemClock } from '../host/ports.ts'
+import { type Clock, systemClock } from '../host/ports.ts'
 import { createWalletHost, type WalletHost } from '../host/wallet-host.ts'
 import type { PeerApi, PeerDeps, PlaygroundPeer, StartPeer } from './peer-types.ts'
 import { listenFrom } from './ports.ts'
@@ -57,6 +57,8 @@ export interface HeadlessOptions {
   readonly gossipFlushMs?: number
   /** Other terms of channels. */
   readonly policy?: Partial<ChannelPolicy>
+  /** Another clock than the machine's. */
+  readonly clock?: Clock
 }
 
 export interface Headless {
@@ -116,7 +118,7 @@ export async function startHeadless(options: HeadlessOptions): Promise<Headless>
     store,
     esplora: { request: (server, request, signal) => esplora.request(server, request, signal) },
     download: createDownload(globalThis.fetch),
-    clock: systemClock,
+    clock: options.clock ?? systemClock,
     entropy: () => Uint8Array.from(randomBytes(32)),
     dialer: () => createTcpDialer(webSocket),
     defaults: { network: 'regtest', servers: [options.esploraUrl], gateway: '' },
