@@ -18,8 +18,8 @@ const VERSION = 1
 const EVERY_MS = 24 * 3600_000
 const RETRY_MS = 3600_000
 const TIMEOUT_MS = 120_000
-/** Channels and terms of one slice: about ten milliseconds of a phone. */
-const SLICE = 1_000
+/** Channels and terms of one slice: some milliseconds of a phone. */
+export const SNAPSHOT_SLICE = 250
 
 export interface SnapshotStatus {
   readonly url: string
@@ -99,7 +99,7 @@ export function createSnapshots(options: {
       return
     }
     options.guarded(() => {
-      const result = reader.step(SLICE)
+      const result = reader.step(SNAPSHOT_SLICE)
       if (!result.ok) return fail(url, result.error)
       if (!result.value) {
         clock.after(0, () => read(url, reader, bytes))

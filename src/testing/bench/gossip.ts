@@ -12,11 +12,12 @@ import { encodeMessage } from '../../engine/wire/encode.ts'
 import { encodeFeatures } from '../../engine/wire/features.ts'
 import type { Message } from '../../engine/wire/messages.ts'
 import { unwrap } from '../../engine/base/result.ts'
+import { SNAPSHOT_SLICE } from '../../host/snapshots.ts'
 import { generateNetwork } from '../network/generate.ts'
 import { provenChannel } from '../network/proven.ts'
 import { announcementOf, keysOf, updateOf } from '../network/signed.ts'
 import { seeded } from '../random.ts'
-import { heapBytes, HUGE, loading, payment, percentile, round, SIZE, wallet } from './routes.ts'
+import { HUGE, loading, payment, percentile, round, SIZE, wallet } from './routes.ts'
 import { millisecondsOf } from './time.ts'
 import type { Bench, Figures } from './types.ts'
 
@@ -119,25 +120,23 @@ function snapshots(graph: Graph): Figures {
   const began = performance.now()
   const bytes = writeSnapshot(graph, CHAIN, NOW)
   const writeMs = performance.now() - began
-  const before = heapBytes()
   const into = createGraph()
   const reader = new SnapshotReader(into, bytes, { chainHash: CHAIN, nowSeconds: NOW, height: 0 })
   let longest = 0
   let total = 0
   for (let done = false; !done; ) {
     const from = performance.now()
-    done = unwrap(reader.step(1000))
+    done = unwrap(reader.step(SNAPSHOT_SLICE))
     const ms = performance.now() - from
     longest = Math.max(longest, ms)
     total += ms
   }
-  const after = heapBytes()
   return {
     snapshotMB: round(bytes.length / 1e6),
     snapshotWriteMs: round(writeMs),
     snapshotApplyMs: round(total),
     snapshotLongestSliceMs: round(longest),
-    snapshotMemoryMB: round((after - before) / 1e6),
+    snapshotArraysMB: round(into.bytes() / 1e6),
     snapshotHints: reader.counts.hints,
   }
 }
@@ -200,6 +199,7 @@ export const gossip: Bench = {
       ...snapshots(graph),
       ...(await inWorker(graph, ROUTES)),
     }
+    if (process.env['BENCH_TENFOLD'] === '0') return figures
     const huge = generateNetwork(HUGE).graph
     return {
       ...figures,
