@@ -346,6 +346,13 @@ describe('in parts, over two channels', () => {
     const waits = async (): Promise<boolean> =>
       (await ada.client.listInvoices()).find((i) => i.paymentHash === paymentHash)?.waiting?.complete === true
     while (!(await waits())) await new Promise((resolve) => setTimeout(resolve, 20))
+    // Whoever is to give the word sees it in the activity.
+    for await (const { activity } of ada.client.getState()) {
+      const line = activity.find((candidate) => candidate.paymentHash === paymentHash)
+      if (line === undefined) continue
+      expect(line).toMatchObject({ kind: 'lightningReceived', state: 'pending', amountMsat: '5000000' })
+      break
+    }
     await ada.client.cancelInvoice({ paymentHash })
     expect(await paying).toMatchObject({ ok: false })
   })
