@@ -109,3 +109,39 @@ it('a payment that waits for its turn in a channel which the peer closes on chai
   const states = entries(world.stateOf(ada).payments).map((p) => p.state)
   expect(states.sort()).toEqual(['failed', 'pending'])
 })
+
+it('a payment too small for the chain is lost there, tried by another way and taken: what it cost is in the map to the msat', () => {
+  const world = new World({
+    nodes: 3,
+    forwards: true,
+    formats: ['anchors_zero_fee_htlc_tx'],
+    toSelfDelay: 144,
+  })
+  reach(world, [
+    hasCoins('ada', 600_000, 600_000, 50_000),
+    hasCoins('cal', 600_000),
+    connected('ada', 'ben'),
+    opened('ada', 'ben', 500_000, 100_000_000),
+    connected('ada', 'cal'),
+    opened('ada', 'cal', 500_000, 100_000_000),
+    connected('cal', 'ben'),
+    opened('cal', 'ben', 500_000, 100_000_000),
+  ])
+  world.settle()
+  const [ada, ben] = [world.node('ada'), world.node('ben')]
+  const { hash, bolt11 } = invoiceOf(world, ben, 1_000)
+  world.command(ada, { type: 'sendPayment', invoice: bolt11, timeoutSeconds: 86_400 })
+  world.settle()
+  const direct = Object.values(world.stateOf(ada).channels).find((c) => c.peer === ben.id)
+  world.command(ada, { type: 'closeChannel', channelId: direct?.id ?? '', force: true })
+  for (let i = 0; i < 8; i++) {
+    world.mine(1)
+    world.settle()
+  }
+  const attempts = () => entry(world.stateOf(ada).payments, hash)?.attempts.map((a) => a.state)
+  expect(attempts()).toEqual(['failed', 'pending'])
+  world.command(ben, { type: 'decideInvoice', paymentHash: hash, take: true })
+  // Each look checks all money.
+  world.settle()
+  expect(attempts()).toEqual(['failed', 'succeeded'])
+})
