@@ -66,7 +66,7 @@ function Screens(): ReactNode {
           <Route path="/money" component={Money} />
           <Route path="/network" component={Network} />
           <Route path="/network/graph/:at?">{({ at }) => <Graph at={at} />}</Route>
-          <Route path="/settings" component={Settings} />
+          <Route path="/settings/:at?">{({ at }) => <Settings at={at} />}</Route>
           <Route path="/console" component={Console} />
           <Route path="/payment/:hash">{({ hash }) => <PastPayment hash={hash} />}</Route>
           <Route path="/transaction/:txid">{({ txid }) => <PastTransaction txid={txid} />}</Route>

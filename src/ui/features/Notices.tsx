@@ -10,13 +10,15 @@ function hrefOf(notice: Notice): string {
   switch (notice.code) {
     case 'backUpWords':
     case 'practiceChainReset':
-    case 'storageNotDurable':
-    case 'backupFound':
       return '/settings'
+    case 'storageNotDurable':
+      return '/settings/storage'
+    case 'backupFound':
+      return '/settings/backup'
     case 'noServers':
     case 'oneServer':
     case 'noGateway':
-      return '/settings'
+      return '/settings/servers'
     case 'serversDisagree':
     case 'serversUnreachable':
     case 'serverLies':

@@ -1,4 +1,4 @@
-import type { ReactNode } from 'react'
+import { type ReactNode, useEffect } from 'react'
 import { Erase } from '../features/settings/Erase.tsx'
 import { ExitFile } from '../features/settings/ExitFile.tsx'
 import { ChannelBackup } from '../features/settings/ChannelBackup.tsx'
@@ -12,8 +12,11 @@ import { Words } from '../features/settings/Words.tsx'
 import { t } from '../text/en.ts'
 import { Panes, Screen } from '../widgets/Screen.tsx'
 
-/** What belongs to this device and this wallet. */
-export default function Settings(): ReactNode {
+/** What belongs to this device and this wallet. Who comes for one section (its `id`) begins at it. */
+export default function Settings({ at }: { readonly at?: string | undefined }): ReactNode {
+  useEffect(() => {
+    if (at !== undefined) document.getElementById(at)?.scrollIntoView()
+  }, [at])
   return (
     <Screen title={t.settings.title}>
       <Panes

@@ -66,15 +66,17 @@ export function Panes({
 }
 
 interface SectionProps {
+  /** For links that lead to it. */
+  readonly id?: string
   readonly title: string
   readonly actions?: ReactNode
   readonly children: ReactNode
 }
 
 /** A titled part of a screen. */
-export function Section({ title, actions, children }: SectionProps): ReactNode {
+export function Section({ id, title, actions, children }: SectionProps): ReactNode {
   return (
-    <section className="section">
+    <section className="section" id={id}>
       <div className="section-head">
         <h2>{title}</h2>
         {actions}

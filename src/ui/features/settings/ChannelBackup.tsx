@@ -58,7 +58,7 @@ export function ChannelBackup(): ReactNode {
   }, [run])
   const { channels, exportedAt, exportedCurrent, copies, found } = backup
   return (
-    <Section title={t.channelBackup.title}>
+    <Section id="backup" title={t.channelBackup.title}>
       <p className="quiet">{t.channelBackup.about}</p>
       {found === undefined ? null : (
         <div className="stack">

@@ -40,7 +40,7 @@ export function Servers(): ReactNode {
     setSaved(true)
   })
   return (
-    <Section title={t.settings.network}>
+    <Section id="servers" title={t.settings.network}>
       <p>
         {t.settings.networkIs} <strong>{t.networks.name[network]}</strong>.{' '}
         <span className="quiet">{t.settings.networkFixed}</span>

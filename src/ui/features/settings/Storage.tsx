@@ -33,7 +33,7 @@ export function Storage(): ReactNode {
   const durable = held.value?.persisted ?? noted
   const { usage, quota } = held.value?.estimate ?? {}
   return (
-    <Section title={t.settings.storage}>
+    <Section id="storage" title={t.settings.storage}>
       <p>
         {storage === undefined
           ? t.settings.storageUnknown
