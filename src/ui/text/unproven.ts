@@ -2,10 +2,11 @@
 
 export const unprovenText = {
   title: 'Waiting for its peer',
+  askedTitle: 'Waiting for its peer to close it',
   about:
     'This channel came from another device. It goes on once its peer has been reached and shows that no other device has used it since. Until then nothing is paid through it.',
   asked:
-    'You decided to close it. Its peer is asked to as soon as it is there; what is yours comes back then.',
+    'It is to be closed. Its peer is asked to as soon as it is there; what is yours comes back then.',
   wait: (height: string, span: string) =>
     `If the peer stays away, you can close it from here after block ${height}${span}.`,
   waitUnknown: 'If the peer stays away for about a week, you can close it from here.',
@@ -17,7 +18,7 @@ export const unprovenText = {
     'If the peer stays away for about a week, you can close it from here.',
     'The channel does not go on after this.',
   ],
-  askNow: 'Ask the peer to close',
+  askNow: 'Ask to close',
   open: 'Close it anyway…',
   anywayTitle: 'Close it without the peer?',
   anywayAbout: [

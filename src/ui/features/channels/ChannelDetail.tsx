@@ -88,7 +88,10 @@ export function ChannelDetail({ channel }: { readonly channel: Channel }): React
     <article className="channel-detail" aria-label={names.of(channel.peer)}>
       <header className="channel-head">
         <h2>{names.of(channel.peer)}</h2>
-        <p className={channel.status === 'failed' ? 'trouble' : 'quiet'} role="status">
+        <p
+          className={channel.status === 'failed' && channel.unproven === undefined ? 'trouble' : 'quiet'}
+          role="status"
+        >
           {statusOf(channel)}
         </p>
       </header>

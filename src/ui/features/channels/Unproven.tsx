@@ -24,9 +24,9 @@ export function Unproven({ channel }: { readonly channel: Channel }): ReactNode 
   // Blocks of the practice network come when they are asked for.
   const span = practice ? '' : t.channels.about(formatSpan(blocks * TEN_MINUTES))
   return (
-    <div className="callout">
+    <div className="callout stack">
       <p>
-        <strong>{unprovenText.title}</strong>
+        <strong>{asked ? unprovenText.askedTitle : unprovenText.title}</strong>
       </p>
       <p>{asked ? unprovenText.asked : unprovenText.about}</p>
       {!asked ? null : ready ? (

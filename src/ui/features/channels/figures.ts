@@ -33,6 +33,7 @@ export function statusOf(channel: Channel): string {
       Math.min(channel.confirmations, channel.confirmationsNeeded),
       channel.confirmationsNeeded,
     )
+  if (channel.status === 'failed' && channel.unproven !== undefined) return t.channels.status.closing
   if (channel.status === 'open' && !channel.connected) return t.channels.disconnected
   return t.channels.status[channel.status]
 }
