@@ -80,6 +80,7 @@ export const COMMANDS: readonly Command[] = [
   command('closechannel', 'closeChannel', 'Close a channel; --force without the peer (stream)', [
     channel,
     { name: 'force', field: 'force', kind: 'flag', named: true },
+    { name: 'anyway', field: 'anyway', kind: 'text', named: true },
     { name: 'delivery_addr', field: 'address', kind: 'text', named: true },
     feeRate,
   ]),
