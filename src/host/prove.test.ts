@@ -127,6 +127,21 @@ describe('a channel that somebody wants to use', () => {
     expect(w.asked.length).toBe(5)
   })
 
+  test('that its announcement has proven is asked about for the third step alone, which no message can tell', async () => {
+    const w = world({ a: honest(), b: honest() })
+    const slot = announce(w.graph)
+    w.graph.mark(slot, CHANNEL.proven)
+    expect(steps(w.graph, slot)).toBe('proven')
+    w.prover.want([scid])
+    await w.later(0)
+    expect(steps(w.graph, slot)).toBe('proven unspent')
+    const spent = world({ a: honest() })
+    spent.graph.mark(announce(spent.graph), CHANNEL.spent)
+    spent.prover.want([scid])
+    await spent.later(0)
+    expect(spent.asked).toEqual([])
+  })
+
   test('is not called unspent where one server tells of a spend, and spent only where all do', async () => {
     const spend = honest((r) =>
       r.kind === 'outspend'

@@ -128,7 +128,9 @@ export function createProver(options: ProverOptions): Prover {
   function next(): bigint | undefined {
     for (let scid = wanted.shift(); scid !== undefined; scid = wanted.shift()) {
       const slot = graph.channelAt(scid)
-      if (slot === -1 || graph.has(slot, CHANNEL.proven)) continue
+      if (slot === -1 || graph.has(slot, CHANNEL.spent)) continue
+      // One that an announcement has proven still lacks the third step.
+      if (graph.has(slot, CHANNEL.proven | CHANNEL.unspent)) continue
       if (options.now() - (tried.get(scid) ?? Number.NEGATIVE_INFINITY) < RETRY_MS) continue
       return scid
     }
