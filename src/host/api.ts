@@ -34,6 +34,7 @@ import { checkBackup } from './project-backup.ts'
 import { namesIn, onTheWay, projectHops, projectLimits, projectPayment } from './project-payment.ts'
 import { projectMoney } from './project-money.ts'
 import { projectChannelView } from './channel-view.ts'
+import { probePayment } from './probe-payment.ts'
 import { createPaymentGate, type PaymentGate, paymentCommand } from './send-payment.ts'
 import { sendPayments } from './send-payments.ts'
 import { eventStream, latest, paced } from './streams.ts'
@@ -392,6 +393,11 @@ export function createHandlers(host: HostControl): Handlers {
     },
     cancelPayment: async ({ paymentHash }) => {
       const running = node()
+      // An offer whose invoice has not come is known by its request.
+      if (state().requests[paymentHash]?.state === 'asking') {
+        await running.loop.command({ type: 'cancelRequest', requestId: paymentHash })
+        return { state: 'failed', onTheWayMsat: '0' }
+      }
       // One that has not found room yet is not known to the node.
       if (gateOf(running).cancel(paymentHash)) return { state: 'failed', onTheWayMsat: '0' }
       await running.loop.command({ type: 'cancelPayment', paymentHash })
@@ -402,7 +408,7 @@ export function createHandlers(host: HostControl): Handlers {
         onTheWayMsat: String(onTheWay(record)),
       }
     },
-    probePayment: async () => fail('notAvailable', 'Not yet.'),
+    probePayment: (input) => probePayment(node(), input, after),
 
     listForwards: async () => projectForwards(state()),
     decideForward: async ({ key, forward }) => {
@@ -710,6 +716,14 @@ export function createHandlers(host: HostControl): Handlers {
     return attempt?.route === undefined ? {} : { route: projectHops(attempt, namesIn(node().setup.graph)) }
   }
 
+  /** What a payment that has just begun may cost and take. */
+  function* begunAs(paymentHash: string): Generator<Output<'sendPayment'>> {
+    const record = entry(state().payments, paymentHash)
+    if (record === undefined) return
+    const amountMsat = String(record.amountMsat)
+    yield { status: 'begun', paymentHash, amountMsat, ...projectLimits(record) }
+  }
+
   async function* sendPayment(
     input: Input<'sendPayment'>,
     signal: AbortSignal,
@@ -734,22 +748,14 @@ export function createHandlers(host: HostControl): Handlers {
     const result = await gateOf(running).begin(asOffer ? offerCommand(input) : paymentCommand(input), signal)
     const requestId = asOffer ? expectResult(result, 'offerRequest').requestId : undefined
     let paymentHash = asOffer ? undefined : expectResult(result, 'payment').paymentHash
-    const begun = paymentHash === undefined ? undefined : entry(state().payments, paymentHash)
-    if (begun !== undefined) {
-      const { amountMsat } = begun
-      yield {
-        status: 'begun',
-        paymentHash: begun.paymentHash,
-        amountMsat: String(amountMsat),
-        ...projectLimits(begun),
-      }
-    }
+    if (paymentHash !== undefined) yield* begunAs(paymentHash)
     for await (const event of events) {
       if ('requestId' in event && event.requestId === requestId) {
-        if (event.type === 'offerAsked') yield { status: 'asking', times: event.times }
+        if (event.type === 'offerAsked') yield { status: 'asking', times: event.times, requestId }
         else if (event.type === 'offerInvoice') {
           ;({ paymentHash } = event)
           yield { status: 'invoiced', paymentHash }
+          yield* begunAs(paymentHash)
         } else {
           yield { status: 'failed', error: event.error }
           return

@@ -2,6 +2,7 @@ import type { Msat, Sat } from '../base/units.ts'
 import type { NewOffer } from '../payment/offer-record.ts'
 import type { BlindedPaymentPath } from '../onion/blinded-path.ts'
 import type { BlindedPayee } from '../payment/pay-blinded.ts'
+import type { ProbeTarget } from '../payment/probe.ts'
 import type { SwitchEvent } from '../switch/types.ts'
 
 /** What the API asks of the engine, and how it answers. Questions that only read are answered from the state by the shell. */
@@ -46,6 +47,13 @@ export type Command =
       readonly maxFeeMsat?: Msat
       readonly timeoutSeconds: number
     }
+  /** Asks whether a payment would arrive, and for what. */
+  | {
+      readonly type: 'probePayment'
+      readonly to: ProbeTarget
+      readonly maxFeeMsat?: Msat
+      readonly timeoutSeconds: number
+    }
   /** No more attempts for it. */
   | { readonly type: 'cancelPayment'; readonly paymentHash: string }
   /** Pays an offer (BOLT 12): its invoice is asked for, and paid when it has come. */
@@ -60,6 +68,8 @@ export type Command =
       /** For the invoice, and then again for the payment. */
       readonly timeoutSeconds: number
     }
+  /** An invoice that has not come is not waited for any more. */
+  | { readonly type: 'cancelRequest'; readonly requestId: string }
   | { readonly type: 'addOffer'; readonly offer: NewOffer }
   | { readonly type: 'disableOffer'; readonly id: string }
   /** Pays a node that did not ask (keysend). */
@@ -176,6 +186,8 @@ export type NodeEvent =
       readonly feeMsat: Msat
     }
   | { readonly type: 'paymentFailed'; readonly paymentHash: string; readonly error: ApiFailure }
+  /** What became of a probe is in the state, for a while. */
+  | { readonly type: 'probeEnded'; readonly paymentHash: string }
   /** An invoice was asked for, for the first time or again; it came and is being paid; or it did not. */
   | { readonly type: 'offerAsked'; readonly requestId: string; readonly times: number }
   | { readonly type: 'offerInvoice'; readonly requestId: string; readonly paymentHash: string }

@@ -8,7 +8,8 @@ import { beginOpening, cancelOpening } from './openings.ts'
 import { addBlindedInvoice, payBlinded } from './blinded.ts'
 import { decideHeld } from './forwards.ts'
 import { addInvoice, cancel, decideInvoice, pay, paySpontaneous, trustedHeight } from './payments.ts'
-import { addOffer, disableOffer, payOffer } from './offers.ts'
+import { addOffer, cancelRequest, disableOffer, payOffer } from './offers.ts'
+import { probe } from './probes.ts'
 import { dismissPeer, wantPeer } from './peers.ts'
 import { sendUpdates } from './updates.ts'
 import { feerateFor, type Turn } from './state.ts'
@@ -40,6 +41,10 @@ export function dispatch(turn: Turn, command: Command): Result<CommandResult, Ap
       const paid = pay(turn, command)
       return paid.ok ? ok({ type: 'payment', paymentHash: paid.value }) : paid
     }
+    case 'probePayment': {
+      const sent = probe(turn, command)
+      return sent.ok ? ok({ type: 'payment', paymentHash: sent.value }) : sent
+    }
     case 'cancelPayment': {
       const cancelled = cancel(turn, command.paymentHash)
       return cancelled.ok ? ok({ type: 'done' }) : cancelled
@@ -47,6 +52,10 @@ export function dispatch(turn: Turn, command: Command): Result<CommandResult, Ap
     case 'payOffer': {
       const asked = payOffer(turn, command)
       return asked.ok ? ok({ type: 'offerRequest', requestId: asked.value }) : asked
+    }
+    case 'cancelRequest': {
+      const cancelled = cancelRequest(turn, command.requestId)
+      return cancelled.ok ? ok({ type: 'done' }) : cancelled
     }
     case 'addOffer': {
       const added = addOffer(turn, command)

@@ -29,6 +29,7 @@ import { tickOffers } from './offers.ts'
 import { tickOpenings } from './openings.ts'
 import { resumeForwards, tickForwards } from './forwards.ts'
 import { resumePayments, tickParts, tickPayments, trustedHeight } from './payments.ts'
+import { tickProbes } from './probes.ts'
 import { peerConnected, peerGone, peerMessage, redialPeers, tickPeers } from './peers.ts'
 import type { NodeEffect, NodeInput, RecordWrite } from './ports.ts'
 import { comeToRest, drain } from './route.ts'
@@ -125,6 +126,7 @@ export function loadNode(
     connections: {},
     openings: {},
     spareScripts: [],
+    probes: {},
     fees: [],
     storing: {},
     copies: {},
@@ -428,6 +430,7 @@ function handle(current: Turn, input: NodeInput): void {
       tickPeers(current)
       tickOpenings(current)
       tickPayments(current)
+      tickProbes(current)
       tickOffers(current)
       tickParts(current)
       tickForwards(current)

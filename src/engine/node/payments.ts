@@ -8,7 +8,8 @@ import { htlcSettled as invoiceSettled, receiveHtlc, type ReceiveOutcome } from 
 import { cancelInvoice, createInvoice, type NewInvoice } from '../payment/invoice-record.ts'
 import type { PayContext } from '../payment/attempt.ts'
 import { failParts, isComplete, partsTick, refused, takeParts } from '../payment/parts.ts'
-import { onFulfilled, onRefused, onRemoved, resume, startPayment } from '../payment/outgoing.ts'
+import { onFulfilled, onRefused, onRemoved, resume } from '../payment/outgoing.ts'
+import { startPayment } from '../payment/start-payment.ts'
 import { cancelPayment, type HtlcPlace, onTimeout } from '../payment/stop.ts'
 import { dueAt, paymentOfToken, type PaymentRecord, type PaymentTurn } from '../payment/payment-record.ts'
 import { startSpontaneous } from '../payment/spontaneous.ts'
@@ -80,17 +81,31 @@ function learnFrom(turn: Turn, before: PaymentRecord | undefined, after: Payment
   if (routeHistory !== turn.state.routeHistory) turn.state = { ...turn.state, routeHistory }
 }
 
+/** A payment, or what only asks whether one would arrive. */
+const recordOf = (turn: Turn, paymentHash: string): PaymentRecord | undefined =>
+  entry(turn.state.payments, paymentHash) ?? turn.state.probes[paymentHash]
+
+function putProbe(turn: Turn, before: PaymentRecord | undefined, record: PaymentRecord): void {
+  const { paymentHash } = record
+  turn.state = { ...turn.state, probes: { ...turn.state.probes, [paymentHash]: record } }
+  const isOver = (r: PaymentRecord) => r.state !== 'pending' || r.overdue
+  if (isOver(record) && (before === undefined || !isOver(before)))
+    emit(turn, { type: 'probeEnded', paymentHash })
+}
+
 /** Writes what became of a payment, and does its effects. */
 export function takePayment(turn: Turn, result: PaymentTurn): void {
   const { record } = result
-  learnFrom(turn, entry(turn.state.payments, record.paymentHash), record)
-  putPayment(turn, record)
+  const before = recordOf(turn, record.paymentHash)
+  learnFrom(turn, before, record)
+  if (record.probe === undefined) putPayment(turn, record)
+  else putProbe(turn, before, record)
   for (const effect of result.effects) {
     if (effect.type === 'offer')
       channelInput(turn, effect.channelId, { type: 'propose', proposal: effect.add })
     else if (effect.type === 'withdraw')
       channelInput(turn, effect.channelId, { type: 'withdraw', token: effect.token })
-    else emit(turn, effect.event)
+    else if (record.probe === undefined) emit(turn, effect.event)
   }
 }
 
@@ -151,7 +166,7 @@ export function cancel(turn: Turn, paymentHash: string): Result<void, ApiFailure
 
 const paymentOf = (turn: Turn, token: string | undefined): PaymentRecord | undefined => {
   const hash = token === undefined ? undefined : paymentOfToken(token)
-  return hash === undefined ? undefined : entry(turn.state.payments, hash)
+  return hash === undefined ? undefined : recordOf(turn, hash)
 }
 
 /** The preimage of an offered HTLC is here. */
@@ -195,7 +210,7 @@ export function fulfilOnChain(
 
 /** An offered HTLC is over on chain without a preimage, for good: its attempts in that channel have failed. */
 export function failOnChain(turn: Turn, channelId: string, paymentHash: string, token?: string): void {
-  const record = entry(turn.state.payments, paymentHash)
+  const record = recordOf(turn, paymentHash)
   if (record === undefined) return
   for (const attempt of record.attempts) {
     if (attempt.channelId !== channelId || attempt.state !== 'pending') continue

@@ -172,6 +172,8 @@ export interface NodeState {
   readonly offered: ReadonlyMap<string, InvoiceRecord>
   /** Nodes that are connected for the sake of onion messages alone. */
   readonly dialled: Readonly<Record<string, true>>
+  /** Questions whether a payment would arrive, by hash (`probes.ts`). */
+  readonly probes: Readonly<Record<string, PaymentRecord>>
   /** How many of `invoices` are payments that came without one. */
   readonly spontaneous: number
 }

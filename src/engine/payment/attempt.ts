@@ -79,7 +79,7 @@ function waysFor(record: PaymentRecord, ctx: PayContext): Result<readonly Way[],
   const { destination, target } = record
   const amountMsat = missingMsat(record)
   const tried = ofRun(record)
-  const without = tried.filter((a) => a.channelBlameless !== true).map((a) => a.channelId)
+  const without = failedChannels(tried)
   const direct = chooseChannel(ctx.channels, destination, amountMsat, without)
   if (direct.ok) return ok([{ channelId: direct.value.channelId, amountMsat }])
   if (ctx.findRoutes === undefined || !mayGoAround(direct.error)) return direct
@@ -127,7 +127,7 @@ function blindedWays(
     maxFeeMsat: feeLeft(record),
     hints: [],
     excluded: excludedBy(tried),
-    without: tried.filter((a) => a.channelBlameless !== true).map((a) => a.channelId),
+    without: failedChannels(tried),
     parts: target.parts === true,
     blinded: left.map(tailOf),
   })
@@ -141,6 +141,10 @@ function blindedWays(
     }),
   )
 }
+
+/** Channels of our own that failed in this run. Those that carry other parts, or did, are as good as they are. */
+const failedChannels = (tried: readonly Attempt[]): readonly string[] =>
+  tried.flatMap((a) => (a.state === 'failed' && a.channelBlameless !== true ? [a.channelId] : []))
 
 /** Whether a way round, or several, can help: not where our channel is merely full for now, nor where the amount is no amount. */
 const mayGoAround = ({ code, data }: PaymentFailure): boolean =>

@@ -6,7 +6,7 @@ import { type Entropy, entropyFrom } from '../crypto/entropy.ts'
 import { constructOnion } from '../onion/construct.ts'
 import { encodeHopPayload, type HopPayload } from '../onion/payload.ts'
 import { createInvoice, type InvoiceRecord, type NewInvoice } from './invoice-record.ts'
-import type { StartContext } from './outgoing.ts'
+import type { StartContext } from './start-payment.ts'
 import type { PaymentEffect, PaymentRecord, PaymentTurn } from './payment-record.ts'
 import type { ChannelCandidate, IncomingHtlc, OutgoingAdd } from './types.ts'
 

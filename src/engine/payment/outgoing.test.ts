@@ -25,7 +25,8 @@ import {
 } from './fixture.ts'
 import { receiveHtlc } from './incoming.ts'
 import type { InvoiceRecord } from './invoice-record.ts'
-import { onFulfilled, onRefused, onRemoved, resume, type StartContext, startPayment } from './outgoing.ts'
+import { onFulfilled, onRefused, onRemoved, resume } from './outgoing.ts'
+import { type StartContext, startPayment } from './start-payment.ts'
 import { type HtlcPlace, onTimeout } from './stop.ts'
 import { MAX_ATTEMPTS } from './ends.ts'
 import {

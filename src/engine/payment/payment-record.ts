@@ -89,6 +89,8 @@ export interface PaymentRecord {
   /** Why it failed, once it has. */
   readonly error?: PaymentFailure
   readonly target: PaymentTarget
+  /** No payment, but a question whether one would arrive (`probe.ts`): its attempts from `round` on were sent together. Never stored. */
+  readonly probe?: { readonly round: number }
   /** The most that it may cost. */
   readonly maxFeeMsat?: Msat
   /** One part has met an end that no other way avoids: nothing more is sent, and it fails once no part is on its way. */

@@ -5,7 +5,7 @@ import { isPublicKey } from '../crypto/curve.ts'
 import { sha256 } from '../crypto/hash.ts'
 import { type InvoiceRecord, MIN_FINAL_CLTV_EXPIRY_DELTA } from './invoice-record.ts'
 import { begin } from './attempt.ts'
-import type { StartContext } from './outgoing.ts'
+import type { StartContext } from './start-payment.ts'
 import type { PaymentTurn } from './payment-record.ts'
 import { failure, type IncomingHtlc, type PaymentFailure } from './types.ts'
 
