@@ -127,7 +127,7 @@ describe('a channel that somebody wants to use', () => {
     expect(w.asked.length).toBe(5)
   })
 
-  test('that its announcement has proven is asked about for the third step alone, which no message can tell', async () => {
+  test('that its announcement has proven still lacks the third step, which no message can tell, and gets it', async () => {
     const w = world({ a: honest(), b: honest() })
     const slot = announce(w.graph)
     w.graph.mark(slot, CHANNEL.proven)
