@@ -322,7 +322,7 @@ export const procedures = {
     ]),
     v.variant('status', [
       /** Of an offer: its invoice has been asked for so many times; and it is here. */
-      v.object({ status: v.literal('asking'), times: v.number() }),
+      v.object({ status: v.literal('asking'), times: v.number(), requestId: hash32 }),
       v.object({ status: v.literal('invoiced'), paymentHash: hash32 }),
       /** It has begun: by this name it can be cancelled. What its user allows: cost, and time for attempts to begin in. */
       v.object({

@@ -417,7 +417,7 @@ export function fakeNode(scene: Scene = 'running', pace = 600): Handlers {
       const invoice = 'invoice' in to ? to.invoice : ''
       await wait(pace / 3)
       if (invoice.startsWith('lno')) {
-        yield { status: 'asking', times: 1 }
+        yield { status: 'asking', times: 1, requestId: fakeHash(++seed) }
         await wait(pace)
         yield { status: 'invoiced', paymentHash: fakeHash(++seed) }
       }

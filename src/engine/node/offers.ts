@@ -142,6 +142,15 @@ function giveUp(turn: Turn, request: OfferRequest, error: ApiFailure): void {
   settle(turn)
 }
 
+/** The user does not wait for the invoice any more: one that comes later is not paid. */
+export function cancelRequest(turn: Turn, id: string): Result<void, ApiFailure> {
+  const request = turn.state.requests[id]
+  if (request?.state !== 'asking')
+    return err({ code: 'paymentUnknown', message: 'No invoice is waited for under this id.' })
+  giveUp(turn, request, { code: 'paymentCancelled', message: 'Its user has cancelled the payment.' })
+  return ok(undefined)
+}
+
 /** Connections that were made for messages end with the last request. */
 function settle(turn: Turn): void {
   if (!Object.values(turn.state.requests).some((r) => r.state === 'asking')) letDialledGo(turn)

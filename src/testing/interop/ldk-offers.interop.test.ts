@@ -79,7 +79,7 @@ describe('offers with LDK', () => {
       seen.push(update.status)
       if (update.status === 'failed') throw new Error(JSON.stringify(update.error))
     }
-    expect(seen).toEqual(['asking', 'invoiced', 'attempting', 'succeeded'])
+    expect(seen).toEqual(['asking', 'invoiced', 'begun', 'attempting', 'succeeded'])
     const claimed = await lil.waitFor('paymentClaimed')
     expect(claimed.amountMsat).toBe(7_000_000n)
     const [payment] = await ada.client.listPayments()

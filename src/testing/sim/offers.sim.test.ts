@@ -173,6 +173,22 @@ describe('an offer', () => {
     expect(payments(w)).toMatchObject([{ state: 'succeeded', amountMsat: 2n * AMOUNT }])
   })
 
+  it('that its payer gives up is not paid, though its invoice comes', () => {
+    const w = world.fork(7)
+    const offer = offered(w, { amountMsat: AMOUNT, description: 'On second thought' })
+    const reply = pay(w, offer)
+    const requestId = reply?.type === 'offerRequest' ? reply.requestId : ''
+    expect(w.command(w.node('ada'), { type: 'cancelRequest', requestId })?.type).toBe('done')
+    w.settle()
+    expect(w.stateOf(w.node('cal')).offered.size).toBe(1)
+    expect(payments(w)).toEqual([])
+    expect(w.stateOf(w.node('ada')).requests[requestId]).toMatchObject({
+      error: { code: 'paymentCancelled' },
+    })
+    w.command(w.node('ada'), { type: 'cancelRequest', requestId })
+    expect(w.refusal).toMatchObject({ code: 'paymentUnknown' })
+  })
+
   it('answers no more than so many messages of a peer a second', () => {
     const w = world.fork(6)
     const offer = offered(w, { description: '' })

@@ -18,6 +18,7 @@ export interface PaymentJob {
   readonly paymentHash: string
   /** Of an offer: how often its recipient was asked for the invoice. */
   readonly asked?: number
+  readonly requestId?: string
   readonly startedAt: number
   /** The most that it may cost; absent where the node's own bound holds. */
   readonly maxFeeMsat?: bigint
@@ -81,7 +82,7 @@ type PaymentUpdate = Output<'sendPayment'>
 export function advancePayment(job: PaymentJob, update: PaymentUpdate, tookMs: number): PaymentJob {
   switch (update.status) {
     case 'asking':
-      return { ...job, tookMs, asked: update.times }
+      return { ...job, tookMs, asked: update.times, requestId: update.requestId }
     case 'invoiced':
       return { ...job, tookMs, paymentHash: update.paymentHash }
     case 'begun':

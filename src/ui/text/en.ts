@@ -93,6 +93,10 @@ export const t = {
     passphrase: 'Passphrase',
     passphraseHint:
       'Optional. It becomes part of the keys: without it, the words alone open another, empty wallet.',
+    password: 'Password',
+    passwordHint:
+      'Optional. It seals what this page keeps and is asked for at each start; it cannot be reset.',
+    passwordShort: (least: number) => `At least ${least} characters.`,
     ownership: 'No account and no server that holds anything. What this page keeps stays on this device.',
     words: 'Recovery words',
     wordsHint: '12 or 24 words, separated by spaces.',
@@ -299,6 +303,7 @@ export const t = {
     took: 'Time',
     when: 'When',
     preimage: 'Proof of payment',
+    signedInvoice: 'Signed invoice',
     transaction: 'Transaction',
     hash: 'Payment hash',
   },

@@ -1,6 +1,6 @@
 import type { ReactNode } from 'react'
 import type { Payment } from '../../../contract/schemas.ts'
-import { formatMsat } from '../../text/amounts.ts'
+import { formatMsat, shorten } from '../../text/amounts.ts'
 import { waysText as words } from '../../text/attempts.ts'
 import { t } from '../../text/en.ts'
 import { formatExact, formatTook } from '../../text/times.ts'
@@ -88,6 +88,20 @@ export function PastPayment({ payment }: { readonly payment: Payment }): ReactNo
                 value: formatTook(
                   new Date(payment.settledAt).getTime() - new Date(payment.createdAt).getTime(),
                 ),
+              },
+          // With the proof, an offer's invoice shows who was paid for what, and which key asked for it.
+          payment.preimage === undefined || !payment.invoice.startsWith('lni1')
+            ? undefined
+            : {
+                name: t.send.signedInvoice,
+                value: (
+                  <Code
+                    text={payment.invoice}
+                    shown={shorten(payment.invoice, 10, 6)}
+                    label={t.send.signedInvoice}
+                  />
+                ),
+                code: true,
               },
           payment.preimage === undefined
             ? undefined

@@ -115,6 +115,7 @@ export function PaymentProgress({
     failed: t.send.failed,
     unknown: t.send.unknown,
   }[job.state]
+  const cancellable = job.begun === true ? job.paymentHash : job.requestId
   const retriable = job.state === 'failed' && !FINAL.has(job.error?.code ?? '')
   return (
     <div className={`outcome ${eventful && job.state !== 'succeeded' ? 'outcome-busy' : ''}`}>
@@ -173,9 +174,9 @@ export function PaymentProgress({
             {t.app.retry}
           </Button>
         ) : null}
-        {job.state === 'running' && job.begun === true ? (
+        {job.state === 'running' && cancellable !== undefined ? (
           <div className="late">
-            <CancelPayment key={job.paymentHash} paymentHash={job.paymentHash} />
+            <CancelPayment key={cancellable} paymentHash={cancellable} />
           </div>
         ) : null}
         <Button
