@@ -63,6 +63,10 @@ test.describe('without a wallet', () => {
     await page.getByRole('checkbox', { name: /amount that I can lose/ }).check()
     await button(page, 'Continue').click()
     await expect(mainnet).toBeChecked()
+    await page.getByText('Options', { exact: true }).click()
+    await field(page, 'Password').fill('short')
+    await expect(button(page, 'Create a wallet')).toBeDisabled()
+    await field(page, 'Password').fill('correct horse')
     await button(page, 'Create a wallet').click()
 
     await expect(page.getByText('Waiting for you to choose chain servers')).toBeVisible()
@@ -76,6 +80,10 @@ test.describe('without a wallet', () => {
     await expect(field(page, 'Chain servers')).toHaveValue(/mempool\.space[^]*blockstream\.info/)
     // Put in is not yet chosen.
     expect((await stateOf(page)).settings.servers).toEqual([])
+    // The password that was wanted from the start.
+    await expect(page.getByText('Opens with a password.')).toBeVisible()
+    await page.reload()
+    await expect(heading(page, 'Locked')).toBeVisible()
   })
 })
 

@@ -13,6 +13,9 @@ import { Waiting } from '../widgets/Waiting.tsx'
 const RestoreForm = lazy(() => import('../features/RestoreForm.tsx'))
 const RealMoney = lazy(() => import('../features/RealMoney.tsx'))
 
+/** As in Settings: shorter ones are guessed in an afternoon. */
+const LEAST_PASSWORD = 8
+
 /** The first screen of a device without a wallet. */
 export default function Welcome(): ReactNode {
   const defaults = useSession((s) => s.defaults)
@@ -25,6 +28,8 @@ export default function Welcome(): ReactNode {
   const [restoring, setRestoring] = useState(false)
   const [longer, setLonger] = useState(false)
   const [passphrase, setPassphrase] = useState('')
+  const [password, setPassword] = useState('')
+  const short = password !== '' && password.length < LEAST_PASSWORD
 
   const place = (name: NetworkName) =>
     name === defaults.network
@@ -39,6 +44,14 @@ export default function Welcome(): ReactNode {
       words: longer ? 24 : 12,
       ...(passphrase === '' ? {} : { passphrase }),
     })
+    if (password !== '') {
+      // This screen is gone by then: where it was not done, the place that says so is opened.
+      client()
+        .addLock({ lock: { password } })
+        .catch(() => {
+          location.hash = '#/settings/lock'
+        })
+    }
     void noteDurability(true).catch(() => undefined)
   })
   const networks: readonly NetworkName[] = practice
@@ -86,7 +99,12 @@ export default function Welcome(): ReactNode {
       ) : (
         <div className="welcome-body" hidden={asking}>
           <div className="buttons buttons-column">
-            <Button look="primary" wide disabled={create.pending} onClick={() => void create.run(network)}>
+            <Button
+              look="primary"
+              wide
+              disabled={create.pending || short}
+              onClick={() => void create.run(network)}
+            >
               {t.welcome.create}
             </Button>
             <Button wide disabled={create.pending} onClick={() => setRestoring(true)}>
@@ -114,6 +132,15 @@ export default function Welcome(): ReactNode {
               hint={t.welcome.passphraseHint}
               value={passphrase}
               onText={setPassphrase}
+            />
+            <TextField
+              label={t.welcome.password}
+              type="password"
+              autoComplete="new-password"
+              hint={t.welcome.passwordHint}
+              problem={short ? t.welcome.passwordShort(LEAST_PASSWORD) : undefined}
+              value={password}
+              onText={setPassword}
             />
           </details>
           <p className="quiet">{t.welcome.ownership}</p>

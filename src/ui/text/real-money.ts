@@ -10,7 +10,10 @@ export const realMoney = {
       'Write down the words, save the channels',
       'The words bring back coins on chain. Channels need a file too, saved anew whenever one opens or closes.',
     ],
-    ['Set a password', 'Without one, whoever can use this browser can use this wallet. It is in Settings.'],
+    [
+      'Set a password',
+      'Without one, whoever can use this browser can use this wallet. It is under Options, and in Settings.',
+    ],
     ['Keep an exit file', 'One page that claims your money without this app and without its makers.'],
     [
       'Open the app every few days',

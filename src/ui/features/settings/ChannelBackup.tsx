@@ -33,7 +33,6 @@ export function ChannelBackup(): ReactNode {
     file.size > MAX_FILE_BYTES ? '' : toHex(new Uint8Array(await file.arrayBuffer()))
   const check = useAction(async (file: File) => {
     setSaid(undefined)
-    recover.clear()
     const {
       madeAt,
       channels: held,
@@ -46,7 +45,6 @@ export function ChannelBackup(): ReactNode {
   })
   const recover = useAction(async (file: File | undefined) => {
     setSaid(undefined)
-    check.clear()
     const from = file === undefined ? {} : { backup: await hexOf(file) }
     setSaid(t.channelBackup.recovered((await client().recoverChannels(from)).channels))
   })
@@ -98,14 +96,20 @@ export function ChannelBackup(): ReactNode {
             name={backupText.check}
             file={backupText.checkFile}
             busy={check.pending}
-            onFile={(file) => void check.run(file)}
+            onFile={(file) => {
+              recover.clear()
+              void check.run(file)
+            }}
           />
         )}
         <FileButton
           name={t.channelBackup.recover}
           file={t.channelBackup.file}
           busy={recover.pending}
-          onFile={(file) => void recover.run(file)}
+          onFile={(file) => {
+            check.clear()
+            void recover.run(file)
+          }}
         />
       </div>
       {said === undefined ? null : <p role="status">{said}</p>}

@@ -26,7 +26,7 @@ export function Lock(): ReactNode {
   })
   const locked = lock.password || lock.passkey !== undefined
   return (
-    <Section title={t.lock.section}>
+    <Section id="lock" title={t.lock.section}>
       <p className="quiet">{t.lock.sectionAbout}</p>
       <p className={locked ? '' : 'accent'}>
         {lock.password && lock.passkey !== undefined
