@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest'
+import { fromHex } from '../../engine/base/bytes.ts'
 import { entries } from '../../engine/base/table.ts'
 import { msat } from '../../engine/base/units.ts'
 import type { Command } from '../../engine/node/commands.ts'
 import { publicKey } from '../../engine/crypto/curve.ts'
 import { decodeOffer, makeOffer, offerText } from '../../engine/offer/offer.ts'
+import { createGraph } from '../../engine/router/graph.ts'
+import { CHANNEL, NODE } from '../../engine/router/graph-terms.ts'
 import { networkProblem } from './network.ts'
 import { connected, hasCoins, opened, reach } from './scenario.ts'
 import { World } from './world.ts'
@@ -187,6 +190,36 @@ describe('an offer', () => {
     })
     w.command(w.node('ada'), { type: 'cancelRequest', requestId })
     expect(w.refusal).toMatchObject({ code: 'paymentUnknown' })
+  })
+
+  it('whose path begins with a stranger is asked for there, where its address is known; the stranger is let go after', () => {
+    const graph = createGraph()
+    const w = new World({ nodes: 3, graph })
+    reach(w, [hasCoins('ada', 900_000), connected('ada', 'ben'), opened('ada', 'ben', 500_000, 100_000_000)])
+    w.settle()
+    const [ada, cal] = [w.node('ada'), w.node('cal')]
+    const offer = offered(w, { amountMsat: AMOUNT, description: 'Far away' })
+    pay(w, offer)
+    expect(Object.values(w.stateOf(ada).requests)).toMatchObject([{ error: { code: 'offerUnreachable' } }])
+    const [one, two] = [ada.id, cal.id].sort()
+    graph.addChannel({
+      scid: 1n << 40n,
+      nodeId1: fromHex(one as string),
+      nodeId2: fromHex(two as string),
+      capacitySat: 1,
+      witnessProgram: new Uint8Array(32),
+      flags: CHANNEL.signed,
+    })
+    graph.setNode(graph.nodeOf(cal.id), 1, NODE.announced, new Uint8Array(32), 'cal.example:9735')
+    const again = pay(w, offer)
+    expect(ada.keep.has(cal.id)).toBe(true)
+    w.settle()
+    // Its invoice came; that no channel leads there is another matter.
+    const id = again?.type === 'offerRequest' ? again.requestId : ''
+    expect(w.stateOf(ada).requests[id]).toMatchObject({ asked: [{}], error: { code: 'noRoute' } })
+    expect(ada.keep.has(cal.id)).toBe(false)
+    expect(w.stateOf(ada).peers[cal.id]).toBeUndefined()
+    expect(w.stateOf(ada).peerAddresses[cal.id]).toBeUndefined()
   })
 
   it('answers no more than so many messages of a peer a second', () => {
