@@ -269,11 +269,13 @@ export const procedures = {
       expirySeconds: v.optional(v.pipe(v.number(), v.integer(), v.minValue(60), v.maxValue(31_536_000))),
       /** A payment of it waits, complete, for `settleInvoice` or `cancelInvoice`. */
       hold: v.optional(v.boolean()),
+      /** Of a preimage that somebody else has: the invoice is held, and `settleInvoice` has to bring it. */
+      paymentHash: v.optional(hash32),
     }),
     invoice,
   ),
-  /** Takes the payment that waits for a held invoice. */
-  settleInvoice: call(v.object({ paymentHash: hash32 }), nothing),
+  /** Takes the payment that waits for a held invoice. One that was made by its hash needs the preimage. */
+  settleInvoice: call(v.object({ paymentHash: hash32, preimage: v.optional(hash32) }), nothing),
   /** Withdraws an invoice that nobody has paid; what waits for it goes back. */
   cancelInvoice: call(v.object({ paymentHash: hash32 }), nothing),
   /** Many invoices of the same terms, in the order of their making. */

@@ -312,13 +312,19 @@ export function createHandlers(host: HostControl): Handlers {
         description: input.description ?? '',
         expirySeconds: input.expirySeconds ?? DEFAULT_EXPIRY_SECONDS,
         ...(input.hold === true ? { hold: true } : {}),
+        ...(input.paymentHash === undefined ? {} : { paymentHash: fromHex(input.paymentHash) }),
       })
       const record = entry(state().invoices, expectResult(result, 'invoice').paymentHash)
       if (record === undefined) throw new Error('invariant: the invoice is stored')
       return projectInvoice(record, host.now())
     },
-    settleInvoice: async ({ paymentHash }) => {
-      await node().loop.command({ type: 'decideInvoice', paymentHash, take: true })
+    settleInvoice: async ({ paymentHash, preimage }) => {
+      await node().loop.command({
+        type: 'decideInvoice',
+        paymentHash,
+        take: true,
+        ...(preimage === undefined ? {} : { preimage: fromHex(preimage) }),
+      })
       return {}
     },
     cancelInvoice: async ({ paymentHash }) => {

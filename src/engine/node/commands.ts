@@ -36,9 +36,17 @@ export type Command =
       readonly expirySeconds: number
       /** A payment of it waits until `decideInvoice`. */
       readonly hold?: boolean
+      /** 32 bytes: whose preimage somebody else has. It is held. */
+      readonly paymentHash?: Uint8Array
     }
   /** Takes a held payment; or cancels an invoice, and whatever waits for it. */
-  | { readonly type: 'decideInvoice'; readonly paymentHash: string; readonly take: boolean }
+  | {
+      readonly type: 'decideInvoice'
+      readonly paymentHash: string
+      readonly take: boolean
+      /** Needed to take one that was made by its hash. */
+      readonly preimage?: Uint8Array
+    }
   | {
       readonly type: 'sendPayment'
       readonly invoice: string

@@ -78,7 +78,7 @@ export function dispatch(turn: Turn, command: Command): Result<CommandResult, Ap
       return added.ok ? ok({ type: 'paths', ...added.value }) : added
     }
     case 'decideInvoice': {
-      const decided = decideInvoice(turn, command.paymentHash, command.take)
+      const decided = decideInvoice(turn, command.paymentHash, command.take, command.preimage)
       return decided.ok ? ok({ type: 'done' }) : decided
     }
     case 'decideForward': {

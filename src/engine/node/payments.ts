@@ -5,7 +5,7 @@ import { type Msat, toMsat } from '../base/units.ts'
 import { balanceOf } from '../channel/log.ts'
 import type { AddUpdate, RemoveUpdate } from '../channel/types.ts'
 import { htlcSettled as invoiceSettled, receiveHtlc, type ReceiveOutcome } from '../payment/incoming.ts'
-import { cancelInvoice, createInvoice, type NewInvoice } from '../payment/invoice-record.ts'
+import { cancelInvoice, createInvoice, type NewInvoice, withPreimage } from '../payment/invoice-record.ts'
 import type { PayContext } from '../payment/attempt.ts'
 import { failParts, isComplete, partsTick, refused, takeParts } from '../payment/parts.ts'
 import { onFulfilled, onRefused, onRemoved, resume } from '../payment/outgoing.ts'
@@ -265,13 +265,23 @@ export function tickParts(turn: Turn): void {
 }
 
 /** The user takes a held payment, or cancels an invoice with whatever waits for it. */
-export function decideInvoice(turn: Turn, paymentHash: string, take: boolean): Result<void, ApiFailure> {
-  const record = entry(turn.state.invoices, paymentHash)
+export function decideInvoice(
+  turn: Turn,
+  paymentHash: string,
+  take: boolean,
+  preimage?: Uint8Array,
+): Result<void, ApiFailure> {
+  const known = entry(turn.state.invoices, paymentHash)
+  const record = known !== undefined && preimage !== undefined ? withPreimage(known, preimage) : known
+  if (known !== undefined && record === undefined)
+    return err({ code: 'invalidInput', message: 'This is no preimage of the invoice.' })
   if (record === undefined) return err({ code: 'invoiceUnknown', message: 'There is no such invoice.' })
   if (record.state !== 'open')
     return err({ code: 'invoiceUnknown', message: `The invoice is ${record.state} already.` })
   if (take && !isComplete(record))
     return err({ code: 'invoiceUnknown', message: 'No payment waits for this invoice.' })
+  if (take && record.preimage.length === 0)
+    return err({ code: 'invalidInput', message: 'Only its preimage settles this invoice.' })
   const outcome = take ? takeParts(record, turn.now) : failParts(record, refused(heightOf(turn.state)))
   putInvoice(turn, take ? outcome.invoice : (cancelInvoice(outcome.invoice) ?? outcome.invoice))
   answer(turn, outcome.removals)
@@ -298,6 +308,9 @@ export function htlcSettled(
 
 /** A new invoice of ours; the answer is its hash. */
 export function addInvoice(turn: Turn, invoice: NewInvoice): Result<string, ApiFailure> {
+  const { paymentHash } = invoice
+  if (paymentHash !== undefined && entry(turn.state.invoices, toHex(paymentHash)) !== undefined)
+    return err({ code: 'invalidInput', message: 'There is an invoice with this hash already.' })
   const created = createInvoice(invoice, {
     now: turn.now,
     network: turn.setup.network,

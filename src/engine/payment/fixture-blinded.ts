@@ -27,7 +27,7 @@ import {
 import { receiveHtlc } from './incoming.ts'
 import type { InvoiceRecord, NewInvoice } from './invoice-record.ts'
 import type { WayIn } from './make-paths.ts'
-import type { StartContext } from './outgoing.ts'
+import type { StartContext } from './start-payment.ts'
 import { type BlindedPayee, startBlinded } from './pay-blinded.ts'
 import type { PaymentTurn } from './payment-record.ts'
 import { type ForwardRead, readOnion } from './read-onion.ts'

@@ -57,7 +57,7 @@ export interface WaitingPart {
 export interface InvoiceRecord {
   /** 64 hex digits */
   readonly paymentHash: string
-  /** 32 bytes */
+  /** 32 bytes; empty of an invoice by hash alone, until it is settled with it. */
   readonly preimage: Uint8Array
   /** Nobody was asked for it (keysend): there is no text and no secret, and it is paid from the start. */
   readonly spontaneous?: true
@@ -106,6 +106,8 @@ export interface NewInvoice {
   readonly expirySeconds: number
   /** The payment waits for the user's word. */
   readonly hold?: boolean
+  /** 32 bytes, where somebody else has the preimage: it is held until that is brought. */
+  readonly paymentHash?: Uint8Array
 }
 
 export interface InvoiceContext {
@@ -130,9 +132,9 @@ export function createInvoice(
   const { amountMsat, description, expirySeconds } = invoice
   const problem = boundsProblem(invoice)
   if (problem !== undefined) return err(problem)
-  const preimage = ctx.entropy.bytes(32)
+  const preimage = invoice.paymentHash === undefined ? ctx.entropy.bytes(32) : NOT_KNOWN
   const paymentSecret = ctx.entropy.bytes(32)
-  const paymentHash = sha256(preimage)
+  const paymentHash = invoice.paymentHash ?? sha256(preimage)
   const timestamp = Math.floor(ctx.now / 1000)
   const amount = amountMsat === undefined ? {} : { amountMsat }
   const text = encodeInvoice(
@@ -166,9 +168,17 @@ export function createInvoice(
     bolt11: text.value,
     state: 'open',
     htlcs: [],
-    ...(invoice.hold === true ? { hold: true } : {}),
+    ...(invoice.hold === true || invoice.paymentHash !== undefined ? { hold: true } : {}),
   })
 }
+
+const NOT_KNOWN = new Uint8Array(0)
+
+/** An invoice by hash alone with its preimage; undefined where this is none of its hash. */
+export const withPreimage = (record: InvoiceRecord, preimage: Uint8Array): InvoiceRecord | undefined =>
+  preimage.length === 32 && toHex(sha256(preimage)) === record.paymentHash
+    ? { ...record, preimage }
+    : undefined
 
 /** What is wrong with an amount or a lifetime, whatever kind of invoice it is for. */
 export function boundsProblem({

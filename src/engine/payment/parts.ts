@@ -1,3 +1,4 @@
+import { invariant } from '../base/result.ts'
 import { msat } from '../base/units.ts'
 import { LEAST_ATTRIBUTED_MSAT } from '../onion/attributed.ts'
 import { failBlinded } from '../onion/blinded-failure.ts'
@@ -46,6 +47,7 @@ export function withPart(invoice: InvoiceRecord, part: WaitingPart, now: number)
 /** The set is taken: the preimage goes out in every channel, and the invoice is paid. */
 export function takeParts(invoice: InvoiceRecord, now: number): PartsOutcome {
   const { waiting = [], ...rest } = invoice
+  invariant(invoice.preimage.length === 32, 'a payment taken without its preimage')
   return {
     invoice: {
       ...rest,

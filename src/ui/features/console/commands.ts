@@ -111,6 +111,7 @@ export const COMMANDS: readonly Command[] = [
     { name: 'amt', field: 'amountMsat', kind: 'satToMsat' },
     { name: 'memo', field: 'description', kind: 'text', rest: true },
     { name: 'expiry', field: 'expirySeconds', kind: 'number', named: true },
+    { name: 'hash', field: 'paymentHash', kind: 'text', named: true },
   ]),
   command('addinvoices', 'addInvoices', 'Ask to be paid many times', [
     { name: 'count', field: 'count', kind: 'number', required: true },
@@ -189,6 +190,7 @@ export const COMMANDS: readonly Command[] = [
   command('updatesettings', 'updateSettings', 'Change settings; takes JSON', []),
   command('settleinvoice', 'settleInvoice', 'Take the payment that waits for a held invoice', [
     { name: 'hash', field: 'paymentHash', kind: 'text', required: true },
+    { name: 'preimage', field: 'preimage', kind: 'text' },
   ]),
   command('cancelinvoice', 'cancelInvoice', 'Withdraw an invoice that nobody has paid', [
     { name: 'hash', field: 'paymentHash', kind: 'text', required: true },
