@@ -5,8 +5,7 @@ export const unprovenText = {
   askedTitle: 'Waiting for its peer to close it',
   about:
     'This channel came from another device. It goes on once its peer has been reached and shows that no other device has used it since. Until then nothing is paid through it.',
-  asked:
-    'It is to be closed. Its peer is asked to as soon as it is there; what is yours comes back then.',
+  asked: 'It is to be closed. Its peer is asked to as soon as it is there; what is yours comes back then.',
   wait: (height: string, span: string) =>
     `If the peer stays away, you can close it from here after block ${height}${span}.`,
   waitUnknown: 'If the peer stays away for about a week, you can close it from here.',
