@@ -1,4 +1,5 @@
 import { setTimeout as after } from 'node:timers/promises'
+import { ApiError } from '../../contract/errors.ts'
 import type { AppState, Channel } from '../../contract/schemas.ts'
 import { type NodeProcess, startNodeProcess } from '../../playground/node-process.ts'
 import { portFrom } from '../../playground/ports.ts'
@@ -62,6 +63,9 @@ class Phoenix {
     await this.current
   }
 }
+
+/** How often a payment is tried. */
+const PATIENCE = 6
 
 interface Wish {
   readonly from: Name
@@ -214,16 +218,26 @@ export async function stress(options: StressOptions): Promise<StressReport> {
       const { invoice, paymentHash } = made
       const paid: Paid = { ...wish, invoice, paymentHash, state: 'unknown' }
       all.push(paid)
-      if (wish.from === 'lil') {
+      // Somebody on the way may be down just now: tried again, as a person would.
+      for (let tries = 0; tries < PATIENCE; tries++) {
+        if ((await attempt(paid)) === 'over') return
+        await after(400)
+      }
+    }
+    const attempt = async (paid: Paid): Promise<'over' | 'refused'> => {
+      if (paid.from === 'lil') {
         paid.state = (await lil.payInvoice(paid.invoice)).ok ? 'succeeded' : 'failed'
-        return
+        return paid.state === 'succeeded' ? 'over' : 'refused'
       }
       try {
-        const { client } = await phoenix(wish.from).node
+        const { client } = await phoenix(paid.from).node
         for await (const update of client.sendPayment({ invoice: paid.invoice, timeoutSeconds: 30 }))
           if (update.status === 'succeeded' || update.status === 'failed') paid.state = update.status
-      } catch {
-        // Refused, or it died: its records say which.
+        return paid.state === 'failed' ? 'refused' : 'over'
+      } catch (error) {
+        // Where it has been tried already, its records say what became of it.
+        const code = error instanceof ApiError ? error.code : ''
+        return code === 'alreadyPaid' ? 'over' : 'refused'
       }
     }
 
