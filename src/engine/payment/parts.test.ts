@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { fromHex } from '../base/bytes.ts'
+import { fromHex, toHex } from '../base/bytes.ts'
 import { msat } from '../base/units.ts'
+import { sha256 } from '../crypto/hash.ts'
 import { readFailure } from '../onion/failure-packet.ts'
 import { bobsInvoice, BOB_SECRET, crafted, HEIGHT, lookup, NOW } from './fixture.ts'
 import { type ReceiveOutcome, receiveHtlc } from './incoming.ts'
-import type { InvoiceRecord } from './invoice-record.ts'
+import { type InvoiceRecord, withPreimage } from './invoice-record.ts'
 import {
   failParts,
   HOLD_MARGIN_BLOCKS,
@@ -127,5 +128,34 @@ describe('a held payment', () => {
     expect(partsTick(held, { now: NOW, height: last })).toBeUndefined()
     expect(partsTick(held, { now: NOW, height: last + 1 })?.removals[0]?.removal.type).toBe('fail')
     expect(failParts(held, refused(HEIGHT)).invoice.waiting).toBeUndefined()
+  })
+})
+
+describe('an invoice by hash alone', () => {
+  const preimage = new Uint8Array(32).fill(0x77)
+  const byHash = bobsInvoice({ amountMsat: msat(100_000), paymentHash: sha256(preimage) })
+
+  it('is held with whoever pays it, and nothing takes it without the preimage', () => {
+    expect(byHash).toMatchObject({ hold: true, paymentHash: toHex(sha256(preimage)) })
+    const held = receive(byHash, { id: 1n, amount: 100_000n })
+    expect(held.removals).toEqual([])
+    expect(isComplete(grown(held))).toBe(true)
+    expect(() => takeParts(grown(held), NOW)).toThrow()
+    expect(withPreimage(grown(held), new Uint8Array(32).fill(0x78))).toBeUndefined()
+    expect(withPreimage(grown(held), preimage.subarray(1))).toBeUndefined()
+    const known = withPreimage(grown(held), preimage) as InvoiceRecord
+    expect(takeParts(known, NOW)).toMatchObject({
+      invoice: { state: 'paid', receivedMsat: 100_000n },
+      removals: [{ removal: { type: 'fulfill', id: 1n, preimage } }],
+    })
+  })
+
+  it('goes back before its HTLC could force a close, though nobody has brought the preimage', () => {
+    const held = grown(receive(byHash, { id: 1n, amount: 100_000n }))
+    const safe = { now: NOW + 1e9, height: EXPIRY - HOLD_MARGIN_BLOCKS }
+    expect(partsTick(held, safe)).toBeUndefined()
+    const late = partsTick(held, { ...safe, height: safe.height + 1 })
+    expect(late?.removals).toMatchObject([{ removal: { type: 'fail', id: 1n } }])
+    expect(late?.invoice.waiting).toBeUndefined()
   })
 })
