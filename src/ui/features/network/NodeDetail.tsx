@@ -2,8 +2,9 @@ import type { ReactNode } from 'react'
 import { Link } from 'wouter'
 import type { NodeView } from '../../../contract/graph-view.ts'
 import { useLoad } from '../../state/hooks.ts'
+import { useNames } from '../../state/names.ts'
 import { client } from '../../state/session.ts'
-import { formatMsat, formatSat, shorten } from '../../text/amounts.ts'
+import { formatMsat, formatSat } from '../../text/amounts.ts'
 import { graphPage as page } from '../../text/graph.ts'
 import { percentOf } from '../../text/receive.ts'
 import { Code } from '../../widgets/CopyShare.tsx'
@@ -22,6 +23,7 @@ function terms({ out }: NodeChannel): string {
 
 function ChannelLine({ channel }: { readonly channel: NodeChannel }): ReactNode {
   const { capacitySat, saidMsat, checked } = channel
+  const names = useNames()
   const size =
     capacitySat === undefined
       ? saidMsat === undefined
@@ -30,7 +32,7 @@ function ChannelLine({ channel }: { readonly channel: NodeChannel }): ReactNode 
       : `${formatSat(capacitySat)} sat`
   return (
     <li className="graph-channel">
-      <Link href={`/network/graph/${channel.peer}`}>{channel.peerName ?? shorten(channel.peer, 8, 6)}</Link>
+      <Link href={`/network/graph/${channel.peer}`}>{channel.peerName ?? names.of(channel.peer)}</Link>
       <span className="graph-size">{size}</span>
       <span className="quiet">{terms(channel)}</span>
       <span className={`graph-check graph-${checked}`}>{page.checked[checked]}</span>
@@ -41,10 +43,11 @@ function ChannelLine({ channel }: { readonly channel: NodeChannel }): ReactNode 
 
 /** One node of the network: what it says of itself, its channels, and how it would be paid. */
 export function NodeDetail({ nodeId }: { readonly nodeId: string }): ReactNode {
+  const names = useNames()
   const { value: node, error } = useLoad(nodeId, () => client().getNodeInfo({ nodeId }))
   if (error !== undefined) return <Trouble error={error} />
   if (node?.nodeId !== nodeId) return null
-  const title = node.name ?? shorten(nodeId, 8, 6)
+  const title = node.name ?? names.of(nodeId)
   const shown = node.channels.length
   return (
     <>

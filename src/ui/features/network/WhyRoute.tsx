@@ -1,8 +1,9 @@
 import { type ReactNode, useState } from 'react'
 import type { RoutesView } from '../../../contract/graph-view.ts'
 import { useAction } from '../../state/hooks.ts'
+import { useNames } from '../../state/names.ts'
 import { client } from '../../state/session.ts'
-import { formatMsat, parseSats, shorten } from '../../text/amounts.ts'
+import { formatMsat, parseSats } from '../../text/amounts.ts'
 import { graphPage as page } from '../../text/graph.ts'
 import { amountProblem } from '../../text/problems.ts'
 import { Button } from '../../widgets/Button.tsx'
@@ -17,6 +18,7 @@ const percent = (probability: number): string =>
   `${Math.min(99, Math.max(1, Math.round(probability * 100)))} %`
 
 function RouteLine({ route, place }: { readonly route: Route; readonly place: number }): ReactNode {
+  const names = useNames()
   return (
     <li className="graph-route">
       <p>
@@ -36,7 +38,7 @@ function RouteLine({ route, place }: { readonly route: Route; readonly place: nu
           return (
             <li key={hop.nodeId}>
               <span>
-                {hop.name ?? shorten(hop.nodeId, 8, 6)} <span className="quiet">{takes}</span>
+                {hop.name ?? names.of(hop.nodeId)} <span className="quiet">{takes}</span>
               </span>
               <span className="quiet">
                 {page.known[hop.known]}
