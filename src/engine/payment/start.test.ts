@@ -5,7 +5,19 @@ import { signRecoverable } from '../crypto/curve.ts'
 import { decodeInvoice } from '../invoice/decode.ts'
 import { encodeInvoice } from '../invoice/encode.ts'
 import type { InvoiceFields } from '../invoice/types.ts'
-import { ALICE_SECRET, BOB, BOB_SECRET, bobsInvoice, channel, lookup, NOW, startContext } from './fixture.ts'
+import {
+  ALICE_SECRET,
+  BOB,
+  BOB_SECRET,
+  bobsInvoice,
+  channel,
+  lookup,
+  NOW,
+  startContext,
+  offersOf,
+  received,
+} from './fixture.ts'
+import { readOnion } from './read-onion.ts'
 import type { InvoiceRecord } from './invoice-record.ts'
 import { onFulfilled } from './outgoing.ts'
 import type { PaymentTurn } from './payment-record.ts'
@@ -64,6 +76,19 @@ describe('what cannot be paid is refused with its reason and nothing changed', (
     expect(asking({ minFinalCltvExpiryDelta: 2014 })).toMatchObject({ code: 'invoiceUnsupported' })
     // A field holds 639 bytes, so that metadata always fits the 1300 bytes of an onion for one hop.
     expect(asking({ features: [8, 14, 48], paymentMetadata: new Uint8Array(639) })).toBe('ok')
+  })
+
+  it('payment metadata of the invoice is handed to its recipient, byte for byte', () => {
+    const { payee: _, payeeStated: __, ...fields } = unwrap(decodeInvoice(INVOICE.bolt11))
+    const paymentMetadata = new Uint8Array(300).map((___, i) => i)
+    const sign = (digest: Uint8Array) => signRecoverable(digest, BOB_SECRET)
+    const text = unwrap(encodeInvoice({ ...fields, features: [8, 14, 48], paymentMetadata }, sign))
+    const [add] = offersOf(unwrap(startPayment(text, undefined, startContext())))
+    if (add === undefined) throw new Error('no offer')
+    expect(readOnion(received(add), BOB_SECRET)).toMatchObject({
+      kind: 'receive',
+      receive: { asked: { paymentMetadata } },
+    })
   })
 
   it('amounts: missing, below, more than twice, nothing at all', () => {

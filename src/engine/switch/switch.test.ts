@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { msat } from '../base/units.ts'
 import { sha256 } from '../crypto/hash.ts'
-import { encodeFailure } from '../onion/failure.ts'
+import { encodeFailure, FAILURE_CODES, type FailureName } from '../onion/failure.ts'
 import { failurePacket, readFailure } from '../onion/failure-packet.ts'
 import {
   beginForward,
@@ -134,6 +134,28 @@ describe('a forward is failed with', () => {
     expect(turn.circuit).toBeUndefined()
     expect(nameOf(turn)).toBe(name)
     expect(turn.effects.some((e) => e.type === 'offer')).toBe(false)
+  })
+
+  it('every failure of BOLT 4 has its case: here, where onions are read, at the recipient; or a reason why it is never said', () => {
+    const elsewhere: Partial<Record<FailureName, string>> = {
+      invalid_onion_version: 'payment/read-onion.ts, incoming.test.ts',
+      invalid_onion_hmac: 'payment/read-onion.ts; an onion that came before: node/forwards.ts',
+      invalid_onion_key: 'payment/read-onion.ts, incoming.test.ts',
+      invalid_onion_payload: 'payment/read-onion.ts, incoming.test.ts',
+      invalid_onion_blinding: 'onion/blinded-failure.ts, blinded.test.ts',
+      incorrect_or_unknown_payment_details: 'payment/incoming.ts',
+      final_incorrect_cltv_expiry: 'payment/incoming.ts',
+      final_incorrect_htlc_amount: 'payment/incoming.ts',
+      mpp_timeout: 'payment/parts.ts',
+      permanent_node_failure: 'never: a node that stops for good says nothing any more',
+      required_node_feature_missing: 'never: we demand none of senders',
+      required_channel_feature_missing: 'never: our channels demand none of senders',
+      channel_disabled:
+        'never: a peer that is away is told as temporary_channel_failure, which needs no update',
+    }
+    const here = new Set<string>(cases.map(([name]) => name))
+    expect(Object.keys(elsewhere).filter((name) => here.has(name))).toEqual([])
+    expect([...here, ...Object.keys(elsewhere)].sort()).toEqual(Object.keys(FAILURE_CODES).sort())
   })
 
   it('no channel_update, which would tell who asked (BOLT 4)', () => {
