@@ -136,7 +136,8 @@ describe('a failure that is changed on its way back', () => {
     for (const name of ['cal'] as const) {
       const writes = count(world.fork(3), name, -1, 'before')
       expect(writes).toBeGreaterThan(3)
-      for (let n = 0; n < writes; n++) {
+      // Every third: plain forwards are tried with both at each (network.sim.test.ts).
+      for (let n = 0; n < writes; n += 3) {
         const w = world.fork(3)
         count(w, name, n, n % 2 === 0 ? 'before' : 'after')
         w.settle()
@@ -168,5 +169,47 @@ describe('a payment that is held', () => {
     expect(times).toHaveLength(4)
     const least = (held - (attempt?.startedAt ?? 0)) / 100
     expect(Math.min(...times)).toBeGreaterThanOrEqual(least)
+  })
+})
+
+describe('a probe over the same row', () => {
+  const probe = (w: World): string => {
+    const reply = w.command(w.node('ada'), {
+      type: 'probePayment',
+      to: { destination: w.node('eve').id, amountMsat: AMOUNT },
+      timeoutSeconds: 600,
+    })
+    return reply?.type === 'payment' ? reply.paymentHash : ''
+  }
+  const inFlight = (w: World): number =>
+    w.nodes.reduce(
+      (sum, node) =>
+        sum + Object.values(w.stateOf(node).channels).reduce((all, c) => all + c.base.htlcs.length, 0),
+      0,
+    )
+
+  it('says exactly what a payment then costs, and leaves nothing behind', () => {
+    const w = world.fork(5)
+    const hash = probe(w)
+    w.drain()
+    const found = w.stateOf(w.node('ada')).probes[hash]
+    expect(found?.state).toBe('succeeded')
+    expect(found?.feeMsat).toBeGreaterThan(0n)
+    expect(inFlight(w)).toBe(0)
+    const { text } = invoiceOf(w, false)
+    w.command(w.node('ada'), { type: 'sendPayment', invoice: text, timeoutSeconds: 600 })
+    w.drain()
+    const payments = entries(w.stateOf(w.node('ada')).payments)
+    expect(payments).toMatchObject([{ state: 'succeeded', feeMsat: found?.feeMsat }])
+  })
+
+  it('forgotten in a crash comes back like any HTLC, and nothing is stuck', () => {
+    const w = world.fork(6)
+    probe(w)
+    w.crash(w.node('ada'))
+    w.settle()
+    expect(w.stateOf(w.node('ada')).probes).toEqual({})
+    expect(inFlight(w)).toBe(0)
+    expect(entries(w.stateOf(w.node('ada')).payments)).toEqual([])
   })
 })
