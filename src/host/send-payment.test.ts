@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { ApiError } from '../contract/errors.ts'
 import type { CommandResult } from '../engine/node/commands.ts'
+import { bobsInvoice } from '../engine/payment/fixture.ts'
 import type { NodeState } from '../engine/node/state.ts'
 import type { LoopStatus } from './loop.ts'
 import { createPaymentGate, paymentCommand, type PaymentGate } from './send-payment.ts'
@@ -143,6 +144,22 @@ describe('a single payment', () => {
     node.wait()
     expect(await waiting).toBe('cancelled')
     expect(node.asked).toEqual(['a'])
+  })
+
+  test('that its user cancels while it waits is never begun; of others nothing is cancelled', async () => {
+    const node = fakeNode(0)
+    const [one, other] = [bobsInvoice(), bobsInvoice()]
+    const waiting = begin(node, one.bolt11)
+    const next = begin(node, other.bolt11)
+    await settle()
+    expect(node.gate.cancel('00'.repeat(32))).toBe(false)
+    expect(node.gate.cancel(one.paymentHash)).toBe(true)
+    expect(await waiting).toBe('paymentCancelled')
+    expect(node.gate.cancel(one.paymentHash)).toBe(false)
+    node.slots = 1
+    node.wait()
+    expect(await next).toBe('begun')
+    expect(node.asked.filter((invoice) => invoice === one.bolt11)).toHaveLength(1)
   })
 
   test('many that wait are tried a few at a time', async () => {
