@@ -131,7 +131,8 @@ export function forwardAsked(turn: Turn, ask: ForwardAsk, onion: Uint8Array): vo
         : failBlinded(ask.blinded, ask.id, ask.sharedSecret),
     )
   }
-  turn.state = { ...turn.state, seenOnions: withSeen(turn.state.seenOnions, id, ask.cltvExpiry) }
+  const seenOnions = withSeen(turn.state.seenOnions, id, ask.cltvExpiry, turn.copied)
+  if (seenOnions !== turn.state.seenOnions) turn.state = { ...turn.state, seenOnions }
   turn.extraWrites.push(onionRecord(id, ask.cltvExpiry))
   take(turn, undefined, beginForward(ask, context(turn)))
 }
