@@ -40,7 +40,8 @@ export function decodeUtf8(bytes: Uint8Array): string | undefined {
 
 /** Words of somebody else for display: in one line, without characters that could reorder or hide text, and not longer than `most`. */
 export const safeText = (text: string, most: number): string =>
-  [...text.replace(/\s+/g, ' ').replace(UNSAFE, '').trim()].slice(0, most).join('')
+  // By code points, so that no pair of surrogates is cut.
+  Array.from(text.replace(/\s+/g, ' ').replace(UNSAFE, '').trim()).slice(0, most).join('')
 
 /**
  * A node's alias for display: valid UTF-8 without trailing zeros and without characters that could reorder or hide text;
