@@ -235,6 +235,37 @@ describe('we – LDK – we', () => {
     expect(await pay(ada, paid.invoice)).toMatchObject({ ok: false, error: { code: 'alreadyPaid' } })
   })
 
+  test('a probe over LDK tells what the payment then costs, to the msat, or who has no room', async () => {
+    const { invoice, paymentHash } = await invoiceOf(ben, '7654321')
+    const before = (await ada.client.channelBalance()).localMsat
+    const probed = await ada.client.probePayment({ invoice })
+    expect(probed).toMatchObject({
+      arrives: true,
+      attempts: [{ hops: [{ nodeId: lil.ldk.nodeId }, { nodeId: ben.nodeId }] }],
+    })
+    expect((await ada.client.channelBalance()).localMsat).toBe(before)
+    expect((await ada.client.listPayments()).filter((p) => p.paymentHash === paymentHash)).toEqual([])
+    expect(await pay(ada, invoice)).toMatchObject({ ok: true })
+    expect((await route(ada, paymentHash))?.feeMsat).toBe(probed.feeMsat)
+    // More than LDK has in its channel with ben.
+    const tooMuch = await invoiceOf(ben, '600000000')
+    expect(await ada.client.probePayment({ invoice: tooMuch.invoice })).toMatchObject({
+      arrives: false,
+      error: { data: { failure: 'temporary_channel_failure', hop: 0 } },
+    })
+  })
+
+  test('a cancelled payment is not tried again: what is on its way over LDK decides, and its end is told', async () => {
+    const held = await ben.client.addInvoice({ amountMsat: '3000000', hold: true })
+    const result = pay(ada, held.invoice)
+    await until(ben, 'held', (s) => s.channels.some((c) => c.htlcs > 0))
+    const cancel = () => ada.client.cancelPayment({ paymentHash: held.paymentHash })
+    expect(await cancel()).toMatchObject({ state: 'pending' })
+    await ben.client.cancelInvoice({ paymentHash: held.paymentHash })
+    expect(await result).toMatchObject({ ok: false, error: { code: 'paymentCancelled' } })
+    await expect(cancel()).rejects.toMatchObject({ code: 'tooLate' })
+  })
+
   test('we pay each other by a blinded path of ours that LDK forwards on, and LDK answers a refusal as BOLT 4 says', async () => {
     const asked = async () => {
       const made = await ben.host.running()?.loop.command({
