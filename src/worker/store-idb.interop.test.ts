@@ -118,7 +118,7 @@ describe('IndexedDB store, what browsers do', () => {
     })
     page
       .evaluate(() =>
-        storePage.commitForEver((n) => (globalThis as unknown as { say(n: number): void }).say(n)),
+        storePage.commitForEver((n) => (globalThis as unknown as { say(n: number): Promise<void> }).say(n)),
       )
       .catch(() => {})
     await reached
