@@ -234,7 +234,8 @@ export function tickAnnouncements(turn: Turn): void {
   for (const [id, half] of Object.entries(turn.state.announced)) {
     const channel = turn.state.channels[id]
     if (channel !== undefined && turn.state.closes[id] === undefined && channel.failure === undefined) {
-      if (channel.closing === undefined) publishTerms(turn, channel)
+      // A half that came before we see the channel as deep announces nothing yet: terms told now would be lost.
+      if (announceable(turn, channel) === half.shortChannelId) publishTerms(turn, channel)
       continue
     }
     turn.state = {

@@ -87,6 +87,26 @@ describe('a channel that its opener wants announced', () => {
     }
   })
 
+  it('is told of with our terms although the peer’s half came long before our chain server had shown the sixth block', () => {
+    const w = five.fork(8)
+    const [ada, ben] = [w.node('ada'), w.node('ben')]
+    w.mine()
+    for (let i = 0; i < 60 && Object.keys(w.stateOf(ben).announced).length === 0; i++) {
+      const end = w.readable()[0]
+      if (ada.requests.length > 0) w.turn(ada, w.answers(ada.requests.splice(0)))
+      else if (end !== undefined) w.deliver(end)
+      else w.pass(15_000)
+    }
+    expect(Object.keys(w.stateOf(ben).announced)).toHaveLength(1)
+    // Ben's clock goes on, and he tells nothing.
+    w.pass(61_000)
+    expect(ben.published).toEqual([])
+    w.settle()
+    expectAnnounced(w)
+    expect(ben.published.map((item) => item.kind)).toEqual(expect.arrayContaining(['channel', 'update']))
+    expect(terms(w, 'ben')[0]?.shortChannelId).toBe(told(w, 'ben')[0]?.shortChannelId)
+  })
+
   it('is told of again after a restart without another word from the peer', () => {
     const w = five.fork(3)
     w.mine()
