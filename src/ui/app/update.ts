@@ -4,6 +4,9 @@ import { session } from '../state/session.ts'
 /** How often a page that stays open asks whether there is a newer app. */
 const ASK_AGAIN_MS = 3_600_000
 
+/** How long a new version may take to take over before the page restarts without it and lets it go on from there. */
+const TAKE_WITHIN_MS = 3_000
+
 /** Whether a restart would come between: payments survive one, but nobody should have to look for his. */
 export const mayRestart = (node: Pick<AppState, 'activity'> | undefined): boolean =>
   node?.activity.some(({ kind, state }) => kind.startsWith('lightning') && state === 'pending') !== true
@@ -27,6 +30,8 @@ export function keepShell(): void {
       takeUpdate: () => {
         taking = true
         waiting.postMessage({ type: 'SKIP_WAITING' })
+        // The new one has to wait for what this page still asks through the old one, for minutes where that never ends: a restart ends it.
+        setTimeout(restart, TAKE_WITHIN_MS)
       },
     })
   }
