@@ -28,6 +28,8 @@ export default defineConfig({
           setupFiles,
           testTimeout: 120_000,
           hookTimeout: 120_000,
+          // Each starts servers of its own, and a few wait for their clocks.
+          fileParallelism: false,
         },
       },
     ],
