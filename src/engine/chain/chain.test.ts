@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { txidOf } from '../bitcoin/tx.ts'
 import type { Tx } from '../bitcoin/types.ts'
@@ -44,6 +45,35 @@ describe('headers', () => {
     expect(d.state.headers.tip.height).toBe(31)
     expect(a.count('blocks')).toBe(before + 1)
     expect(d.last('tip')).toMatchObject({ height: 31, hash: node.tip.hash })
+  })
+})
+
+describe('several servers', () => {
+  test('whose answer comes first and whose last: the tip is reached in any order', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.array(fc.integer({ min: 1, max: 400 }), { minLength: 6, maxLength: 6 }), {
+          minLength: 2,
+          maxLength: 3,
+        }),
+        (latencies) => {
+          const { node } = setup(45)
+          const names = latencies.map((_, i) => `s${i}`)
+          const asked = latencies.map(() => 0)
+          const servers = Object.fromEntries(names.map((name) => [name, new FakeEsplora(node)]))
+          const latencyMs = (_: unknown, server: string) => {
+            const i = names.indexOf(server)
+            const nth = asked[i] ?? 0
+            asked[i] = nth + 1
+            return latencies[i]?.[nth % 6] ?? 1
+          }
+          const d = new Driver(servers, { latencyMs })
+          d.run(8_000)
+          expect(d.state.headers.tip.hash).toBe(node.tip.hash)
+          expect(d.last('health')?.synced).toBe(true)
+        },
+      ),
+    )
   })
 })
 

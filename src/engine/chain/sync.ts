@@ -219,9 +219,11 @@ export function wantedBlocks(
   const leader = servers.find((s) => s.sync && s.sync.targetHeight !== null && s.sync.branch === null)
   for (const { url, sync } of servers) {
     if (!sync || targets.has(sync.target)) continue
+    // One that waits for the leader asks nothing, and must not stand for it: with the same target, nobody would ask.
+    if (sync.targetHeight === null && leader !== undefined) continue
     targets.add(sync.target)
     if (sync.targetHeight === null) {
-      if (leader === undefined) wanted.push({ url, top: null })
+      wanted.push({ url, top: null })
     } else if (sync.branch !== null) {
       wanted.push({ url, top: wantedTop(sync, sync.branch) })
     } else {

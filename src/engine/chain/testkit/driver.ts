@@ -22,14 +22,14 @@ export class Driver {
   private queue: Scheduled[] = []
   private wakeAt = Number.POSITIVE_INFINITY
   private readonly servers: Readonly<Record<string, FakeEsplora>>
-  private readonly latencyMs: (request: EsploraRequest) => number
+  private readonly latencyMs: (request: EsploraRequest, server: string) => number
 
   constructor(
     servers: Readonly<Record<string, FakeEsplora>>,
     options: {
       readonly config?: Partial<ChainConfig>
       readonly headers?: HeaderChain
-      readonly latencyMs?: number | ((request: EsploraRequest) => number)
+      readonly latencyMs?: number | ((request: EsploraRequest, server: string) => number)
       readonly now?: number
     } = {},
   ) {
@@ -52,7 +52,8 @@ export class Driver {
       if (effect.type === 'wakeAt') this.wakeAt = effect.ms
       else if (effect.type === 'request') {
         const result = this.servers[effect.server]?.answer(effect.request) ?? 'silence'
-        if (result !== 'silence') this.answer(effect.id, result, this.latencyMs(effect.request))
+        if (result !== 'silence')
+          this.answer(effect.id, result, this.latencyMs(effect.request, effect.server))
       }
     }
     return step.events
