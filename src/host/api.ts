@@ -738,7 +738,9 @@ export function createHandlers(host: HostControl): Handlers {
     const events = eventStream(running.loop, signal)
     const asOffer = 'invoice' in input && isOffer(input.invoice)
     const { graph } = running.setup
-    if (!asOffer && graph !== undefined && graph.hintCount > 0) {
+    /** Ways by hints alone are checked before money goes by them. */
+    const first = async () => {
+      if (asOffer || graph === undefined || graph.hintCount === 0) return
       const named = input.amountMsat === undefined ? undefined : BigInt(input.amountMsat)
       const to =
         'invoice' in input
@@ -751,7 +753,8 @@ export function createHandlers(host: HostControl): Handlers {
           after,
         })
     }
-    const result = await gateOf(running).begin(asOffer ? offerCommand(input) : paymentCommand(input), signal)
+    const command = asOffer ? offerCommand(input) : paymentCommand(input)
+    const result = await gateOf(running).begin(command, signal, first)
     const requestId = asOffer ? expectResult(result, 'offerRequest').requestId : undefined
     let paymentHash = asOffer ? undefined : expectResult(result, 'payment').paymentHash
     if (paymentHash !== undefined) yield* begunAs(paymentHash)

@@ -162,6 +162,26 @@ describe('a single payment', () => {
     expect(node.asked.filter((invoice) => invoice === one.bolt11)).toHaveLength(1)
   })
 
+  test('that its user cancels before it begins is never begun: while what comes first is done, too', async () => {
+    const node = fakeNode(1)
+    const { bolt11, paymentHash } = bobsInvoice()
+    const command = paymentCommand({ invoice: bolt11, timeoutSeconds: 10 })
+    let done = () => {}
+    const first = () => new Promise<void>((resolve) => (done = resolve))
+    const begun = node.gate.begin(command, SIGNAL, first)
+    expect(node.gate.cancel(paymentHash)).toBe(true)
+    await expect(begun).rejects.toMatchObject({ code: 'paymentCancelled' })
+    const again = node.gate.begin(command, SIGNAL, first)
+    done()
+    await again
+    expect(node.asked).toEqual([bolt11])
+    // What the node has been told of is the node's to cancel.
+    expect(node.gate.cancel(paymentHash)).toBe(false)
+    await expect(
+      node.gate.begin(command, SIGNAL, () => Promise.reject(new Error('a defect'))),
+    ).rejects.toThrow('a defect')
+  })
+
   test('many that wait are tried a few at a time', async () => {
     const node = fakeNode(0)
     for (let i = 0; i < 100; i++) void begin(node, `p${i}`)

@@ -53,9 +53,12 @@ export const somethingOnItsWay = (state: NodeState): boolean =>
   )
 
 export interface PaymentGate {
-  /** Begins a payment, as soon as there is room for it within its time. Rejects as the command does, or with `cancelled`. */
-  begin(command: PaymentCommand, signal: AbortSignal): Promise<CommandResult>
-  /** Gives up a payment of an invoice that waits here. False: none does. */
+  /**
+   * Begins a payment, as soon as there is room for it within its time, and what comes `first` has been done. Rejects as the command does,
+   * with `cancelled`, or with `paymentCancelled`.
+   */
+  begin(command: PaymentCommand, signal: AbortSignal, first?: () => Promise<void>): Promise<CommandResult>
+  /** Gives up a payment of an invoice that waits here, be it for room or for what comes first. False: none does. */
   cancel(paymentHash: string): boolean
 }
 
@@ -88,8 +91,26 @@ export function createPaymentGate({ loop, now, after }: PayPorts): PaymentGate {
     if (waiting.size > 0) watch()
   }
 
+  /** Waits where it can be given up. The node does not know of it meanwhile; what it has been told to do, it is told to cancel. */
+  async function wait(command: PaymentCommand, until: (wake: () => void) => void): Promise<void> {
+    const waiter = { command, cancelled: false, wake: () => {} }
+    waiters.add(waiter)
+    await new Promise<void>((resolve) => {
+      waiter.wake = resolve
+      until(resolve)
+    })
+    waiters.delete(waiter)
+    if (waiter.cancelled)
+      throw new ApiError({ code: 'paymentCancelled', message: 'Its user has cancelled the payment.' })
+  }
+
   return {
-    async begin(command, signal) {
+    async begin(command, signal, first) {
+      if (first !== undefined) {
+        const done = first()
+        await wait(command, (wake) => void done.then(wake, wake))
+        await done
+      }
       const deadline = now() + command.timeoutSeconds * 1000
       for (;;) {
         try {
@@ -103,16 +124,10 @@ export function createPaymentGate({ loop, now, after }: PayPorts): PaymentGate {
             somethingOnItsWay(loop.status().state)
           if (!waits) throw thrown
         }
-        const waiter = { command, cancelled: false, wake: () => {} }
-        waiters.add(waiter)
-        await new Promise<void>((resolve) => {
-          waiter.wake = resolve
-          waiting.push(resolve)
+        await wait(command, (wake) => {
+          waiting.push(wake)
           watch()
         })
-        waiters.delete(waiter)
-        if (waiter.cancelled)
-          throw new ApiError({ code: 'paymentCancelled', message: 'Its user has cancelled the payment.' })
         if (signal.aborted)
           throw new ApiError({ code: 'cancelled', message: 'Nobody waits for it any more.' })
       }
