@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util'
 import { useCurve } from '../engine/crypto/curve.ts'
 import { loadWasmCurve } from '../host/curve-wasm.ts'
 import { app } from './bench/app.ts'
+import { attribution } from './bench/attribution.ts'
 import { commitment } from './bench/commitment.ts'
 import { forwarding } from './bench/forwarding.ts'
 import { gossip } from './bench/gossip.ts'
@@ -27,6 +28,7 @@ const ENTRIES: readonly Bench[] = [
   playground,
   commitment,
   onion,
+  attribution,
   noise,
   payments,
   app,

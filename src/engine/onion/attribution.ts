@@ -1,5 +1,5 @@
 import { concat, equalSecret, uintBE } from '../base/bytes.ts'
-import { hmacSha256 } from '../crypto/hash.ts'
+import { hmacAfter, hmacSha256 } from '../crypto/hash.ts'
 import { deriveKey, obfuscate } from './keys.ts'
 
 /** BOLT 4 §Initialization of attribution_data: the longest route it can speak of. */
@@ -19,14 +19,18 @@ function offsetOf(x: number, y: number): number {
   return HOLD_TIMES_LENGTH + HMAC_LENGTH * (firstOfNode + MAX_HOPS - 1 - x - y)
 }
 
-/** hmac_0_y: over the return packet, the first y + 1 hold times, and the HMACs of the y nodes downstream that match. */
-function hmacAt(um: Uint8Array, returnPacket: Uint8Array, data: Uint8Array, y: number): Uint8Array {
-  const parts = [returnPacket, data.subarray(0, 4 * (y + 1))]
+/** Where the bytes that follow the return packet under an HMAC are put together. */
+const covered = new Uint8Array(4 * MAX_HOPS + HMAC_LENGTH * (MAX_HOPS - 1))
+
+/** What hmac_0_y covers behind the return packet: y + 1 hold times, and the HMACs of the y nodes downstream that match. Valid until the next call. */
+function coveredAt(data: Uint8Array, y: number): Uint8Array {
+  let to = 4 * (y + 1)
+  covered.set(data.subarray(0, to))
   for (let x = 1; x <= y; x++) {
-    const at = offsetOf(x, y - x)
-    parts.push(data.subarray(at, at + HMAC_LENGTH))
+    const from = offsetOf(x, y - x)
+    for (let i = 0; i < HMAC_LENGTH; i++) covered[to++] = data[from + i] as number
   }
-  return hmacSha256(um, concat(...parts)).subarray(0, HMAC_LENGTH)
+  return covered.subarray(0, to)
 }
 
 /**
@@ -55,9 +59,9 @@ export function attribute(input: {
     }
   }
   data.set(uintBE(Math.min(Math.max(Math.trunc(input.holdTime), 0), 0xffff_ffff), 4))
-  const um = deriveKey('um', input.sharedSecret)
-  const packet = input.returnPacket ?? NO_MESSAGE
-  for (let y = 0; y < MAX_HOPS; y++) data.set(hmacAt(um, packet, data, y), offsetOf(0, y))
+  const hmac = hmacAfter(deriveKey('um', input.sharedSecret), input.returnPacket)
+  for (let y = 0; y < MAX_HOPS; y++)
+    data.set(hmac(coveredAt(data, y)).subarray(0, HMAC_LENGTH), offsetOf(0, y))
   return obfuscate('ammagext', input.sharedSecret, data)
 }
 
@@ -81,8 +85,11 @@ export function peelAttribution(input: {
   if (input.data.length !== ATTRIBUTION_LENGTH || hopsBehind < 0 || hopsBehind >= MAX_HOPS) return undefined
   const data = obfuscate('ammagext', sharedSecret, input.data)
   const at = offsetOf(0, hopsBehind)
-  const expected = hmacAt(deriveKey('um', sharedSecret), input.returnPacket ?? NO_MESSAGE, data, hopsBehind)
-  if (!equalSecret(expected, data.subarray(at, at + HMAC_LENGTH))) return undefined
+  const hmac = hmacSha256(
+    deriveKey('um', sharedSecret),
+    concat(input.returnPacket ?? NO_MESSAGE, coveredAt(data, hopsBehind)),
+  ).subarray(0, HMAC_LENGTH)
+  if (!equalSecret(hmac, data.subarray(at, at + HMAC_LENGTH))) return undefined
   const rest = new Uint8Array(ATTRIBUTION_LENGTH)
   rest.set(data.subarray(4, HOLD_TIMES_LENGTH))
   for (let x = 0; x < MAX_HOPS - 1; x++) {

@@ -1,21 +1,21 @@
 import { concat, utf8 } from '../base/bytes.ts'
 import { keyStream } from '../crypto/cipher.ts'
 import { multiplyPublic, multiplyScalars } from '../crypto/curve.ts'
-import { hmacSha256, sha256 } from '../crypto/hash.ts'
+import { hmacAfter, sha256 } from '../crypto/hash.ts'
 
+/** The type is the key of the HMAC, so that its half of the work is done once. */
 const TYPES = {
-  rho: utf8('rho'),
-  mu: utf8('mu'),
-  um: utf8('um'),
-  pad: utf8('pad'),
-  ammag: utf8('ammag'),
-  ammagext: utf8('ammagext'),
-  blinded_node_id: utf8('blinded_node_id'),
+  rho: hmacAfter(utf8('rho')),
+  mu: hmacAfter(utf8('mu')),
+  um: hmacAfter(utf8('um')),
+  pad: hmacAfter(utf8('pad')),
+  ammag: hmacAfter(utf8('ammag')),
+  ammagext: hmacAfter(utf8('ammagext')),
+  blinded_node_id: hmacAfter(utf8('blinded_node_id')),
 } as const
 
 /** BOLT 4 §Key Generation: the 32-byte key of a type from a 32-byte shared secret. */
-export const deriveKey = (type: keyof typeof TYPES, secret: Uint8Array): Uint8Array =>
-  hmacSha256(TYPES[type], secret)
+export const deriveKey = (type: keyof typeof TYPES, secret: Uint8Array): Uint8Array => TYPES[type](secret)
 
 /** The key stream of a type for a shared secret (BOLT 4 §Pseudo Random Byte Stream). */
 export const streamOf = (type: keyof typeof TYPES, secret: Uint8Array, length: number): Uint8Array =>
