@@ -21,7 +21,8 @@ import type { Bench, Figures } from './types.ts'
 
 /** Round trips of both links: none, 70 ms, and 70 ms one way. */
 const RTTS_MS = [0, 70, 140]
-const CHANNEL_SAT = 60_000_000n
+/** Half of it is the peer's at first; all payments of 10,000 sat, those of each round trip, go one way and never come back. */
+const CHANNEL_SAT = 60_000_000n + BigInt(COUNT) * 75_000n
 const WARM_UP = 100
 const SINGLES = 7
 
@@ -164,8 +165,11 @@ async function benchForwarding(setup: Chain3): Promise<Figures> {
           times.push((await streamed(three, 1, 1_000n, 1)).latenciesMs[0] ?? Number.NaN)
         figures[`rtt${rttMs}.onePaymentMs`] = round(percentile(times, 0.5))
         for (const { name, amountMsat } of AMOUNTS) {
-          const found = await measure(three, setup, amountMsat, `rtt${rttMs}.${name}`)
-          for (const [key, value] of Object.entries(found)) figures[`rtt${rttMs}.${name}.${key}`] = value
+          const part = `rtt${rttMs}.${name}`
+          const found = await measure(three, setup, amountMsat, part).catch((thrown: unknown) => {
+            throw new Error(`${part}: ${thrown instanceof Error ? thrown.message : String(thrown)}`)
+          })
+          for (const [key, value] of Object.entries(found)) figures[`${part}.${key}`] = value
         }
       }
       return figures

@@ -110,7 +110,10 @@ async function pay(what: Payees, maxInFlight: number): Promise<Paid> {
           timeoutSeconds,
         }))
   for await (const result of started().client.sendPayments(requests, { maxInFlight })) {
-    if (result.status === 'failed') throw new Error(`${result.error.code}: ${result.error.message}`)
+    if (result.status === 'failed') {
+      const { code, message, data } = result.error
+      throw new Error(`${code}: ${message} ${JSON.stringify(data ?? {})} (${latenciesMs.length} paid)`)
+    }
     latenciesMs.push(performance.now() - begin)
   }
   if (latenciesMs.length !== requests.length)
