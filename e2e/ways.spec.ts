@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto'
 import type { Page } from '@playwright/test'
 import { expect, type Network, test } from './fixtures.ts'
-import { activity, button, fact, field, go, heading, payable, picture } from './screens.ts'
+import { paymentHashOf } from './invoices.ts'
+import { activity, button, fact, field, go, heading, payable, picture, pressPay, stateOf } from './screens.ts'
 import { fundedWallet, invoiceOf, openTo } from './wallets.ts'
 
 /** Payments across the network as the app shows them: a way that fails and says why, parts, and what cannot come in. */
@@ -77,12 +79,18 @@ test('a way that fails is named with its reason, large sums go in parts, and too
     await go(page, 'Home')
     await button(page, 'Receive').click()
     const verdict = page.getByRole('region', { name: 'Can it arrive?' })
+    await field(page, 'Amount').fill('100000')
+    await expect(verdict).toContainText('It can arrive over Lightning, and on chain.')
     await field(page, 'Amount').fill('500000')
     await expect(verdict).toContainText('It can arrive over Lightning in parts')
     await field(page, 'Amount').fill('900000')
-    await expect(verdict).toContainText(/Lightning lacks [\d\s.]+ sat of room/)
+    await expect(verdict).toContainText(/only [\d\s.]+ sat can arrive, [\d\s.]+ sat less than this/)
     await expect(verdict).toContainText('Ask a peer to open a channel to you.')
     await picture(page, 'ways-receive')
+    // What can arrive is one press away, and it is an amount that can.
+    await page.getByRole('button', { name: /^Ask for [\d\s]+ sat instead$/ }).click()
+    await expect(verdict).toContainText('It can arrive over Lightning in parts')
+    await field(page, 'Amount').fill('900000')
     await button(page, 'Continue').click()
     await expect(page.getByText('Payable on chain. It counts once it is in a block.')).toBeVisible()
   })
@@ -90,11 +98,94 @@ test('a way that fails is named with its reason, large sums go in parts, and too
   await test.step('the network page knows who is there, and how one would be paid', async () => {
     await go(page, 'Network')
     await page.getByRole('link', { name: 'Look into it' }).click()
+    // Its size, how new it is, and how much of it is proved.
+    await expect(fact(page, 'Nodes')).toHaveText(/^[3-9]$/)
+    await expect(fact(page, 'Public channels')).toHaveText(/^[2-9]$/)
+    await expect(fact(page, 'Told within 14 days')).toHaveText('100 %')
+    await expect(fact(page, 'Newest terms')).toHaveText(/ ago$/)
+    const step = (name: string) => page.getByRole('listitem').filter({ hasText: name })
+    await expect(step('Signed by its four keys')).toContainText(/[2-9] · 100 %/)
+    await expect(step('Funding proved on the chain')).toContainText(/[1-9] · [1-9]\d* %/)
     await field(page, 'Name or key of a node').fill(network.peer('ben').nodeId.slice(0, 12))
     await page.getByRole('list', { name: 'Find a node' }).getByRole('link').click()
     await button(page, 'Show the ways').click()
     await expect(page.getByText('First choice')).toBeVisible()
     await picture(page, 'ways-graph')
   })
+
+  await test.step('an offer is paid from the field, with the amount and the words that it leaves to its payer', async () => {
+    await go(page, 'Home')
+    await button(page, 'Send').click()
+    await payable(page).fill(`  LIGHTNING:${network.lil.createOffer().toUpperCase()} `)
+    await expect(button(page, 'Pay')).toBeDisabled()
+    await field(page, 'Amount').fill('4321.5')
+    await button(page, 'Add a note to the recipient').click()
+    await field(page, 'Note to the recipient').fill('For the roof')
+    await picture(page, 'ways-offer')
+    await button(page, 'Pay').click()
+    await expect(heading(page, 'Paid')).toBeVisible({ timeout: 30_000 })
+    await expect(fact(page, 'To')).toContainText('lil')
+    const proof = /[0-9a-f]{64}$/.exec(await fact(page, 'Proof of payment').innerText())?.[0] ?? ''
+    const paymentHash = createHash('sha256').update(Buffer.from(proof, 'hex')).digest('hex')
+    await network.lil.waitFor('paymentClaimed', (event) => event.paymentHash === paymentHash)
+    await button(page, 'Done').click()
+    await expect(activity(page).first()).toContainText('4 321.500')
+  })
+
+  const spendable = async () => BigInt((await stateOf(page)).balances.spendableMsat)
+  const before = await spendable()
+  const held = await invoiceOf(network, 'lil', 5_000n, 'Held back')
+  await test.step('cancelled while it is held: cancelling until it is back, whatever becomes of the page', async () => {
+    network.lil.setPolicy('hold')
+    await pressPay(page, held)
+    const paymentHash = paymentHashOf(held)
+    await network.lil.waitFor('paymentClaimable', (event) => event.paymentHash === paymentHash)
+    network.lil.setPolicy('claim')
+    await expect(heading(page, 'Paying')).toBeVisible()
+
+    // One that hangs is no bar to another.
+    await button(page, 'Pay something else').click()
+    await payable(page).fill(await invoiceOf(network, 'lil', 1_000n, 'Meanwhile'))
+    await button(page, 'Pay').click()
+    await expect(heading(page, 'Paid')).toBeVisible()
+    await button(page, 'Done').click()
+
+    const line = activity(page).filter({ hasText: 'Held back' })
+    await line.getByRole('link').click()
+    await button(page, 'Cancel').click()
+    await expect(heading(page, 'Cancelling')).toBeVisible()
+    await expect(page.getByText('the recipient may still take it')).toBeVisible()
+    await picture(page, 'ways-cancelling')
+    await expect(button(page, 'Cancel')).toHaveCount(0)
+    await page.reload()
+    await expect(heading(page, 'Cancelling')).toBeVisible()
+    await expect(fact(page, 'On its way')).toHaveText('5 000 of 5 000 sat')
+    network.lil.fail(paymentHash)
+    await expect(heading(page, 'Cancelled')).toBeVisible()
+    await expect(page.getByText('Your money did not move.')).toBeVisible()
+    await expect.poll(spendable).toBe(before - 1_000_000n)
+    await picture(page, 'ways-cancelled')
+  })
+
+  await test.step('cancelled too late: the recipient took it, and that is what is said', async () => {
+    network.lil.setPolicy('hold')
+    const after = network.lil.events.length
+    await go(page, 'Home')
+    // What was cancelled can be paid again.
+    await pressPay(page, held)
+    const { paymentHash } = await network.lil.waitFor('paymentClaimable', undefined, { after })
+    await button(page, 'Cancel').click()
+    await expect(heading(page, 'Cancelling')).toBeVisible()
+    // Leaving the screen and coming back changes nothing of it.
+    await button(page, 'Close').click()
+    await button(page, 'Send').click()
+    await expect(heading(page, 'Cancelling')).toBeVisible()
+    network.lil.claim(paymentHash)
+    await expect(heading(page, 'Paid')).toBeVisible()
+    await expect.poll(spendable).toBe(before - 6_000_000n)
+    await button(page, 'Done').click()
+  })
   await restore()
 })
+
+test.afterEach(({ network }) => network.lil.setPolicy('claim'))

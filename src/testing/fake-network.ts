@@ -15,6 +15,8 @@ export const NODES = {
   'mill-pond ⚡': fakeKey(503),
   'North Pier Roasters': fakeKey(500),
   Tern: fakeKey(504),
+  // As long as a name can be, without a place to break it.
+  'Zwischenwasserstrassenbahnhof-08': fakeKey(505),
 } as const
 const nameOf = (nodeId: string): string | undefined =>
   Object.entries(NODES).find(([, id]) => id === nodeId)?.[0] ??
@@ -248,6 +250,32 @@ export async function* payFar(
   yield attempting(parts[1], 3)
   await wait()
   yield { status: 'succeeded', preimage, amountMsat: first.amountMsat, feeMsat: '103700' }
+}
+
+/** As much as there can be: twenty parts by ten hops each, a dozen that came back, and a great sum. It goes on until it is cancelled. */
+export async function* payMany(channelId: string, pace: number): AsyncGenerator<Output<'sendPayment'>> {
+  const [long, ...others] = Object.values(NODES).toReversed()
+  const hops = (n: number) => Array.from({ length: 10 }, (_, i) => others[(i + n) % 4] ?? FAR)
+  const failures = ['temporary_channel_failure', 'fee_insufficient', 'required_channel_feature_missing']
+  for (let attempt = 1; attempt <= 32; attempt++) {
+    yield {
+      status: 'attempting',
+      attempt,
+      channelId,
+      amountMsat: '104999999950123',
+      feeMsat: attempt % 3 === 0 ? '0' : '1049999999501',
+      hops: attempt % 2 === 0 ? hops(attempt) : [PEERS[0].nodeId, long ?? FAR, FAR],
+    }
+    if (attempt > 12) continue
+    const data = { failure: failures[attempt % 3] ?? '', hop: attempt % 2 === 0 ? 6 : 1 }
+    yield {
+      status: 'attemptFailed',
+      attempt,
+      channelId,
+      error: { code: 'paymentFailed', message: 'A node on the way could not forward the payment.', data },
+    }
+  }
+  await new Promise<void>((resolve) => setTimeout(resolve, pace * 100))
 }
 
 export const fakeChannelIdOf = (state: AppState): string => state.channels[0]?.channelId ?? fakeHash(101)

@@ -16,6 +16,7 @@ import {
   farPayment,
   heldInvoice,
   payFar,
+  payMany,
   withParts,
 } from './fake-network.ts'
 import {
@@ -368,9 +369,11 @@ export function fakeNode(scene: Scene = 'running', pace = 600): Handlers {
             : {
                 amountMsat: invoice.startsWith('lnbig')
                   ? '900000000'
-                  : invoice.startsWith('lnfar')
-                    ? FAR_WAYS.first.amountMsat
-                    : '4200250',
+                  : invoice.startsWith('lnmany')
+                    ? '200000000'
+                    : invoice.startsWith('lnfar')
+                      ? FAR_WAYS.first.amountMsat
+                      : '4200250',
               }),
           description: 'Coffee beans, 250 g',
           createdAt: new Date(Date.now() - 60_000).toISOString(),
@@ -421,8 +424,19 @@ export function fakeNode(scene: Scene = 'running', pace = 600): Handlers {
         await wait(pace)
         yield { status: 'invoiced', paymentHash: fakeHash(++seed) }
       }
+      yield {
+        status: 'begun',
+        paymentHash: fakeHash(++seed),
+        amountMsat: amount,
+        maxFeeMsat: '840000',
+        deadline: new Date(Date.now() + 60_000).toISOString(),
+      }
       if (invoice.startsWith('lnfar')) {
         yield* payFar(channelId, fakeHash(++seed), pace)
+        return
+      }
+      if (invoice.startsWith('lnmany')) {
+        yield* payMany(channelId, pace)
         return
       }
       yield { status: 'attempting', attempt: 1, channelId, amountMsat: amount }
@@ -442,7 +456,8 @@ export function fakeNode(scene: Scene = 'running', pace = 600): Handlers {
           .map((line) => (line.id === 'a4' ? farPayment(fakePayment(line)) : fakePayment(line))),
       ),
 
-    cancelPayment: () => Promise.resolve({ state: 'failed' as const, onTheWayMsat: '0' }),
+    // What is on its way goes on, as it does.
+    cancelPayment: () => Promise.resolve({ state: 'pending' as const, onTheWayMsat: '12000000' }),
     probePayment: () => Promise.resolve({ arrives: true, feeMsat: '1250', attempts: [] }),
 
     addOffer: (input) =>

@@ -83,7 +83,16 @@ export const VIEWS: readonly View[] = [
   { name: 'send', scene: 'running', hash: '/send' },
   { name: 'send-invoice', scene: 'running', hash: '/send', act: (page) => payable(page, 'lnbcrt1demo') },
   { name: 'send-any', scene: 'running', hash: '/send', act: (page) => payable(page, 'lnanyamount') },
-  { name: 'send-offer', scene: 'running', hash: '/send', act: (page) => payable(page, 'lno1few') },
+  {
+    name: 'send-offer',
+    scene: 'running',
+    hash: '/send',
+    act: async (page) => {
+      await payable(page, 'lno1few')
+      await button(page, 'Add a note to the recipient').click()
+      await field(page, 'How many').fill('3')
+    },
+  },
   {
     name: 'send-toobig',
     scene: 'running',
@@ -125,6 +134,28 @@ export const VIEWS: readonly View[] = [
       await button(page, 'Pay').click()
       await page.getByText(/^Came back/).waitFor()
       await page.getByText('through ada, then mill-pond').waitFor()
+    },
+  },
+  {
+    name: 'paying-cancelled',
+    scene: 'running&pace=5000',
+    hash: '/send',
+    act: async (page) => {
+      await payable(page, 'lnfar1demo')
+      await button(page, 'Pay').click()
+      await button(page, 'Cancel').click()
+      await page.getByRole('heading', { name: 'Cancelling' }).waitFor()
+    },
+  },
+  {
+    name: 'paying-many',
+    scene: 'running&pace=600',
+    hash: '/send',
+    act: async (page) => {
+      await payable(page, 'lnmany1demo')
+      await button(page, 'Pay').click()
+      await page.getByText('14 more parts').click()
+      await page.getByText('9 earlier attempts').click()
     },
   },
   {
@@ -174,7 +205,7 @@ export const VIEWS: readonly View[] = [
     hash: '/receive',
     act: async (page) => {
       await field(page, 'Amount').fill('400000')
-      await page.getByText(/^Lightning lacks/).waitFor()
+      await button(page, 'Ask for 170 549 sat instead').waitFor()
     },
   },
   {
@@ -365,7 +396,7 @@ export const VIEWS: readonly View[] = [
     hash: `/payment/${fakeHash(11)}`,
     act: async (page) => {
       await button(page, 'Cancel').click()
-      await page.getByText(/^Stopped/).waitFor()
+      await page.getByRole('heading', { name: 'Cancelling' }).waitFor()
     },
   },
   { name: 'payment-parts', scene: 'running', hash: `/payment/${fakeHash(12)}` },

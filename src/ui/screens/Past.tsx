@@ -3,8 +3,8 @@ import '../styles/payments.css'
 import { PastInvoice } from '../features/receive/PastInvoice.tsx'
 import { PastPayment } from '../features/send/PastPayment.tsx'
 import { useLedgerKey } from '../features/wallet/Ledger.tsx'
-import { useLoad } from '../state/hooks.ts'
-import { client } from '../state/session.ts'
+import { useLoad, useNow } from '../state/hooks.ts'
+import { client, useNode } from '../state/session.ts'
 import { shorten } from '../text/amounts.ts'
 import { t } from '../text/en.ts'
 import { formatExact } from '../text/times.ts'
@@ -15,10 +15,18 @@ import { Mark } from '../widgets/Mark.tsx'
 import { Screen } from '../widgets/Screen.tsx'
 import { Trouble } from '../widgets/Trouble.tsx'
 
+/** How often a payment that is on its way is looked at. */
+const LOOK_AGAIN_MS = 1_500
+
 /** One payment, out or in, by its hash. */
 export function PastPaymentScreen({ hash }: { readonly hash: string }): ReactNode {
   const key = useLedgerKey()
-  const out = useLoad(key, () => client().listPayments())
+  const pending = useNode((node) =>
+    node.activity.some((line) => line.paymentHash === hash && line.state === 'pending'),
+  )
+  // An attempt that comes back and goes another way moves nothing that the key is made of.
+  const now = useNow(LOOK_AGAIN_MS)
+  const out = useLoad(pending ? `${key}${now}` : key, () => client().listPayments())
   const into = useLoad(key, () => client().listInvoices())
   const payment = out.value?.find((candidate) => candidate.paymentHash === hash)
   const invoice = into.value?.find((candidate) => candidate.paymentHash === hash)

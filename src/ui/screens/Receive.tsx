@@ -94,7 +94,9 @@ export default function Receive(): ReactNode {
           hint={t.receive.noteHint}
           problem={unsaid && note.trim() === '' ? t.receive.lastingNote : undefined}
         />
-        {preview === undefined ? null : <CanArrive preview={preview} amountMsat={amountMsat} />}
+        {preview === undefined ? null : (
+          <CanArrive preview={preview} amountMsat={amountMsat} onAmount={(sat) => setTyped(sat.toString())} />
+        )}
         <Trouble error={prepare.error ?? offering.error ?? unasked} />
         {prepare.pending ? <Waiting what={t.receive.preparing} /> : null}
         <Button

@@ -11,6 +11,8 @@ import { client, toError } from './session.ts'
  */
 
 export interface PaymentJob {
+  /** One for each press of Pay. */
+  readonly id: number
   readonly amountMsat: bigint
   readonly destination: string
   readonly note: string
@@ -22,8 +24,10 @@ export interface PaymentJob {
   readonly startedAt: number
   /** The most that it may cost; absent where the node's own bound holds. */
   readonly maxFeeMsat?: bigint
-  /** The node has taken it on: from then on it can be cancelled. */
+  /** The node has taken it on: from then on it is in the activity, and goes on whatever this page does. */
   readonly begun?: true
+  /** Its user has cancelled it, and the node waits for what is on its way. */
+  readonly cancelling?: true
   readonly attempts: readonly {
     readonly number: number
     readonly channelId: string
@@ -135,11 +139,30 @@ export function advancePayment(job: PaymentJob, update: PaymentUpdate, tookMs: n
   }
 }
 
-/** A payment's job after its stream broke: before the first attempt nothing can have been sent, after it anything may have. */
+/**
+ * A payment's job after its stream broke. A refusal before anything was begun is the payment's end; otherwise, or when the line to the node
+ * itself was cut, anything may have been sent.
+ */
 export function losePayment(job: PaymentJob, error: ApiErrorData, tookMs: number): PaymentJob {
-  return job.attempts.length === 0 && job.asked === undefined
-    ? { ...job, state: 'failed', error, tookMs }
-    : { ...job, state: 'unknown', tookMs }
+  const refused =
+    job.begun !== true &&
+    job.attempts.length === 0 &&
+    job.asked === undefined &&
+    // Of the page's line to the node: the request may have arrived, and only its answers not.
+    error.code !== 'cancelled'
+  return refused ? { ...job, state: 'failed', error, tookMs } : { ...job, state: 'unknown', tookMs }
+}
+
+/** By what a running payment is cancelled: an offer has no payment hash before its invoice is here. */
+export const cancelName = ({ paymentHash, requestId }: PaymentJob): string | undefined =>
+  paymentHash === '' ? requestId : paymentHash
+
+let payments = 0
+
+/** Changes the payment in view, if it is still this one. */
+function changePayment(id: number, change: (job: PaymentJob) => PaymentJob): void {
+  const { payment } = jobs.getState()
+  if (payment?.id === id) jobs.setState({ payment: change(payment) })
 }
 
 /** Starts a payment and follows it to its end; does nothing while one is running. */
@@ -148,13 +171,13 @@ export async function pay(
   about: Pick<PaymentJob, 'amountMsat' | 'destination' | 'note' | 'paymentHash' | 'maxFeeMsat'>,
 ): Promise<void> {
   if (jobs.getState().payment?.state === 'running') return
+  const id = ++payments
   const started = performance.now()
   const took = () => performance.now() - started
-  const set = (change: (job: PaymentJob) => PaymentJob) => {
-    const { payment } = jobs.getState()
-    if (payment !== undefined) jobs.setState({ payment: change(payment) })
-  }
-  jobs.setState({ payment: { ...about, startedAt: Date.now(), attempts: [], state: 'running', tookMs: 0 } })
+  const set = (change: (job: PaymentJob) => PaymentJob) => changePayment(id, change)
+  jobs.setState({
+    payment: { ...about, id, startedAt: Date.now(), attempts: [], state: 'running', tookMs: 0 },
+  })
   try {
     for await (const update of client().sendPayment(input)) set((job) => advancePayment(job, update, took()))
     set((job) => (job.state === 'running' ? { ...job, state: 'unknown' } : job))
@@ -163,9 +186,18 @@ export async function pay(
   }
 }
 
+/** Notes that the node has been told to cancel a payment, and waits for what is on its way. */
+export const cancellingPayment = (id: number): void =>
+  changePayment(id, (job) => (job.state === 'running' ? { ...job, cancelling: true } : job))
+
 /** Forgets a payment that has ended. */
 export function dismissPayment(): void {
   if (jobs.getState().payment?.state !== 'running') jobs.setState({ payment: undefined })
+}
+
+/** Puts a payment that goes on out of view, so that another can be made; it is in the activity. */
+export function leavePayment(): void {
+  if (jobs.getState().payment?.begun === true) jobs.setState({ payment: undefined })
 }
 
 /** Opens a channel and follows it until it is open or has failed. */

@@ -14,15 +14,17 @@ export const waysText = {
   hidden: (names: readonly string[]) =>
     `through ${names.join(', then ')}, and on by a way that the recipient keeps to itself`,
   states: { pending: 'On its way', succeeded: 'Arrived' },
+  away: (name: string) => `On its way. ${name} is not connected now: it goes on once it is.`,
   back: (why: string) => `Came back. ${why}`,
-  fee: (amount: string) => `fee ${amount}`,
+  fee: 'fee',
+  moreParts: (n: number) => plural(n, 'more part', 'more parts'),
   earlier: (n: number) => plural(n, 'earlier attempt', 'earlier attempts'),
   searching: 'Looking for another way…',
   onTheWay: 'On its way',
   arrived: 'Arrived',
-  of: (part: string, whole: string) => `${part} of ${whole} sat`,
+  ofWhole: 'of',
+  atMost: 'at most',
   feeSoFar: 'Fee so far',
-  feeOf: (fee: string, limit: string) => `${fee} sat, at most ${limit}`,
   /** For those who listen: said once things have settled. */
   said: (parts: number, failed: number) =>
     [
@@ -99,7 +101,9 @@ export function hopsReached(error: ErrorLike | undefined, hops: number): number 
 export const payText = {
   cancel: t.app.cancel,
   cancelling:
-    'Stopped: nothing more is sent. What is on its way cannot be called back. It arrives or returns by itself.',
+    'Nothing more is sent. What is on its way cannot be called back: the recipient may still take it. The payment is cancelled once all of it has come back.',
+  titles: { cancelling: 'Cancelling', cancelled: 'Cancelled' },
+  another: 'Pay something else',
   received: {
     came: 'Came through',
     cameBy: (names: readonly string[]) => names.join(', '),

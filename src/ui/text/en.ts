@@ -249,7 +249,7 @@ export const t = {
   send: {
     title: 'Send',
     field: 'Paste or type anything payable',
-    hint: 'A Lightning invoice, a Bitcoin address, or a bitcoin: link',
+    hint: 'A Lightning invoice or offer, a Bitcoin address, or a bitcoin: link',
     paste: 'Paste',
     image: 'Image',
     scan: 'Scan',
@@ -266,7 +266,7 @@ export const t = {
     note: 'For',
     fee: 'Fee',
     feeAtMost: (amount: string) => `at most ${amount} sat`,
-    feeNone: 'none, the channel is direct',
+    feeDirect: (amount: string) => `none by your channel with them, else at most ${amount} sat`,
     expires: 'Valid for',
     expired: 'expired',
     expiredTodo: 'Ask the recipient for a new invoice.',

@@ -8,8 +8,13 @@ export const arriveText = {
   whole: 'It can arrive over Lightning, and on chain.',
   parts: (largest: string) =>
     `It can arrive over Lightning in parts: the largest room in one channel is ${largest} sat. Wallets split it by themselves.`,
-  missing: (missing: string) =>
-    `Lightning lacks ${missing} sat of room for this, so the request is for the chain only.`,
+  missing: (most: string, missing: string) =>
+    `Over Lightning only ${most} sat can arrive, ${missing} sat less than this. So this request is for the chain only.`,
+  instead: (most: string) => `Ask for ${most} sat instead`,
+  lastingNot:
+    'Nothing can arrive by this code as things are: it is for Lightning only, and there is no room.',
+  lastingLess: (most: string) =>
+    `As things are this cannot arrive: the code is for Lightning only, and there is room for ${most} sat.`,
   none: 'Lightning cannot bring anything in yet: your channels have no room on the other side. This request is for the chain only.',
   noChannel: 'There is no channel for Lightning to come in by. This request is for the chain only.',
   allAway:

@@ -368,8 +368,8 @@ const ENTRIES: Readonly<Record<ErrorCode, Entry>> = {
     todo: 'Your money did not move. Try again in a moment.',
   },
   paymentCancelled: {
-    what: 'You stopped this payment.',
-    todo: 'Your money did not move. You can pay the same invoice again.',
+    what: 'You cancelled this payment.',
+    todo: 'Your money did not move. You can pay it again.',
   },
   tooLate: {
     what: 'It has ended already.',

@@ -4,9 +4,10 @@ import type { ReceivePreview } from '../../../contract/receive-view.ts'
 import { type Loaded, useLoad } from '../../state/hooks.ts'
 import { useNames } from '../../state/names.ts'
 import { client, useNode } from '../../state/session.ts'
-import { formatMsat } from '../../text/amounts.ts'
+import { formatMsat, formatSat } from '../../text/amounts.ts'
 import { arriveText as words, percentOf } from '../../text/receive.ts'
 import { Amount } from '../../widgets/Amount.tsx'
+import { Button } from '../../widgets/Button.tsx'
 import { Bar } from '../../widgets/Bar.tsx'
 import { Code } from '../../widgets/CopyShare.tsx'
 
@@ -29,19 +30,34 @@ function verdict(preview: ReceivePreview, amountMsat: bigint | undefined): strin
   if (preview.ways.length === 0) return words.noChannel
   if (total === 0n) return BigInt(preview.awayMsat) > 0n ? words.allAway : words.none
   if (amountMsat === undefined) return words.any(formatMsat(total))
-  if (amountMsat > total) return words.missing(formatMsat(amountMsat - total))
+  if (amountMsat > total) return words.missing(formatMsat(total), formatMsat(amountMsat - total))
   return amountMsat > largest ? words.parts(formatMsat(largest)) : words.whole
+}
+
+/** Of a code for Lightning alone: what stands against it now. Nothing where it can be paid. */
+export function CannotArrive({ amountMsat }: { readonly amountMsat: bigint | undefined }): ReactNode {
+  const { value } = useArrival(amountMsat)
+  if (value === undefined || canArrive(value, amountMsat)) return null
+  return (
+    <p className="callout" role="status">
+      {value.totalMsat === '0' ? words.lastingNot : words.lastingLess(formatMsat(value.totalMsat))}
+    </p>
+  )
 }
 
 /** Before the code is made: whether the money can come, by which channels, and what to do where it cannot. */
 export function CanArrive({
   preview,
   amountMsat,
+  onAmount,
 }: {
   readonly preview: ReceivePreview
   readonly amountMsat: bigint | undefined
+  /** Puts another amount, in whole sat, in the place of this one. */
+  readonly onAmount: (sat: bigint) => void
 }): ReactNode {
   const names = useNames()
+  const most = BigInt(preview.totalMsat) / 1000n
   const good = canArrive(preview, amountMsat)
   const usable = preview.ways.filter((way) => way.connected && way.receivableMsat !== '0')
   const onlyPeers = good && usable.every((way) => way.reach === 'peer')
@@ -52,7 +68,24 @@ export function CanArrive({
         {verdict(preview, amountMsat)}
       </p>
       {onlyPeers ? <p className="callout">{words.onlyPeers(peers.join(', '))}</p> : null}
-      {good ? null : <Advice preview={preview} />}
+      {good || most === 0n ? null : (
+        <Button wide onClick={() => onAmount(most)}>
+          {words.instead(formatSat(most))}
+        </Button>
+      )}
+      {good ? null : most === 0n ? (
+        <div className="stack stack-tight arrive-todo">
+          <h2>{words.todo}</h2>
+          <Advice preview={preview} />
+        </div>
+      ) : (
+        <details className="disclosure arrive-todo">
+          <summary>{words.todo}</summary>
+          <div className="stack stack-tight">
+            <Advice preview={preview} />
+          </div>
+        </details>
+      )}
       {preview.ways.length === 0 ? null : (
         <details className="disclosure">
           <summary>{words.byChannel}</summary>
@@ -69,8 +102,7 @@ function Advice({ preview }: { readonly preview: ReceivePreview }): ReactNode {
   const spendable = useNode((node) => node.balances.spendableMsat !== '0')
   const away = BigInt(preview.awayMsat)
   return (
-    <div className="stack stack-tight arrive-todo">
-      <h2>{words.todo}</h2>
+    <>
       <ul>
         {away > 0n ? <li>{words.todoAway(formatMsat(away))}</li> : null}
         <li>{spendable ? words.todoSpend : words.todoOpen}</li>
@@ -87,7 +119,7 @@ function Advice({ preview }: { readonly preview: ReceivePreview }): ReactNode {
       <p>
         <Link href="/channels">{words.openChannel}</Link>
       </p>
-    </div>
+    </>
   )
 }
 

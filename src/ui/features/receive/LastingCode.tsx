@@ -11,6 +11,7 @@ import { Facts } from '../../widgets/Facts.tsx'
 import { Qr } from '../../widgets/Qr.tsx'
 import { Panes } from '../../widgets/Screen.tsx'
 import { Trouble } from '../../widgets/Trouble.tsx'
+import { CannotArrive } from './CanArrive.tsx'
 
 export type Offer = Output<'addOffer'>
 
@@ -56,6 +57,7 @@ export default function LastingCode({
       }
       second={
         <div className="request-side">
+          <CannotArrive amountMsat={offer.amountMsat === undefined ? undefined : BigInt(offer.amountMsat)} />
           <CopyShare text={offer.offer} title={t.receive.shareTitle} />
           <Facts
             facts={[

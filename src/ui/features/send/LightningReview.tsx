@@ -29,8 +29,8 @@ export function LightningReview({ payable, onChain }: LightningReviewProps): Rea
   const fixed = payable.amountMsat === undefined ? undefined : BigInt(payable.amountMsat)
   const parsed = parseSats(typed, 3)
   const amount = fixed ?? (parsed.ok ? parsed.msat : undefined)
-  const direct = isDirect(channels, payable.destination)
-  const limit = amount === undefined || direct ? undefined : feeLimitMsat(amount)
+  const direct = amount !== undefined && isDirect(channels, payable.destination, amount)
+  const limit = amount === undefined ? undefined : feeLimitMsat(amount)
   const left = new Date(payable.expiresAt).getTime() - now
   const expired = payable.expired || left <= 0
   const tooMuch =
@@ -87,7 +87,12 @@ export function LightningReview({ payable, onChain }: LightningReviewProps): Rea
           { name: t.send.via, value: t.send.overLightning },
           {
             name: t.send.fee,
-            value: direct ? t.send.feeNone : limit === undefined ? '–' : t.send.feeAtMost(formatMsat(limit)),
+            value:
+              limit === undefined
+                ? '–'
+                : direct
+                  ? t.send.feeDirect(formatMsat(limit))
+                  : t.send.feeAtMost(formatMsat(limit)),
           },
           {
             name: t.send.expires,

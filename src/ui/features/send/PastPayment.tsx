@@ -1,7 +1,8 @@
-import type { ReactNode } from 'react'
+import { type ReactNode, useState } from 'react'
 import type { Payment } from '../../../contract/schemas.ts'
-import { formatMsat, shorten } from '../../text/amounts.ts'
-import { waysText as words } from '../../text/attempts.ts'
+import { useNode } from '../../state/session.ts'
+import { shorten } from '../../text/amounts.ts'
+import { payText, waysText as words } from '../../text/attempts.ts'
 import { t } from '../../text/en.ts'
 import { formatExact, formatTook } from '../../text/times.ts'
 import { Amount } from '../../widgets/Amount.tsx'
@@ -9,10 +10,9 @@ import { Climb } from '../../widgets/Climb.tsx'
 import { Code } from '../../widgets/CopyShare.tsx'
 import { Facts } from '../../widgets/Facts.tsx'
 import { Mark } from '../../widgets/Mark.tsx'
-import { Trouble } from '../../widgets/Trouble.tsx'
-import { CancelPayment } from './CancelPayment.tsx'
+import { CancelPayment, Ended } from './CancelPayment.tsx'
 import { Destination } from './Receipt.tsx'
-import { type Way, Ways } from './Ways.tsx'
+import { PartOf, type Way, Ways } from './Ways.tsx'
 
 const wayOf = (attempt: Payment['attempts'][number]): Way => ({
   number: attempt.attempt,
@@ -26,22 +26,38 @@ const wayOf = (attempt: Payment['attempts'][number]): Way => ({
 
 /** The money of a payment: what it cost once it is paid; before that, what is where and what it may cost. */
 function moneyFacts(payment: Payment) {
-  const whole = formatMsat(payment.amountMsat)
-  const of = (part: string) => words.of(formatMsat(part), whole)
+  const of = (part: string) => <PartOf part={BigInt(part)} whole={BigInt(payment.amountMsat)} />
   if (payment.state === 'succeeded') return [{ name: t.send.fee, value: <Amount msat={payment.feeMsat} /> }]
   if (payment.state === 'failed') return []
   return [
     { name: words.onTheWay, value: of(payment.onTheWayMsat) },
     { name: words.arrived, value: of(payment.arrivedMsat) },
-    { name: t.send.fee, value: t.send.feeAtMost(formatMsat(payment.maxFeeMsat)) },
+    {
+      name: t.send.fee,
+      value: (
+        <>
+          {words.atMost} <Amount msat={payment.maxFeeMsat} />
+        </>
+      ),
+    },
   ]
 }
 
 /** A payment from the list of all, as a receipt. */
 export function PastPayment({ payment }: { readonly payment: Payment }): ReactNode {
   const { state } = payment
-  const title = { pending: t.send.paying, succeeded: t.send.paid, failed: t.send.failed }[state]
-  const ways = payment.attempts.map(wayOf)
+  const channels = useNode((node) => node.channels)
+  const [asked, setAsked] = useState(false)
+  const cancelling = asked || payment.cancelling === true
+  const title = {
+    pending: cancelling ? payText.titles.cancelling : t.send.paying,
+    succeeded: t.send.paid,
+    failed: payment.error?.code === 'paymentCancelled' ? payText.titles.cancelled : t.send.failed,
+  }[state]
+  const ways = payment.attempts.map((attempt) => ({
+    ...wayOf(attempt),
+    away: channels.some(({ channelId, connected }) => channelId === attempt.channelId && !connected),
+  }))
   const parts = ways.filter((way) => way.state !== 'failed').length
   const hops = Math.max(3, ...ways.filter((way) => way.state === 'pending').map((way) => way.hops.length))
   return (
@@ -52,7 +68,9 @@ export function PastPayment({ payment }: { readonly payment: Payment }): ReactNo
         <Mark
           className="outcome-mark"
           drawn={state === 'succeeded' ? 1 : 0}
-          tone={state === 'succeeded' ? 'in' : 'trouble'}
+          tone={
+            state === 'succeeded' ? 'in' : payment.error?.code === 'paymentCancelled' ? 'accent' : 'trouble'
+          }
         />
       )}
       <div role="status">
@@ -61,11 +79,12 @@ export function PastPayment({ payment }: { readonly payment: Payment }): ReactNo
       <p className="review-amount">
         <Amount msat={payment.amountMsat} />
       </p>
-      {state === 'failed' ? <Trouble error={payment.error} /> : null}
+      {state === 'failed' ? <Ended error={payment.error} /> : null}
       {state === 'pending' ? (
         <CancelPayment
-          paymentHash={payment.paymentHash}
-          {...(payment.cancelling === undefined ? {} : { cancelling: true })}
+          name={payment.paymentHash}
+          cancelling={cancelling}
+          onCancelling={() => setAsked(true)}
         />
       ) : null}
       <Facts

@@ -1,9 +1,9 @@
 import { type ReactNode, useEffect, useState } from 'react'
-import { type PaymentJob, useJobs } from '../../state/jobs.ts'
+import { cancellingPayment, cancelName, leavePayment, type PaymentJob, useJobs } from '../../state/jobs.ts'
 import { useNames } from '../../state/names.ts'
 import { useNode } from '../../state/session.ts'
-import { formatMsat, shorten } from '../../text/amounts.ts'
-import { waysText as words } from '../../text/attempts.ts'
+import { shorten } from '../../text/amounts.ts'
+import { payText, waysText as words } from '../../text/attempts.ts'
 import { t } from '../../text/en.ts'
 import { formatExact, formatTook } from '../../text/times.ts'
 import { Amount } from '../../widgets/Amount.tsx'
@@ -12,10 +12,9 @@ import { Climb } from '../../widgets/Climb.tsx'
 import { Code } from '../../widgets/CopyShare.tsx'
 import { Facts } from '../../widgets/Facts.tsx'
 import { Mark } from '../../widgets/Mark.tsx'
-import { Trouble } from '../../widgets/Trouble.tsx'
-import { CancelPayment } from './CancelPayment.tsx'
+import { CancelPayment, Ended } from './CancelPayment.tsx'
 import { Destination } from './Receipt.tsx'
-import { isEventful, type Way, Ways } from './Ways.tsx'
+import { isEventful, PartOf, type Way, Ways } from './Ways.tsx'
 
 /** Errors that the same invoice will get again, whenever it is tried. */
 const FINAL: ReadonlySet<string> = new Set([
@@ -44,7 +43,10 @@ function useSettled(text: string, ms: number): string {
 function Line({ job, ways }: { readonly job: PaymentJob; readonly ways: readonly Way[] }): ReactNode {
   const pending = ways.filter((way) => way.state === 'pending')
   if (job.state === 'succeeded') return <Mark className="outcome-mark" tone="in" />
-  if (job.state === 'failed') return <Mark className="outcome-mark" drawn={0} tone="trouble" />
+  if (job.state === 'failed') {
+    const tone = job.error?.code === 'paymentCancelled' ? 'accent' : 'trouble'
+    return <Mark className="outcome-mark" drawn={0} tone={tone} />
+  }
   if (pending.length === 0) return <Mark className="outcome-mark" drawn={ways.length === 0 ? 0.2 : 0.36} />
   const hops = Math.max(...pending.map((way) => way.hops.length))
   // A line of its own for each length: legs that move under a drawn line would jump.
@@ -54,33 +56,49 @@ function Line({ job, ways }: { readonly job: PaymentJob; readonly ways: readonly
 const sum = (ways: readonly Way[], pick: (way: Way) => bigint): bigint =>
   ways.reduce((total, way) => total + pick(way), 0n)
 
-/** A payment by more than one hop, or in more than one piece: where each part is, and what it costs so far. */
-function Eventful({ job, ways }: { readonly job: PaymentJob; readonly ways: readonly Way[] }): ReactNode {
+/** Of a payment by more than one hop, or in more than one piece: what is where, and what it costs so far. */
+function Sums({ job, ways }: { readonly job: PaymentJob; readonly ways: readonly Way[] }): ReactNode {
   const pending = ways.filter((way) => way.state === 'pending')
   const arrived = ways.filter((way) => way.state === 'succeeded')
-  const fee = formatMsat(sum([...pending, ...arrived], (way) => way.feeMsat))
-  const whole = formatMsat(job.amountMsat)
-  const of = (some: readonly Way[]) => words.of(formatMsat(sum(some, (way) => way.amountMsat)), whole)
-  return (
-    <div className="late">
-      {job.state === 'running' ? (
-        <Facts
-          facts={[
-            { name: words.onTheWay, value: pending.length === 0 ? words.searching : of(pending) },
-            { name: words.arrived, value: of(arrived) },
-            {
-              name: words.feeSoFar,
-              value:
-                job.maxFeeMsat === undefined
-                  ? `${fee} ${t.app.sat}`
-                  : words.feeOf(fee, formatMsat(job.maxFeeMsat)),
-            },
-          ]}
-        />
-      ) : null}
-      <Ways ways={ways} />
-    </div>
+  const of = (some: readonly Way[]) => (
+    <PartOf part={sum(some, (way) => way.amountMsat)} whole={job.amountMsat} />
   )
+  const none = job.cancelling === true ? of([]) : words.searching
+  return (
+    <Facts
+      facts={[
+        { name: words.onTheWay, value: pending.length === 0 ? none : of(pending) },
+        arrived.length === 0 ? undefined : { name: words.arrived, value: of(arrived) },
+        {
+          name: words.feeSoFar,
+          value: (
+            <>
+              <Amount msat={sum([...pending, ...arrived], (way) => way.feeMsat)} />
+              {job.maxFeeMsat === undefined ? null : (
+                <>
+                  , {words.atMost} <Amount msat={job.maxFeeMsat} />
+                </>
+              )}
+            </>
+          ),
+        },
+      ]}
+    />
+  )
+}
+
+/** What is running, or how it ended, in a word. */
+function titleOf({ state, cancelling, error }: PaymentJob): string {
+  switch (state) {
+    case 'running':
+      return cancelling === true ? payText.titles.cancelling : t.send.paying
+    case 'succeeded':
+      return t.send.paid
+    case 'failed':
+      return error?.code === 'paymentCancelled' ? payText.titles.cancelled : t.send.failed
+    default:
+      return t.send.unknown
+  }
 }
 
 /** A payment on its way and how it ended. */
@@ -95,9 +113,13 @@ export function PaymentProgress({
   const names = useNames()
   const channels = useNode((node) => node.channels)
   const ways = (job?.attempts ?? []).map((attempt): Way => {
-    const peer = channels.find((channel) => channel.channelId === attempt.channelId)?.peer
+    const channel = channels.find(({ channelId }) => channelId === attempt.channelId)
     const hops = attempt.hops ?? (job === undefined ? [] : [job.destination])
-    return { ...attempt, hops: hops.length > 0 ? hops : [peer ?? ''] }
+    return {
+      ...attempt,
+      hops: hops.length > 0 ? hops : [channel?.peer ?? ''],
+      away: channel?.connected === false,
+    }
   })
   const failed = ways.filter((way) => way.state === 'failed').length
   const pending = ways.filter((way) => way.state === 'pending').length
@@ -109,19 +131,13 @@ export function PaymentProgress({
   if (job === undefined) return null
   const first = job.attempts.at(-1)
   const peer = channels.find((channel) => channel.channelId === first?.channelId)?.peer
-  const title = {
-    running: t.send.paying,
-    succeeded: t.send.paid,
-    failed: t.send.failed,
-    unknown: t.send.unknown,
-  }[job.state]
-  const cancellable = job.begun === true ? job.paymentHash : job.requestId
+  const cancellable = job.state === 'running' ? cancelName(job) : undefined
   const retriable = job.state === 'failed' && !FINAL.has(job.error?.code ?? '')
   return (
     <div className={`outcome ${eventful && job.state !== 'succeeded' ? 'outcome-busy' : ''}`}>
       <Line job={job} ways={ways} />
       <div role="status">
-        <h2>{title}</h2>
+        <h2>{titleOf(job)}</h2>
       </div>
       <p className="visually-hidden" role="status">
         {said}
@@ -136,10 +152,27 @@ export function PaymentProgress({
             ? job.asked === undefined || job.paymentHash !== ''
               ? t.send.connecting
               : t.send.asking(job.asked)
-            : t.send.attempting(1, peer === undefined ? shorten(first.channelId) : names.of(peer))}
+            : ways[0]?.away === true && peer !== undefined
+              ? words.away(names.of(peer))
+              : t.send.attempting(1, peer === undefined ? shorten(first.channelId) : names.of(peer))}
         </p>
       ) : null}
-      {job.state === 'failed' ? <Trouble error={job.error} /> : null}
+      {job.state === 'running' && eventful ? (
+        <div className="late">
+          <Sums job={job} ways={ways} />
+        </div>
+      ) : null}
+      {cancellable === undefined ? null : (
+        <div className="late">
+          <CancelPayment
+            key={cancellable}
+            name={cancellable}
+            cancelling={job.cancelling === true}
+            onCancelling={() => cancellingPayment(job.id)}
+          />
+        </div>
+      )}
+      {job.state === 'failed' ? <Ended error={job.error} /> : null}
       {job.state === 'succeeded' ? (
         <Facts
           facts={[
@@ -157,7 +190,11 @@ export function PaymentProgress({
           ]}
         />
       ) : null}
-      {eventful ? <Eventful job={job} ways={ways} /> : null}
+      {eventful ? (
+        <div className="late">
+          <Ways ways={ways} />
+        </div>
+      ) : null}
       {job.state === 'unknown' ? (
         <p className="trouble-note" role="alert">
           {t.send.unknownTodo}
@@ -174,9 +211,11 @@ export function PaymentProgress({
             {t.app.retry}
           </Button>
         ) : null}
-        {job.state === 'running' && cancellable !== undefined ? (
+        {job.state === 'running' && job.begun === true ? (
           <div className="late">
-            <CancelPayment key={cancellable} paymentHash={cancellable} />
+            <Button look="quiet" wide onClick={leavePayment}>
+              {payText.another}
+            </Button>
           </div>
         ) : null}
         <Button

@@ -1,7 +1,6 @@
 import type { ReactNode } from 'react'
 import '../../styles/payments.css'
 import { useNodeNames } from '../../state/node-names.ts'
-import { formatMsat } from '../../text/amounts.ts'
 import { attemptWords, hopsReached, waysText as words } from '../../text/attempts.ts'
 import type { ErrorLike } from '../../text/words.ts'
 import { Amount } from '../../widgets/Amount.tsx'
@@ -16,12 +15,16 @@ export interface Way {
   readonly feeMsat: bigint
   readonly state: 'pending' | 'succeeded' | 'failed'
   readonly error?: ErrorLike | undefined
+  /** Our peer is not connected, so that nothing of this way moves. */
+  readonly away?: boolean
   /** It goes on by a way that only the recipient knows. */
   readonly hidden?: true
 }
 
 /** Attempts that came back and are shown without being asked for. */
 const FAILED_SHOWN = 3
+/** Parts that are shown so. */
+const PARTS_SHOWN = 6
 
 function WayLine({ way, nameOf }: { readonly way: Way; readonly nameOf: (id: string) => string }): ReactNode {
   const { hops, state, error } = way
@@ -38,7 +41,9 @@ function WayLine({ way, nameOf }: { readonly way: Way; readonly nameOf: (id: str
         <p className="way-amount">
           <Amount msat={way.amountMsat} className={state === 'failed' ? 'struck' : ''} />
           {way.feeMsat > 0n && state !== 'failed' ? (
-            <span className="quiet">{words.fee(formatMsat(way.feeMsat))}</span>
+            <span className="quiet">
+              {words.fee} <Amount msat={way.feeMsat} />
+            </span>
           ) : null}
         </p>
         <p>
@@ -51,7 +56,9 @@ function WayLine({ way, nameOf }: { readonly way: Way; readonly nameOf: (id: str
         <p className={state === 'failed' ? 'trouble' : state === 'succeeded' ? 'money-in' : 'quiet'}>
           {state === 'failed'
             ? words.back(error === undefined ? '' : attemptWords(error, { names }))
-            : words.states[state]}
+            : state === 'pending' && way.away === true
+              ? words.away(names[0] ?? '')
+              : words.states[state]}
         </p>
       </div>
     </li>
@@ -64,21 +71,34 @@ export function Ways({ ways }: { readonly ways: readonly Way[] }): ReactNode {
   const alive = ways.filter((way) => way.state !== 'failed')
   const failed = ways.filter((way) => way.state === 'failed').toReversed()
   const line = (way: Way) => <WayLine key={way.number} way={way} nameOf={nameOf} />
-  const rest = failed.slice(FAILED_SHOWN)
+  const more = (some: readonly Way[], title: (n: number) => string) =>
+    some.length === 0 ? null : (
+      <details className="disclosure">
+        <summary>{title(some.length)}</summary>
+        <ol className="ways" aria-label={title(some.length)}>
+          {some.map(line)}
+        </ol>
+      </details>
+    )
+  // One line is no shorter than what it would hide.
+  const parts = alive.length === PARTS_SHOWN + 1 ? alive.length : PARTS_SHOWN
   return (
     <div className="ways-frame">
       <ol className="ways" aria-label={words.title}>
-        {[...alive, ...failed.slice(0, FAILED_SHOWN)].map(line)}
+        {[...alive.slice(0, parts), ...failed.slice(0, FAILED_SHOWN)].map(line)}
       </ol>
-      {rest.length === 0 ? null : (
-        <details className="disclosure">
-          <summary>{words.earlier(rest.length)}</summary>
-          <ol className="ways" aria-label={words.earlier(rest.length)}>
-            {rest.map(line)}
-          </ol>
-        </details>
-      )}
+      {more(alive.slice(parts), words.moreParts)}
+      {more(failed.slice(FAILED_SHOWN), words.earlier)}
     </div>
+  )
+}
+
+/** `30 000 of 84 000 sat` */
+export function PartOf({ part, whole }: { readonly part: bigint; readonly whole: bigint }): ReactNode {
+  return (
+    <>
+      <Amount msat={part} unit={false} /> {words.ofWhole} <Amount msat={whole} />
+    </>
   )
 }
 

@@ -23,13 +23,19 @@ export function usePayable(text: string): Decoded {
   return pending ? { payable: undefined, error: undefined } : { payable: value, error }
 }
 
-/** The most that a payment may cost where the amount says nothing about it: 1 %, at least 5 sat. */
+/** The most that a payment may cost where the amount says nothing about it: 1 %, at least 10 sat. The engine's own bound is the same. */
 export function feeLimitMsat(amountMsat: bigint): bigint {
   const percent = amountMsat / 100n
-  return percent > 5000n ? percent : 5000n
+  return percent > 10_000n ? percent : 10_000n
 }
 
-/** Whether an open channel leads straight to the recipient, so that nobody takes a fee. */
-export function isDirect(channels: readonly Channel[], destination: string): boolean {
-  return channels.some((channel) => channel.status === 'open' && channel.peer === destination)
+/** Whether a channel that leads straight to the recipient can carry the amount now, so that nobody takes a fee. */
+export function isDirect(channels: readonly Channel[], destination: string, amountMsat: bigint): boolean {
+  return channels.some(
+    (channel) =>
+      channel.status === 'open' &&
+      channel.connected &&
+      channel.peer === destination &&
+      BigInt(channel.spendableMsat) >= amountMsat,
+  )
 }
