@@ -1,4 +1,4 @@
-import { type Msat, msat } from '../base/units.ts'
+import type { Msat } from '../base/units.ts'
 import {
   type AddProblem,
   addProblem,
@@ -31,17 +31,18 @@ export const tallyNow = (channel: Channel): Tally =>
 export const spendableNow = (channel: Channel): Msat =>
   saturatingSub(spendableMsat(channel), queuedMsat(channel.outbox))
 
-/** The most that one may carry when it waits in the outbox for what is in flight. */
-export const spendableLater = (channel: Channel): Msat =>
-  channel.outbox.length < MAX_WAITING_ADDS
-    ? saturatingSub(lastingSpendableMsat(channel), queuedMsat(channel.outbox))
-    : msat(0)
+/** Whether an HTLC more may wait in the outbox. */
+export const mayQueue = (channel: Channel): boolean => channel.outbox.length < MAX_WAITING_ADDS
+
+/** The most that one may carry once all has ended that is in flight or waits. */
+export const spendableInTime = (channel: Channel): Msat =>
+  saturatingSub(lastingSpendableMsat(channel), queuedMsat(channel.outbox))
 
 /** What stands against an HTLC. Limits on what is in flight make it wait in the outbox (rule 8): what is on its way will end. */
 export function problemNow(channel: Channel, amountMsat: Msat, tally: Tally): AddProblem | undefined {
   const problem = addProblem(channel, amountMsat, tally)
   if (!isOfTheMoment(problem)) return problem
-  if (tally[channel.role].count === 0 || channel.outbox.length >= MAX_WAITING_ADDS) return problem
+  if (tally[channel.role].count === 0 || !mayQueue(channel)) return problem
   return lastingProblem(channel, amountMsat, tally)
 }
 

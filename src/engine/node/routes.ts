@@ -1,11 +1,13 @@
 import { err, ok, type Result } from '../base/result.ts'
+import { type Msat, msat } from '../base/units.ts'
+import type { Channel } from '../channel/types.ts'
 import { MAX_HTLC_CLTV } from '../payment/onion-for.ts'
 import type { RouteWanted } from '../payment/attempt-route.ts'
 import { failure, type PaymentFailure } from '../payment/types.ts'
 import { createGraph } from '../router/graph.ts'
 import { findParts } from '../router/parts.ts'
 import type { LocalChannel, PathErrorCode, Route } from '../router/types.ts'
-import { candidateState, spendableLater, spendableNow } from './channel-state.ts'
+import { candidateState, mayQueue, spendableInTime, spendableNow } from './channel-state.ts'
 import type { NodeState, Turn } from './state.ts'
 
 /** Routes for payments: between the payment machine and the router. */
@@ -34,7 +36,10 @@ export function localChannels(state: NodeState, spendable = spendableNow): reado
 /** Routes that together bring what is wanted, or the error that a person can do something about. */
 export function findRoutes(turn: Turn, wanted: RouteWanted): Result<readonly Route[], PaymentFailure> {
   const { destination, amountMsat, finalCltvDelta, height, maxFeeMsat, hints, excluded, without } = wanted
-  const channels = localChannels(turn.state).filter((c) => !without.includes(c.channelId))
+  const ours = (spendable: (channel: Channel) => Msat) =>
+    localChannels(turn.state, spendable).filter((c) => !without.includes(c.channelId))
+  // Behind a full outbox nothing goes out now, whatever the channel bears.
+  const channels = ours((channel) => (mayQueue(channel) ? spendableNow(channel) : NOTHING))
   if (channels.length === 0) {
     const any = Object.values(turn.state.channels).some((c) => turn.state.closes[c.id] === undefined)
     return err(
@@ -65,31 +70,59 @@ export function findRoutes(turn: Turn, wanted: RouteWanted): Result<readonly Rou
       ...(wanted.parts ? {} : { maxParts: 1 }),
       ...(wanted.blinded === undefined ? {} : { blinded: wanted.blinded }),
     })
-  let found = search(channels)
-  // Channels that are merely full for now make it wait, as they do for a direct peer.
-  if (!found.ok && found.error.code === 'localLiquidity') {
-    const later = localChannels(turn.state, spendableLater).filter((c) => !without.includes(c.channelId))
-    if (later.some((c, i) => c.spendableMsat > (channels[i]?.spendableMsat ?? 0n))) found = search(later)
-  }
-  return found.ok ? ok(found.value.routes) : err(noRoute(found.error.code, wanted, channels))
+  const now = search(channels)
+  if (now.ok) return ok(now.value.routes)
+  // Room in our own channels does not help with these.
+  const { code } = now.error
+  if (code === 'targetUnknown' || code === 'payingSelf' || code === 'budget')
+    return err(noRoute(code, wanted, channels))
+  // Channels that are merely full for now make it wait, as they do for a direct peer: in their outbox, and where that is full, too, with
+  // whoever wants to pay.
+  const inTime = ours(spendableInTime)
+  if (!isMore(inTime, channels)) return err(noRoute(code, wanted, inTime))
+  const queued = ours((channel) => (mayQueue(channel) ? spendableInTime(channel) : NOTHING))
+  const later = search(queued)
+  if (later.ok) return ok(later.value.routes)
+  if (!isMore(inTime, queued)) return err(noRoute(later.error.code, wanted, inTime))
+  const some = search(inTime)
+  return err(some.ok ? tooMuchAtOnce(channels, inTime) : noRoute(some.error.code, wanted, inTime))
 }
 
+const isMore = (some: readonly LocalChannel[], than: readonly LocalChannel[]): boolean =>
+  some.some((channel, i) => channel.spendableMsat > (than[i]?.spendableMsat ?? NOTHING))
+
+const NOTHING = msat(0)
+
+const mostOf = (channels: readonly LocalChannel[]): Msat =>
+  channels.reduce((most, c) => (c.spendableMsat > most ? c.spendableMsat : most), NOTHING)
+
+const totalOf = (channels: readonly LocalChannel[]): bigint =>
+  channels.reduce((sum, c) => sum + c.spendableMsat, 0n)
+
+/** No more may wait in the outboxes, and what is on its way will make room: whoever pays waits for that (`host/send-payment.ts`). */
+const tooMuchAtOnce = (now: readonly LocalChannel[], inTime: readonly LocalChannel[]): PaymentFailure =>
+  failure('exceedsSpendable', 'As much is on its way as our channels take at once.', {
+    spendableMsat: `${mostOf(now)}`,
+    totalSpendableMsat: `${totalOf(inTime)}`,
+    reason: 'inFlight',
+  })
+
+/** `channels` with the most that each may carry once nothing is on its way: what waiting cannot help with. */
 function noRoute(
   code: PathErrorCode,
   wanted: RouteWanted,
   channels: readonly LocalChannel[],
 ): PaymentFailure {
-  const { destination, maxFeeMsat } = wanted
+  const { destination, amountMsat, maxFeeMsat } = wanted
   switch (code) {
     case 'payingSelf':
       return failure('payingSelf', 'The recipient is this node.')
     case 'localLiquidity': {
-      const most = channels.reduce((m, c) => (c.spendableMsat > m ? c.spendableMsat : m), 0n)
-      const total = channels.reduce((sum, c) => sum + c.spendableMsat, 0n)
+      const total = totalOf(channels)
       return failure('exceedsSpendable', 'No channel of ours can send this amount and the fees on the way.', {
-        spendableMsat: `${most}`,
+        spendableMsat: `${mostOf(channels)}`,
         totalSpendableMsat: `${total}`,
-        reason: wanted.parts ? 'balance' : 'split',
+        reason: !wanted.parts && channels.length > 1 && total >= amountMsat ? 'split' : 'balance',
       })
     }
     case 'feeLimit':

@@ -98,8 +98,9 @@ function waysFor(record: PaymentRecord, ctx: PayContext): Result<readonly Way[],
     return ok(
       found.value.map((route) => ({ channelId: route.channelId, amountMsat: route.amountMsat, route })),
     )
-  // With a channel to the recipient, what is wrong with that is what the user can do something about.
-  return ctx.channels.some((c) => c.peer === destination) ? direct : found
+  // With a channel to the recipient, what is wrong with that is what the user can do something about; or no more than time is needed.
+  const waits = found.error.data?.['reason'] === 'inFlight'
+  return !waits && ctx.channels.some((c) => c.peer === destination) ? direct : found
 }
 
 /** Routes to the beginnings of blinded paths that have not failed in this run. */
