@@ -54,7 +54,8 @@ function fakeNode(slots: number): FakeNode {
           if (command.type !== 'sendPayment') throw new Error('another command')
           node.asked.push(command.invoice)
           if (command.invoice === 'bad') return Promise.reject(new ApiError({ code: 'noRoute', message: '' }))
-          if (node.slots === 0) return Promise.reject(new ApiError({ code: 'tooManyHtlcs', message: '' }))
+          if (node.slots === 0 || command.invoice.startsWith('held'))
+            return Promise.reject(fullFor(command.invoice))
           node.slots--
           return Promise.resolve({ type: 'payment', paymentHash: command.invoice })
         },
@@ -74,6 +75,16 @@ function fakeNode(slots: number): FakeNode {
   }
   return node
 }
+
+/** How a direct channel says that it is full, and how a payment by a route hears that the channels are, or that it is too much. */
+const fullFor = (invoice: string): ApiError =>
+  invoice.startsWith('by a route') || invoice.startsWith('too much')
+    ? new ApiError({
+        code: 'exceedsSpendable',
+        message: '',
+        data: { reason: invoice.startsWith('too much') ? 'balance' : 'inFlight' },
+      })
+    : new ApiError({ code: 'tooManyHtlcs', message: '' })
 
 const settle = async () => {
   for (let i = 0; i < 20; i++) await Promise.resolve()
@@ -114,6 +125,15 @@ describe('a single payment', () => {
     await Promise.all(all)
     expect(done).toEqual(['a begun', 'b begun', 'c begun'])
     expect(node.watchers()).toBe(0)
+  })
+
+  test('waits where its channels are full for now, by a route, too, and not where they will never bear it', async () => {
+    const node = fakeNode(0)
+    const waiting = begin(node, 'by a route')
+    expect(await begin(node, 'too much')).toBe('exceedsSpendable')
+    node.slots = 1
+    node.wait()
+    expect(await waiting).toBe('begun')
   })
 
   test('is refused after its own time, when nothing is on its way that could make room, and when the node stops', async () => {
@@ -182,18 +202,59 @@ describe('a single payment', () => {
     ).rejects.toThrow('a defect')
   })
 
-  test('many that wait are tried a few at a time', async () => {
+  test('many that wait are tried a few at a time: the oldest, and of the others each in its turn', async () => {
     const node = fakeNode(0)
     for (let i = 0; i < 100; i++) void begin(node, `p${i}`)
     await settle()
-    node.asked.length = 0
+    const retried = async (): Promise<string> => {
+      node.asked.length = 0
+      node.wait()
+      await settle()
+      return node.asked.join(' ')
+    }
+    expect(await retried()).toBe('p0 p1 p2 p3 p4 p5 p6 p7 p8 p9 p10 p11')
+    expect(await retried()).toBe('p0 p1 p2 p3 p12 p13 p14 p15 p16 p17 p18 p19')
+    for (let i = 0; i < 20; i++) await retried()
+    // All have had their turn, and it begins anew.
+    expect(await retried()).toMatch(/^p0 p1 p2 p3 p8\d /)
+  })
+
+  test('thousands begin in the order of their coming, however little room there is at a time', async () => {
+    const node = fakeNode(7)
+    const begun: number[] = []
+    const order = Array.from({ length: 2_000 }, (_, i) => i)
+    const all = order.map((i) => begin(node, `p${i}`).then((how) => how === 'begun' && begun.push(i)))
+    await settle()
+    for (let room = 1; begun.length < order.length; room = (room % 97) + 1) {
+      node.slots = room
+      node.busy(true)
+      node.turn()
+      for (let i = 0; i < 20; i++) await settle()
+      expect(node.slots === 0 || begun.length === order.length).toBe(true)
+    }
+    await Promise.all(all)
+    expect(begun).toEqual(order)
+    expect(node.watchers()).toBe(0)
+  })
+
+  test('those whose own channel has room do not wait for the oldest, whose channel is held', async () => {
+    const node = fakeNode(0)
+    const done: string[] = []
+    const names = [...Array.from({ length: 40 }, (_, i) => `held${i}`), 'free']
+    for (const name of names) void begin(node, name).then((how) => done.push(`${name} ${how}`))
+    await settle()
+    node.slots = 1
+    for (let i = 0; i < 5; i++) {
+      node.wait()
+      await settle()
+    }
+    expect(done).toEqual(['free begun'])
+    // Their time ends all the same, for all of them at once.
+    node.now = 10_000
     node.wait()
     await settle()
-    expect(node.asked.length).toBeLessThanOrEqual(16)
-    expect(node.asked[0]).toBe('p0')
-    node.asked.length = 0
-    node.wait()
-    await settle()
-    expect(node.asked[0]).toBe('p16')
+    expect(done).toHaveLength(41)
+    expect(new Set(done.slice(1).map((how) => how.split(' ')[1]))).toEqual(new Set(['tooManyHtlcs']))
+    expect(node.watchers()).toBe(0)
   })
 })

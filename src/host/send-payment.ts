@@ -1,7 +1,6 @@
 import { ApiError } from '../contract/errors.ts'
 import type { Input, Item } from '../contract/procedures.ts'
 import { toHex } from '../engine/base/bytes.ts'
-import { createFifo } from '../engine/base/fifo.ts'
 import { decodeInvoice } from '../engine/invoice/decode.ts'
 import type { Command, CommandResult } from '../engine/node/commands.ts'
 import type { NodeState } from '../engine/node/state.ts'
@@ -14,8 +13,9 @@ import { readMsat } from './project.ts'
 export const DEFAULT_TIMEOUT_SECONDS = 60
 /** A room that another payer freed shows in the channels; where only time can tell, so often is asked. */
 export const RETRY_MS = 250
-/** Of those that wait so many are tried again at once. */
-const MAX_AT_ONCE = 16
+/** Of those that wait so many are tried at first, twice as many as long as all of them find room, and at most so many at once. */
+const FEW_AT_ONCE = 4
+const MAX_AT_ONCE = 64
 
 export interface PayPorts {
   readonly loop: Pick<Loop<NodeState>, 'command' | 'subscribe' | 'onState' | 'status'>
@@ -62,16 +62,41 @@ export interface PaymentGate {
   cancel(paymentHash: string): boolean
 }
 
-/** Where single payments wait for room, first come first served (`lcp.md` rule 8: excess waits and is not refused). */
+/** One that waits. */
+interface Waiter {
+  readonly command: PaymentCommand
+  deadline: number
+  readonly signal: AbortSignal
+  cancelled: boolean
+  /** Goes on with it; absent while it is being tried. */
+  wake?: (() => void) | undefined
+  /** Whether those that are tried together wait for its answer. */
+  tried: boolean
+  /** When it was last tried: a number of `retries`. */
+  triedAt: number
+}
+
+/**
+ * Where single payments wait for room (`lcp.md` rule 8: excess waits and is not refused). The oldest go first; where one of these finds no
+ * room, a few of the others are tried, each in its turn, as their channel may have some.
+ */
 export function createPaymentGate({ loop, now, after }: PayPorts): PaymentGate {
-  const waiting = createFifo<() => void>()
-  /** Those that wait: each with how to be given up. */
-  const waiters = new Set<{ readonly command: PaymentCommand; cancelled: boolean; wake: () => void }>()
+  /** Those for which something has to be done first. */
+  const early = new Set<Waiter>()
+  /** Those without room, in the order of their coming. */
+  const line = new Set<Waiter>()
+  /** Where the others are whose turn it is. */
+  let turn = line.values()
+  let round: 'oldest' | 'others' = 'oldest'
+  let atOnce = FEW_AT_ONCE
+  let retries = 0
+  let unanswered = 0
+  let anyRefused = false
   let fullAt: NodeState['channels'] | undefined
   let leave = () => {}
 
   function watch(): void {
-    if (fullAt !== undefined) return
+    if (fullAt !== undefined || unanswered > 0) return
     fullAt = loop.status().state.channels
     const cancel = after(RETRY_MS, retry)
     const leaveState = loop.onState(({ phase, state }) => {
@@ -83,60 +108,124 @@ export function createPaymentGate({ loop, now, after }: PayPorts): PaymentGate {
     }
   }
 
-  function retry(): void {
+  function unwatch(): void {
     leave()
+    leave = () => {}
     fullAt = undefined
-    for (let n = 0; n < MAX_AT_ONCE; n++) waiting.shift()?.()
-    // Those behind them are tried when something has moved again.
-    if (waiting.size > 0) watch()
   }
 
-  /** Waits where it can be given up. The node does not know of it meanwhile; what it has been told to do, it is told to cancel. */
-  async function wait(command: PaymentCommand, until: (wake: () => void) => void): Promise<void> {
-    const waiter = { command, cancelled: false, wake: () => {} }
-    waiters.add(waiter)
+  function retry(): void {
+    unwatch()
+    const time = now()
+    for (const waiter of line) if (time >= waiter.deadline || waiter.signal.aborted) waiter.wake?.()
+    retries++
+    atOnce = FEW_AT_ONCE
+    attempt('oldest')
+  }
+
+  function attempt(which: typeof round): void {
+    round = which
+    anyRefused = false
+    for (const waiter of which === 'oldest' ? oldest() : others()) {
+      unanswered++
+      waiter.tried = true
+      waiter.triedAt = retries
+      waiter.wake?.()
+    }
+    if (unanswered === 0 && line.size > 0) watch()
+  }
+
+  function oldest(): readonly Waiter[] {
+    const found: Waiter[] = []
+    for (const waiter of line) {
+      if (found.length === atOnce) break
+      if (waiter.wake !== undefined) found.push(waiter)
+    }
+    return found
+  }
+
+  function others(): readonly Waiter[] {
+    const found = new Set<Waiter>()
+    for (let looks = 0; looks < 2 * MAX_AT_ONCE && found.size < 2 * FEW_AT_ONCE; looks++) {
+      const next = turn.next()
+      if (next.done === true) turn = line.values()
+      else if (next.value.wake !== undefined && next.value.triedAt < retries) found.add(next.value)
+    }
+    return [...found]
+  }
+
+  /** The answer to one that was tried is here. When all are, and there was room for the oldest, there may be more. */
+  function answered(waiter: Waiter, refused: boolean): void {
+    if (!waiter.tried) return
+    waiter.tried = false
+    unanswered--
+    if (refused) anyRefused = true
+    if (unanswered > 0) return
+    if (round === 'oldest' && !anyRefused) {
+      atOnce = Math.min(MAX_AT_ONCE, 2 * atOnce)
+      attempt('oldest')
+    } else if (round === 'oldest' && line.size > atOnce) attempt('others')
+    else if (line.size > 0) watch()
+  }
+
+  /** Until it is woken it can be given up. The node does not know of it meanwhile; what it has been told to do, it is told to cancel. */
+  async function sleep(waiter: Waiter, until: (wake: () => void) => void): Promise<void> {
     await new Promise<void>((resolve) => {
       waiter.wake = resolve
       until(resolve)
     })
-    waiters.delete(waiter)
+    waiter.wake = undefined
     if (waiter.cancelled)
       throw new ApiError({ code: 'paymentCancelled', message: 'Its user has cancelled the payment.' })
   }
 
+  const mayWait = (thrown: unknown): boolean =>
+    thrown instanceof ApiError &&
+    isFull(thrown) &&
+    loop.status().phase === 'running' &&
+    somethingOnItsWay(loop.status().state)
+
   return {
     async begin(command, signal, first) {
-      if (first !== undefined) {
-        const done = first()
-        await wait(command, (wake) => void done.then(wake, wake))
-        await done
-      }
-      const deadline = now() + command.timeoutSeconds * 1000
-      for (;;) {
-        try {
-          return await loop.command(command)
-        } catch (thrown) {
-          const waits =
-            thrown instanceof ApiError &&
-            isFull(thrown) &&
-            now() < deadline &&
-            loop.status().phase === 'running' &&
-            somethingOnItsWay(loop.status().state)
-          if (!waits) throw thrown
+      const waiter: Waiter = { command, signal, deadline: 0, cancelled: false, tried: false, triedAt: 0 }
+      try {
+        if (first !== undefined) {
+          early.add(waiter)
+          const done = first()
+          await sleep(waiter, (wake) => void done.then(wake, wake))
+          early.delete(waiter)
+          await done
         }
-        await wait(command, (wake) => {
-          waiting.push(wake)
-          watch()
-        })
-        if (signal.aborted)
-          throw new ApiError({ code: 'cancelled', message: 'Nobody waits for it any more.' })
+        waiter.deadline = now() + command.timeoutSeconds * 1000
+        for (;;) {
+          let refusal: unknown
+          try {
+            return await loop.command(command)
+          } catch (thrown) {
+            if (!mayWait(thrown) || now() >= waiter.deadline) throw thrown
+            refusal = thrown
+          }
+          line.add(waiter)
+          await sleep(waiter, () => {
+            answered(waiter, true)
+            watch()
+          })
+          if (signal.aborted)
+            throw new ApiError({ code: 'cancelled', message: 'Nobody waits for it any more.' })
+          if (now() >= waiter.deadline) throw refusal
+        }
+      } finally {
+        early.delete(waiter)
+        line.delete(waiter)
+        answered(waiter, false)
+        if (line.size === 0) unwatch()
       }
     },
     cancel(paymentHash) {
       let found = false
-      for (const waiter of waiters) {
+      for (const waiter of [...early, ...line]) {
         const { command } = waiter
-        if (command.type !== 'sendPayment') continue
+        if (command.type !== 'sendPayment' || waiter.wake === undefined) continue
         const decoded = decodeInvoice(command.invoice.trim().replace(/^lightning:/i, ''))
         if (!decoded.ok || toHex(decoded.value.paymentHash) !== paymentHash) continue
         waiter.cancelled = true
