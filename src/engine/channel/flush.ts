@@ -16,6 +16,13 @@ import {
 import { grantedByReady, readyMessage } from './points.ts'
 import type { Channel, ChannelContext, ChannelEffect, Proposal, Transition, Update } from './types.ts'
 
+/** The longest that a removal waits for its time. Longer ones are those of a clock that was set back: their time has come. */
+export const LONGEST_DELAY_MS = 2_000
+
+/** Whether a removal's time is still to come. */
+export const isAhead = (notBefore: number, now: number): boolean =>
+  notBefore > now && notBefore - now <= LONGEST_DELAY_MS
+
 /** Whether the funding transaction is as deep as the channel needs. */
 export const deepEnough = (channel: Channel, height: number): boolean =>
   channel.funding.minimumDepth === 0 ||
@@ -36,7 +43,7 @@ export function flush(channel: Channel, ctx: ChannelContext): Transition {
   }
   if (!current.readySent && deepEnough(current, ctx.height)) take(sendReady(current, ctx))
   if (current.readySent && current.readyReceived) {
-    if (current.remotePoints.length > 0) take(propose(current))
+    if (current.remotePoints.length > 0) take(propose(current, ctx.now))
     if (signatureDue(current)) take(sign(current, ctx))
   }
   take(sendShutdown(current))
@@ -53,7 +60,7 @@ function sendReady(channel: Channel, ctx: ChannelContext): Transition {
 }
 
 /** Moves what may be proposed from the outbox into our log, in order; what may not yet waits, what never may is refused. */
-function propose(channel: Channel): Transition {
+function propose(channel: Channel, now: number): Transition {
   let current = channel
   const waiting: Proposal[] = []
   const effects: ChannelEffect[] = []
@@ -87,7 +94,11 @@ function propose(channel: Channel): Transition {
     } else {
       const them = otherRole(us)
       const live = lockedInHtlc(current, them, proposal.id) !== undefined
-      if (live && !isRemovedInLog(current, them, proposal.id)) enter(proposal)
+      if (!live || isRemovedInLog(current, them, proposal.id)) continue
+      const { notBefore, ...removal } = proposal
+      if (notBefore === undefined) enter(proposal)
+      else if (isAhead(notBefore, now)) waiting.push(proposal)
+      else enter(removal)
     }
   }
   if (current === channel && waiting.length === channel.outbox.length) return { channel, effects }

@@ -134,8 +134,11 @@ export type JournalEntry =
       readonly granted: number
     }
 
+/** A removal, at once or not before a time: ms since 1970, a few seconds away at most (`LONGEST_DELAY_MS`). */
+export type ProposedRemoval = RemoveUpdate & { readonly notBefore?: number }
+
 /** An update that waits outside the log until it may be proposed (rule 8). */
-export type Proposal = Omit<AddUpdate, 'id'> | RemoveUpdate | FeeUpdate
+export type Proposal = Omit<AddUpdate, 'id'> | ProposedRemoval | FeeUpdate
 
 export interface Funding {
   readonly outpoint: OutPoint

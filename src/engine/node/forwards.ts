@@ -28,16 +28,16 @@ import {
   type ForwardAsk,
   type Link,
   type Removal,
+  type SwitchEffect,
   type SwitchEvent,
   type SwitchTurn,
   tokenOf,
 } from '../switch/types.ts'
-import type { AttributionAsk } from '../onion/attributed.ts'
-import { attributed } from './attribution.ts'
 import { candidateState, mustWait, problemNow, tallyNow } from './channel-state.ts'
 import { channelInput } from './channels.ts'
 import type { ApiFailure } from './commands.ts'
 import { forwardPolicyOf, htlcMaximumOf, isForwarding } from './forward-policy.ts'
+import { proposalOf } from './later.ts'
 import { placeOf, trustedHeight } from './payments.ts'
 import { emit, heightOf, type NodeSetup, type NodeState, putCircuit, type Turn } from './state.ts'
 
@@ -82,7 +82,7 @@ function take(turn: Turn, before: Circuit | undefined, result: SwitchTurn): void
         channelInput(turn, effect.channelId, { type: 'withdraw', token: effect.token })
         break
       case 'remove':
-        remove(turn, effect.channelId, effect.removal, effect.attribute)
+        remove(turn, effect)
         break
       case 'event':
         count(turn, effect.event)
@@ -109,9 +109,9 @@ function count(turn: Turn, event: SwitchEvent): void {
 }
 
 /** An answer goes upstream; where that channel is at court already, its machine claims with the preimage. */
-function remove(turn: Turn, channelId: string, removal: Removal, attribute?: AttributionAsk): void {
-  const proposal = attributed(turn, channelId, removal, attribute)
-  channelInput(turn, channelId, { type: 'propose', proposal })
+function remove(turn: Turn, answer: Omit<Extract<SwitchEffect, { type: 'remove' }>, 'type'>): void {
+  const { channelId, removal } = answer
+  channelInput(turn, channelId, { type: 'propose', proposal: proposalOf(turn, channelId, answer) })
   if (removal.type === 'fulfill' && turn.state.closes[channelId] !== undefined)
     turn.pending.push({ kind: 'preimage', channelId, preimage: removal.preimage })
 }
@@ -123,12 +123,16 @@ export function forwardAsked(turn: Turn, ask: ForwardAsk, onion: Uint8Array): vo
   if (wasSeen(turn.state.seenOnions, id)) {
     const sha256OfOnion = sha256(onion)
     const failureCode = FAILURE_CODES.invalid_onion_hmac
+    const { channelId, blinded } = ask
     return remove(
       turn,
-      ask.channelId,
-      ask.blinded === undefined
-        ? { type: 'malformed', id: ask.id, sha256OfOnion, failureCode }
-        : failBlinded(ask.blinded, ask.id, ask.sharedSecret),
+      blinded === undefined
+        ? { channelId, removal: { type: 'malformed', id: ask.id, sha256OfOnion, failureCode } }
+        : {
+            channelId,
+            removal: failBlinded(blinded, ask.id, ask.sharedSecret),
+            ...(blinded.place === 'introduction' ? { later: true } : {}),
+          },
     )
   }
   const seenOnions = withSeen(turn.state.seenOnions, id, ask.cltvExpiry, turn.copied)
@@ -225,8 +229,7 @@ function look(turn: Turn, circuit: Circuit, place: Parameters<typeof circuitTick
 /** After loading: answers that are due upstream, and adds that no connection carries any more. */
 export function resumeForwards(turn: Turn): void {
   for (const circuit of Object.values(turn.state.circuits)) {
-    for (const effect of circuitResumed(circuit))
-      if (effect.type === 'remove') remove(turn, effect.channelId, effect.removal, effect.attribute)
+    for (const effect of circuitResumed(circuit)) if (effect.type === 'remove') remove(turn, effect)
     if (circuit.outgoingChannel !== undefined)
       look(turn, circuit, placeOf(turn.state, circuit.outgoingChannel, tokenOf(circuit)))
   }

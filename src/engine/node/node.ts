@@ -24,6 +24,7 @@ import { broadcast, chainInput, watchChannel, watchWallet } from './chain.ts'
 import { closeWrites, courtRecordRead, eraseForgotten, loadCloses, resumeCloses } from './closes.ts'
 import { dispatch } from './dispatch.ts'
 import { incidentWrites, loadIncidents, noteAbsence, noteIncidents, noteSeen } from './incidents.ts'
+import { resumeLater, tickLater, withWake } from './later.ts'
 import { isHalted, leaseWrite, loadLease, newDevice } from './lease.ts'
 import { tickOffers } from './offers.ts'
 import { tickOpenings } from './openings.ts'
@@ -316,7 +317,7 @@ function closeTurn(turn: Turn, before: NodeState | undefined): TurnResult {
   return {
     state: turn.state,
     writes: [...writesBetween(before, turn.state, turn.changed), ...turn.extraWrites],
-    effects: [...sends, ...hangUps, ...turn.effects],
+    effects: [...sends, ...hangUps, ...withWake(turn, before)],
   }
 }
 
@@ -345,6 +346,7 @@ function start(turn: Turn): void {
   resumeCloses(turn)
   resumePayments(turn)
   resumeForwards(turn)
+  resumeLater(turn)
   resumeAnnouncements(turn)
   tickPayments(turn)
   tickParts(turn)
@@ -434,6 +436,7 @@ function handle(current: Turn, input: NodeInput): void {
       tickOffers(current)
       tickParts(current)
       tickForwards(current)
+      tickLater(current)
       tickAnnouncements(current)
       tickUnfunded(current)
       tickUnproven(current, trustedHeight(current))

@@ -15,10 +15,10 @@ import { dueAt, paymentOfToken, type PaymentRecord, type PaymentTurn } from '../
 import { startSpontaneous } from '../payment/spontaneous.ts'
 import type { ChannelCandidate } from '../payment/types.ts'
 import { learn } from '../router/history.ts'
-import { attributed } from './attribution.ts'
 import { candidateState, mustWait, problemNow, spendableNow, tallyNow } from './channel-state.ts'
 import { channelInput } from './channels.ts'
 import type { ApiFailure, Command } from './commands.ts'
+import { proposalOf } from './later.ts'
 import { findRoutes } from './routes.ts'
 import { sightOf } from './sight.ts'
 import { routeHints } from './updates.ts'
@@ -245,9 +245,9 @@ export function htlcReceived(turn: Turn, channelId: string, add: AddUpdate): voi
 
 /** Proposes what becomes of received HTLCs; where a channel is at court already, its machine claims with the preimage. */
 function answer(turn: Turn, removals: ReceiveOutcome['removals']): void {
-  for (const { channelId, removal, attribute } of removals) {
-    const proposal = attributed(turn, channelId, removal, attribute)
-    channelInput(turn, channelId, { type: 'propose', proposal })
+  for (const one of removals) {
+    const { channelId, removal } = one
+    channelInput(turn, channelId, { type: 'propose', proposal: proposalOf(turn, channelId, one) })
     if (removal.type === 'fulfill' && turn.state.closes[channelId] !== undefined)
       turn.pending.push({ kind: 'preimage', channelId, preimage: removal.preimage })
   }

@@ -176,6 +176,8 @@ export interface NodeState {
   readonly probes: Readonly<Record<string, PaymentRecord>>
   /** How many of `invoices` are payments that came without one. */
   readonly spontaneous: number
+  /** ms since 1970: when the next failure leaves that waits for its time in an outbox (`later.ts`). */
+  readonly nextLater?: number
 }
 
 /** The other end's half of a channel_announcement, checked. Stored: the whole can be put together again at any time. */

@@ -63,6 +63,21 @@ describe('a payment by a blinded path', () => {
     expect(done.record).toMatchObject({ state: 'succeeded', feeMsat: 1500n })
   })
 
+  it('that begins with its recipient is failed after a random delay, one inside of it at once, and what is taken too', () => {
+    const direct = carolsInvoice([])
+    const add = received(offered(begun(payee(direct), alice([CAROL]))))
+    expect(atCarol(add, undefined).removals).toMatchObject([{ removal: { type: 'fail' }, later: true }])
+    const late = { ...add, cltvExpiry: 1_000_000 }
+    expect(atCarol(late, direct.record).removals).toMatchObject([{ removal: { type: 'fail' }, later: true }])
+    const inside = toCarol(offered(begun(payee(carolsInvoice()))))
+    expect(atCarol(inside, undefined).removals).toEqual([
+      { channelId: inside.channelId, removal: expect.objectContaining({ type: 'malformed' }) as unknown },
+    ])
+    const paid = atCarol(add, direct.record)
+    expect(removalOf(paid)?.type).toBe('fulfill')
+    expect(paid.removals[0]).not.toHaveProperty('later')
+  })
+
   it('what is left after the introduction node’s fee is the amount, at any fee and amount', () => {
     fc.assert(
       fc.property(

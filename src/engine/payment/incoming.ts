@@ -77,7 +77,8 @@ export function receiveHtlc(
   const read = readOnion(htlc, ctx.nodeSecret)
   if (read.kind === 'refused') {
     const { removal, refusal, sharedSecret } = read
-    return { ...answer(htlc, removal, sharedSecret, ctx), refusal }
+    const outcome = answer(htlc, removal, sharedSecret, ctx)
+    return { ...(refusal === 'blinded' ? later(outcome) : outcome), refusal }
   }
   if (read.kind === 'forward') return { removals: [], forward: read.forward }
   const { receive } = read
@@ -234,6 +235,12 @@ function answer(
   return { removals: [{ ...one, attribute: { sharedSecret, since: ctx.now } }] }
 }
 
+/** BOLT 4 §Route Blinding: a blinded path that begins with us fails after a random delay. Inside of it the beginning sees to that. */
+const later = ({ removals, ...rest }: ReceiveOutcome): ReceiveOutcome => ({
+  ...rest,
+  removals: removals.map((one) => (one.removal.type === 'fail' ? { ...one, later: true } : one)),
+})
+
 function fail(
   htlc: IncomingHtlc,
   { sharedSecret, blinded }: ReceiveRead,
@@ -250,7 +257,8 @@ function fail(
           id,
           reason: failurePacket(sharedSecret, encodeFailure(messageFor(refusal, htlc, ctx))),
         }
-  return { ...answer(htlc, removal, sharedSecret, ctx), refusal }
+  const outcome = answer(htlc, removal, sharedSecret, ctx)
+  return { ...(blinded === undefined ? outcome : later(outcome)), refusal }
 }
 
 const indexOfHtlc = (invoice: InvoiceRecord, channelId: string, id: bigint): number =>

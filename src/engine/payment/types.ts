@@ -49,6 +49,8 @@ export interface HtlcAnswer {
   readonly channelId: string
   readonly removal: HtlcRemoval
   readonly attribute?: AttributionAsk
+  /** After a random delay (BOLT 4 §Route Blinding). */
+  readonly later?: true
 }
 
 /** An add for a channel's outbox. */

@@ -33,6 +33,13 @@ export function attributed(
   return { attribute: received === undefined || blinded !== undefined ? ask : { ...ask, received } }
 }
 
+/**
+ * BOLT 4 §Route Blinding: what the beginning of a blinded path fails, it fails after a random delay, so that time does not tell a prober how
+ * far behind us the path failed.
+ */
+const timing = ({ blinded }: Pick<Circuit, 'blinded'>): { readonly later?: true } =>
+  blinded?.place === 'introduction' ? { later: true } : {}
+
 /** A failure of our own for an HTLC that never became a circuit. */
 export function refuse(
   ask: Pick<ForwardAsk, 'channelId' | 'id' | 'amountMsat' | 'sharedSecret' | 'blinded'>,
@@ -45,6 +52,7 @@ export function refuse(
       channelId: ask.channelId,
       removal: removalFor(ask, ask.id, failure),
       ...attributed({ ...ask, receivedAt: now }),
+      ...timing(ask),
     },
     {
       type: 'event',
@@ -69,7 +77,13 @@ function failWith(circuit: Circuit, removal: Removal, why: string, received?: Ui
   return {
     circuit: { ...rest, state: 'failing' },
     effects: [
-      { type: 'remove', channelId: circuit.incomingChannel, removal, ...attributed(circuit, received) },
+      {
+        type: 'remove',
+        channelId: circuit.incomingChannel,
+        removal,
+        ...attributed(circuit, received),
+        ...timing(circuit),
+      },
       {
         type: 'event',
         event: {

@@ -163,6 +163,8 @@ export type SwitchEffect =
       readonly removal: Removal
       /** What its attribution is made with, where it carries one. */
       readonly attribute?: AttributionAsk
+      /** After a random delay (BOLT 4 §Route Blinding). */
+      readonly later?: true
     }
   | { readonly type: 'event'; readonly event: SwitchEvent }
 

@@ -7,6 +7,7 @@ import type { BlindedPaymentPath } from '../../engine/onion/blinded-path.ts'
 import { createBlindedPath } from '../../engine/onion/blinding.ts'
 import { encodeRecipientData } from '../../engine/onion/recipient-data.ts'
 import { DEFAULT_FORWARD_POLICY } from '../../engine/switch/policy.ts'
+import { LONGEST_DELAY_MS } from '../../engine/channel/flush.ts'
 import { networkProblem } from './network.ts'
 import type { Name } from './node.ts'
 import { connected, type Goal, hasCoins, opened, reach } from './scenario.ts'
@@ -116,6 +117,13 @@ function paid(): Goal {
   }
 }
 
+/** Until ben is woken, which he wished for. */
+function wakeOf(w: World): void {
+  expect(paymentOf(w)?.state).toBe('pending')
+  w.pass((w.node('ben').wakeAt ?? 0) - w.now)
+  w.drain()
+}
+
 const paymentOf = (w: World, name: Name = 'ada') => entries(w.stateOf(w.node(name)).payments)[0]
 
 describe('a row of four, the path through two of them', () => {
@@ -164,12 +172,40 @@ describe('a row of four, the path through two of them', () => {
       fault(w, wanted.hash)
       pay(w, wanted)
       w.drain()
+      wakeOf(w)
       expect(paymentOf(w)).toMatchObject({
         state: 'failed',
         error: { data: { failure: 'invalid_onion_blinding', hop: 0, node: w.node('ben').id } },
       })
       expect(networkProblem(w, false)).toBeUndefined()
     }
+  })
+
+  it('is failed by its beginning after a random time, which a restart does not shorten by an answer lost or made twice', () => {
+    const delays = new Set<number>()
+    for (const seed of [31, 32, 33, 34]) {
+      const w = world.fork(seed)
+      w.command(w.node('cal'), { type: 'setPreference', name: 'forwarding', value: 'off' })
+      pay(w, asked(w))
+      w.drain()
+      const due = w.node('ben').wakeAt ?? 0
+      delays.add(due - w.now)
+      w.pass(due - w.now - 1)
+      w.drain()
+      expect(paymentOf(w)?.state).toBe('pending')
+      if (seed === 31) {
+        w.crash(w.node('ben'))
+        w.settle()
+      } else {
+        w.pass(1)
+        w.drain()
+      }
+      expect(paymentOf(w)?.state).toBe('failed')
+      expect(networkProblem(w, false)).toBeUndefined()
+    }
+    expect(Math.min(...delays)).toBeGreaterThan(0)
+    expect(Math.max(...delays)).toBeLessThanOrEqual(LONGEST_DELAY_MS)
+    expect(delays.size).toBe(4)
   })
 
   it('held by the one inside, over a restart, and then let go: the path key was kept', () => {

@@ -91,6 +91,8 @@ export class SimNode {
   readonly events: NodeEvent[] = []
   /** What it told the network. */
   readonly published: Publication[] = []
+  /** When it wished to be woken, the last time that it did. */
+  wakeAt: number | undefined = undefined
   /** Node ids that the shell is to keep connected. */
   keep = new Set<string>()
 

@@ -222,6 +222,7 @@ export class World {
         node.published.push(effect.item)
         return
       case 'wakeAt':
+        node.wakeAt = effect.ms
         return
       default:
         effect satisfies never
