@@ -172,7 +172,7 @@ test('what was learnt is stored and read again; a record of something else is no
   expect(decodeHistory(encodeHistory({ pairs: { x: { from: 'x', to: id } } }))).toEqual({ pairs: {} })
 })
 
-test('chances: less for more, none beyond what failed, all of it below what passed, and knowledge fades', () => {
+test('chances: less for more, hardly any beyond what failed, all of it below what passed, and knowledge fades', () => {
   const pair = {
     from: 'a',
     to: 'b',
@@ -184,7 +184,11 @@ test('chances: less for more, none beyond what failed, all of it below what pass
   const at = (amount: number, now = 0) => probabilityOf(amount, 10_000, pair, now)
   expect(at(2000)).toBeGreaterThan(0.98)
   expect(at(3000)).toBeGreaterThan(at(5000))
-  expect(at(6000)).toBe(0)
+  // It may have been full for a moment, and that is over: any amount may be tried where there is nothing better.
+  expect(at(6000)).toBe(0.05)
+  expect(at(10_000)).toBe(0.05)
+  expect(at(10_001)).toBe(0)
+  expect(probabilityOf(6000, 10_000, { ...pair, failedMsat: msat(0) }, 0)).toBe(0)
   expect(at(6000, 3600_000)).toBeGreaterThan(0)
   const forgotten = 400 * 24 * 3600_000
   expect(at(6000, forgotten)).toBeCloseTo(probabilityOf(6000, 10_000, undefined, 0), 2)

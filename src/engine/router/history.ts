@@ -12,6 +12,12 @@ export const HALF_LIFE_MS = 6 * 3600_000
 /** Chance that a node forwards at all where liquidity is no question. */
 export const BASE_PROBABILITY = 0.99
 
+/**
+ * Chance left to what failed for the moment (temporary_channel_failure): the channel may have been full of HTLCs then, which passes in
+ * seconds, whatever its balance. Little enough that another way is taken where there is one.
+ */
+const FULL_PROBABILITY = 0.05
+
 export const emptyHistory: History = { pairs: {} }
 
 export const pairKey = (from: string, to: string): string => `${from}>${to}`
@@ -53,11 +59,14 @@ export function probabilityOf(
       ? 0
       : (BASE_PROBABILITY * (capacityMsat + 1 - amountMsat)) / (capacityMsat + 1)
   }
+  if (capacityMsat > 0 && amountMsat > capacityMsat) return 0
   const { lower, upper } = boundsOf(pair, capacityMsat, now)
   if (amountMsat <= lower) return BASE_PROBABILITY
-  if (amountMsat >= upper) return 0
+  // Of a failure that said more than that, nothing passes (`failedMsat` is 0).
+  const least = (pair.failedMsat ?? 0n) > 0n ? FULL_PROBABILITY : 0
+  if (amountMsat >= upper) return least
   if (upper === Number.POSITIVE_INFINITY) return BASE_PROBABILITY / 2
-  return (BASE_PROBABILITY * (upper - amountMsat)) / (upper - lower)
+  return Math.max(least, (BASE_PROBABILITY * (upper - amountMsat)) / (upper - lower))
 }
 
 /** The history after an attempt. Hops of our own channels teach nothing: their balances are known. */

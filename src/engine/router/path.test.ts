@@ -258,6 +258,28 @@ describe('a path', () => {
     expect(via({ now: 1000, amountMsat: msat(10_000) })).toBe(id(3))
     expect(via({ now: 1000 + 30 * 24 * 3600_000 })).toBe(id(3))
   })
+
+  test('where there is no other way, what failed for the moment is tried all the same, and what failed for good is not', () => {
+    const graph = createGraph()
+    link(graph, 23, 2, 3, 1e5, { base: 1 })
+    link(graph, 39, 3, 9, 1e5, { base: 1 })
+    const first = findPath(graph, request({}))
+    if (!first.ok) throw new Error(first.error.code)
+    const { route } = first.value
+    const after = (any: boolean, amountMsat: number) => {
+      const history = learn(emptyHistory, {
+        route,
+        at: 1000,
+        result: { type: 'hopFailed', failedHop: 2, any },
+      })
+      const found = findPath(graph, request({ history, now: 1000, amountMsat: msat(amountMsat) }))
+      return found.ok ? found.value.route.hops[1]?.nodeId : found.error.code
+    }
+    for (const amountMsat of [1_000_000, 5_000_000]) {
+      expect(after(false, amountMsat)).toBe(id(3))
+      expect(after(true, amountMsat)).toBe('noPath')
+    }
+  })
 })
 
 test('fees are exact at every size', () => {
