@@ -124,7 +124,6 @@ test('a way that fails is named with its reason, large sums go in parts, and too
     await picture(page, 'ways-offer')
     await button(page, 'Pay').click()
     await expect(heading(page, 'Paid')).toBeVisible({ timeout: 30_000 })
-    await expect(fact(page, 'To')).toContainText('lil')
     const proof = /[0-9a-f]{64}$/.exec(await fact(page, 'Proof of payment').innerText())?.[0] ?? ''
     const paymentHash = createHash('sha256').update(Buffer.from(proof, 'hex')).digest('hex')
     await network.lil.waitFor('paymentClaimed', (event) => event.paymentHash === paymentHash)

@@ -73,8 +73,9 @@ const payable = v.variant('kind', [
     createdAt: isoTime,
     expiresAt: isoTime,
     expired: v.boolean(),
-    /** An on-chain address that came with it (BIP 21), as an alternative. */
+    /** An on-chain address that came with it (BIP 21), as an alternative; and how much the link asks for, where the invoice does not say. */
     fallbackAddress: v.optional(v.string()),
+    askedMsat: v.optional(amount),
   }),
   /** BOLT 12: an invoice is asked for when it is paid. Everything in it is what its maker says of itself. */
   v.object({
@@ -93,6 +94,7 @@ const payable = v.variant('kind', [
     expiresAt: v.optional(isoTime),
     expired: v.boolean(),
     fallbackAddress: v.optional(v.string()),
+    askedMsat: v.optional(amount),
   }),
   v.object({
     kind: v.literal('address'),

@@ -5,11 +5,6 @@ import type { Handlers } from '../contract/rpc.ts'
 import type { AppState, Hop } from '../contract/schemas.ts'
 import { fromHex, toHex } from '../engine/base/bytes.ts'
 import { msat, sat } from '../engine/base/units.ts'
-import { addressFromScript } from '../engine/bitcoin/address.ts'
-import { NETWORKS } from '../engine/bitcoin/network.ts'
-import { expiresAt, isExpired } from '../engine/invoice/types.ts'
-import { parsePayable } from '../engine/invoice/payable.ts'
-import { offerFailure } from '../engine/payment/offer-request.ts'
 import type { CommandResult, NodeEvent } from '../engine/node/commands.ts'
 import { feerateFor } from '../engine/node/state.ts'
 import { createGraph } from '../engine/router/graph.ts'
@@ -25,7 +20,8 @@ import {
   readMsat,
 } from './project.ts'
 import { describeGraph, queryRoutes } from './graph-api.ts'
-import { describeOffer, isOffer, newOffer, offerCommand, projectOffer, projectRequest } from './offers-api.ts'
+import { describePayable } from './describe-payable.ts'
+import { isOffer, newOffer, offerCommand, projectOffer, projectRequest } from './offers-api.ts'
 import { findNodes, nodeInfo } from './graph-nodes.ts'
 import { confirmHints, payeeOf, requestFor } from './hints.ts'
 import { SNAPSHOTS } from './snapshots.ts'
@@ -370,7 +366,8 @@ export function createHandlers(host: HostControl): Handlers {
       Object.values(state().requests)
         .sort((a, b) => b.createdAt - a.createdAt)
         .map(projectRequest),
-    decode: async (input) => decode(input.text),
+    decode: async ({ text }) =>
+      describePayable(text, host.running()?.setup.network ?? host.defaults.network, host.now()),
     listInvoices: async () =>
       entries(state().invoices)
         .map((record) => projectInvoice(record, host.now()))
@@ -549,59 +546,6 @@ export function createHandlers(host: HostControl): Handlers {
   function fileName(kind: 'move' | 'copy' | 'exit', ending = 'wallet'): string {
     const day = new Date(host.now()).toISOString().slice(0, 10)
     return `switchback-${host.state().network}-${kind}-${day}.${ending}`
-  }
-
-  function decode(text: string): Output<'decode'> {
-    const network = host.running()?.setup.network ?? host.defaults.network
-    const parsed = parsePayable(text, NETWORKS[network])
-    if (!parsed.ok) {
-      const { error } = parsed
-      if (error.code === 'wrongNetwork') return fail('invoiceWrongNetwork', 'This is for another network.')
-      if (error.code === 'invoice' && error.invoice?.code === 'unknownRequiredFeature') {
-        return fail('invoiceUnsupported', 'The invoice demands a feature that this wallet does not have.')
-      }
-      if (error.code === 'offer' && error.offer !== undefined) {
-        const { code, message, data } = offerFailure(error.offer)
-        return fail(code, message, data)
-      }
-      return fail('invoiceMalformed', 'This is nothing that can be paid.', { reason: error.code })
-    }
-    const payable = parsed.value
-    if (payable.kind === 'unsupported') return { kind: 'unsupported', what: payable.what }
-    if (payable.kind === 'offer') return describeOffer(payable.offer, host.now())
-    const lightning = payable.kind === 'invoice' ? payable : payable.lightning
-    if (lightning !== undefined) {
-      const { invoice } = lightning
-      if (invoice.network !== network)
-        return fail('invoiceWrongNetwork', 'The invoice is for another network.')
-      const onchain = payable.kind === 'bitcoin' ? payable.onchain : undefined
-      const fallback = onchain?.address
-      return {
-        kind: 'invoice',
-        invoice: lightning.text,
-        paymentHash: toHex(invoice.paymentHash),
-        destination: toHex(invoice.payee),
-        ...(invoice.amountMsat === undefined ? {} : { amountMsat: String(invoice.amountMsat) }),
-        description: invoice.description ?? '',
-        createdAt: new Date(invoice.timestamp * 1000).toISOString(),
-        expiresAt: new Date(expiresAt(invoice) * 1000).toISOString(),
-        expired: isExpired(invoice, Math.floor(host.now() / 1000)),
-        ...(fallback === undefined ? {} : { fallbackAddress: fallback }),
-      }
-    }
-    if (payable.kind === 'bitcoin' && payable.offer !== undefined)
-      return describeOffer(payable.offer.offer, host.now(), payable.onchain?.address)
-    if (payable.kind !== 'bitcoin' || payable.onchain === undefined) {
-      return fail('invoiceMalformed', 'This is nothing that can be paid.')
-    }
-    const { onchain, amountSat, label, message } = payable
-    return {
-      kind: 'address',
-      address: onchain.address ?? addressFromScript(onchain.script, NETWORKS[network]) ?? '',
-      ...(amountSat === undefined ? {} : { amountSat: String(amountSat) }),
-      ...(label === undefined ? {} : { label }),
-      ...(message === undefined ? {} : { message }),
-    }
   }
 
   async function* openChannel(

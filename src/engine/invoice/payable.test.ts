@@ -51,6 +51,7 @@ describe('payable texts', () => {
       text,
       text.toUpperCase(),
       `  ${text}\n`,
+      `${text.slice(0, 64)}\r\n  ${text.slice(64, 128)}\n${text.slice(128)}`,
       `lightning:${text}`,
       `LIGHTNING:${text.toUpperCase()}`,
       `lightning://${text}`,

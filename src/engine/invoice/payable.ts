@@ -137,11 +137,13 @@ function parseInvoice(
   text: string,
   network: Network,
 ): Result<{ readonly text: string; readonly invoice: Invoice }, PayableError> {
-  const invoice = decodeInvoice(text)
+  // Mail and chats break long lines; its checksum tells whether that is all that was done to it.
+  const whole = text.replace(/\s+/g, '')
+  const invoice = decodeInvoice(whole)
   if (!invoice.ok) return err({ code: 'invoice', invoice: invoice.error })
   if (invoice.value.network !== network.name)
     return err({ code: 'wrongNetwork', detail: invoice.value.network })
-  return ok({ text: text.toLowerCase(), invoice: invoice.value })
+  return ok({ text: whole.toLowerCase(), invoice: invoice.value })
 }
 
 /** An offer for our network. Whether it has expired is not looked at here. */

@@ -66,6 +66,10 @@ export default function Send(): ReactNode {
       : words === undefined || soft
         ? undefined
         : `${words.what} ${words.todo}`
+  const asked =
+    payable?.kind === 'invoice' || payable?.kind === 'offer'
+      ? (payable.amountMsat ?? payable.askedMsat)
+      : undefined
   const asAddress: AddressPayable | undefined =
     payable?.kind === 'address'
       ? payable
@@ -75,9 +79,7 @@ export default function Send(): ReactNode {
         ? {
             kind: 'address',
             address: payable.fallbackAddress,
-            ...(payable.amountMsat === undefined
-              ? {}
-              : { amountSat: ((BigInt(payable.amountMsat) + 999n) / 1000n).toString() }),
+            ...(asked === undefined ? {} : { amountSat: ((BigInt(asked) + 999n) / 1000n).toString() }),
             message: payable.description,
           }
         : undefined

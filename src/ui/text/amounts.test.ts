@@ -7,6 +7,7 @@ import {
   parseSats,
   satCeil,
   satToBtc,
+  typedMsat,
   shorten,
 } from './amounts.ts'
 
@@ -90,4 +91,10 @@ describe('amounts typed', () => {
     expect(msat('  ')).toBe('empty')
     expect(msat('9'.repeat(400))).toBe('tooLarge')
   })
+})
+
+test('an amount put into a field is read back as the same amount', () => {
+  expect(typedMsat(undefined)).toBe('')
+  for (const msat of ['1000', '1500', '21000000000001', '30'])
+    expect(parseSats(typedMsat(msat), 3)).toEqual({ ok: true, msat: BigInt(msat) })
 })

@@ -71,6 +71,14 @@ export function parseSats(text: string, decimals: 0 | 3): ParsedAmount {
   return { ok: true, msat }
 }
 
+/** An amount as a person would type it, exact; nothing for none. */
+export function typedMsat(amountMsat: string | undefined): string {
+  if (amountMsat === undefined) return ''
+  const msat = BigInt(amountMsat)
+  const fraction = (msat % 1000n).toString().padStart(3, '0').replace(/0+$/, '')
+  return `${msat / 1000n}${fraction === '' ? '' : `.${fraction}`}`
+}
+
 /** `02c3ab…19fe`: keys and hashes where there is no room for all of them. */
 export function shorten(text: string, head = 6, tail = 4): string {
   return text.length <= head + tail + 1 ? text : `${text.slice(0, head)}…${text.slice(-tail)}`

@@ -266,7 +266,7 @@ export const t = {
     note: 'For',
     fee: 'Fee',
     feeAtMost: (amount: string) => `at most ${amount} sat`,
-    feeDirect: (amount: string) => `none by your channel with them, else at most ${amount} sat`,
+    feeDirect: (amount: string) => `none directly, else at most ${amount} sat`,
     expires: 'Valid for',
     expired: 'expired',
     expiredTodo: 'Ask the recipient for a new invoice.',

@@ -50,6 +50,16 @@ const upTo = (f: Figures, lead: string, ...keys: string[]) => {
   return most === undefined ? '' : ` ${lead} ${most}.`
 }
 
+/** What people call the networks; `bitcoin` alone would say nothing. */
+const NETWORKS: Readonly<Record<string, string>> = {
+  bitcoin: 'the main one, with real money',
+  testnet4: 'a test network',
+  signet: 'a test network',
+  regtest: 'a practice network',
+}
+const networkOf = (name: string | undefined): string =>
+  name === undefined ? '' : ` (${NETWORKS[name] ?? name})`
+
 const ENTRIES: Readonly<Record<ErrorCode, Entry>> = {
   invalidInput: {
     what: 'Something in this form is not as expected.',
@@ -261,7 +271,7 @@ const ENTRIES: Readonly<Record<ErrorCode, Entry>> = {
     todo: 'A part is probably missing or wrong. Copy it again, whole.',
   },
   invoiceWrongNetwork: (f) => ({
-    what: `This is payable on another Bitcoin network${f.text('network') === undefined ? '' : ` (${f.text('network')})`}.`,
+    what: `This is payable on another Bitcoin network${networkOf(f.text('network'))}.`,
     todo: 'Ask for an invoice or an address on the network that this wallet uses.',
   }),
   invoiceExpired: { what: 'This invoice has expired.', todo: 'Ask the recipient for a new one.' },

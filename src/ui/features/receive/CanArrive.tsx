@@ -79,9 +79,9 @@ export function CanArrive({
           <Advice preview={preview} />
         </div>
       ) : (
-        <details className="disclosure arrive-todo">
+        <details className="disclosure">
           <summary>{words.todo}</summary>
-          <div className="stack stack-tight">
+          <div className="stack stack-tight arrive-todo">
             <Advice preview={preview} />
           </div>
         </details>

@@ -3,7 +3,7 @@ import { useNow } from '../../state/hooks.ts'
 import { pay } from '../../state/jobs.ts'
 import { useNames } from '../../state/names.ts'
 import { useNode } from '../../state/session.ts'
-import { formatMsat, parseSats, shorten } from '../../text/amounts.ts'
+import { formatMsat, parseSats, shorten, typedMsat } from '../../text/amounts.ts'
 import { t } from '../../text/en.ts'
 import { amountProblem } from '../../text/problems.ts'
 import { formatSpan } from '../../text/times.ts'
@@ -25,7 +25,7 @@ export function LightningReview({ payable, onChain }: LightningReviewProps): Rea
   const names = useNames()
   const spendable = useNode((node) => BigInt(node.balances.spendableMsat))
   const now = useNow(1000)
-  const [typed, setTyped] = useState('')
+  const [typed, setTyped] = useState(() => typedMsat(payable.askedMsat))
   const fixed = payable.amountMsat === undefined ? undefined : BigInt(payable.amountMsat)
   const parsed = parseSats(typed, 3)
   const amount = fixed ?? (parsed.ok ? parsed.msat : undefined)

@@ -3,7 +3,7 @@ import { useNow } from '../../state/hooks.ts'
 import { pay } from '../../state/jobs.ts'
 import { useNames } from '../../state/names.ts'
 import { useNode } from '../../state/session.ts'
-import { formatMsat, parseSats, shorten } from '../../text/amounts.ts'
+import { formatMsat, parseSats, shorten, typedMsat } from '../../text/amounts.ts'
 import { t } from '../../text/en.ts'
 import { formatCurrency, offerText as words } from '../../text/offer.ts'
 import { amountProblem } from '../../text/problems.ts'
@@ -34,7 +34,7 @@ export default function OfferReview({ payable, onChain }: OfferReviewProps): Rea
   const spendable = useNode((node) => BigInt(node.balances.spendableMsat))
   const names = useNames()
   const now = useNow(1000)
-  const [typed, setTyped] = useState('')
+  const [typed, setTyped] = useState(() => typedMsat(payable.askedMsat))
   const [count, setCount] = useState('1')
   const [note, setNote] = useState<string>()
   const quantity = quantityMax === undefined ? 1n : quantityOf(count, quantityMax)

@@ -31,7 +31,7 @@ function moneyFacts(payment: Payment) {
   if (payment.state === 'failed') return []
   return [
     { name: words.onTheWay, value: of(payment.onTheWayMsat) },
-    { name: words.arrived, value: of(payment.arrivedMsat) },
+    ...(payment.arrivedMsat === '0' ? [] : [{ name: words.arrived, value: of(payment.arrivedMsat) }]),
     {
       name: t.send.fee,
       value: (

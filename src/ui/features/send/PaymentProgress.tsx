@@ -146,7 +146,7 @@ export function PaymentProgress({
         <Amount msat={job.amountMsat} />
       </p>
       {job.note === '' ? null : <p className="quiet">{job.note}</p>}
-      {job.state === 'running' && !eventful ? (
+      {job.state === 'running' && !eventful && job.cancelling !== true ? (
         <p className="attempts">
           {first === undefined
             ? job.asked === undefined || job.paymentHash !== ''
@@ -200,7 +200,7 @@ export function PaymentProgress({
           {t.send.unknownTodo}
         </p>
       ) : null}
-      {job.state === 'running' ? (
+      {job.state === 'running' && job.cancelling !== true ? (
         <div className="late">
           <p className="quiet">{t.send.leave}</p>
         </div>

@@ -23,9 +23,9 @@ export function usePayable(text: string): Decoded {
   return pending ? { payable: undefined, error: undefined } : { payable: value, error }
 }
 
-/** The most that a payment may cost where the amount says nothing about it: 1 %, at least 10 sat. The engine's own bound is the same. */
+/** The most that a payment may cost, in whole sat: 1 %, at least 10 sat, which is the engine's own bound. */
 export function feeLimitMsat(amountMsat: bigint): bigint {
-  const percent = amountMsat / 100n
+  const percent = (amountMsat / 100_000n) * 1000n
   return percent > 10_000n ? percent : 10_000n
 }
 
