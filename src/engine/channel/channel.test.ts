@@ -41,6 +41,20 @@ const add = (party: Party, n: number, amountMsat: number) =>
 
 const received = (party: Party) => party.events.flatMap((e) => (e.type === 'htlcReceived' ? [e.add] : []))
 
+test('what comes with a fulfilment besides is told when it comes, and stored by its sender alone, who may have to say it again', () => {
+  const { alice, bob } = openPair('lcp')
+  add(alice, 1, 10_000_123)
+  deliverAll(alice, bob)
+  const attributionData = new Uint8Array(920).fill(9)
+  const removal = { type: 'fulfill', id: 0n, preimage: preimageOf(1) } as const
+  apply(bob, { type: 'propose', proposal: { ...removal, attributionData } })
+  apply(bob, { type: 'flush' })
+  deliver(bob, alice)
+  expect(alice.events.find((e) => e.type === 'htlcFulfilled')).toMatchObject({ attributionData })
+  expect(alice.channel.logs.accepter.entries.at(-1)).toEqual(removal)
+  expect(bob.channel.logs.accepter.entries.at(-1)).toEqual({ ...removal, attributionData })
+})
+
 for (const format of FORMATS) {
   test(`${format}: an HTLC is offered, locked in on both sides, settled, and the balances move by its amount`, () => {
     const { alice, bob } = openPair(format)

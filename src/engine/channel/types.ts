@@ -49,7 +49,7 @@ export type RemoveUpdate =
       readonly type: 'fulfill'
       readonly id: bigint
       readonly preimage: Uint8Array
-      /** 920 bytes (BOLT 4 §attribution_data), also below. */
+      /** 920 bytes (BOLT 4 §attribution_data), also below. The peer's comes with `htlcFulfilled` alone. */
       readonly attributionData?: Uint8Array
     }
   | {

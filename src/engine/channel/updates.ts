@@ -99,6 +99,7 @@ function receiveRemoval(
     return fail('removedTwice', `BOLT 2 §Removing an HTLC: HTLC ${htlcKey(us, removal.id)} removed twice`)
   }
   const effects: ChannelEffect[] = []
+  let entry = removal
   if (removal.type === 'fulfill') {
     if (!equalBytes(sha256(removal.preimage), htlc.paymentHash)) {
       return fail('preimage', 'BOLT 2 §update_fulfill_htlc: payment_preimage does not hash to payment_hash')
@@ -114,6 +115,9 @@ function receiveRemoval(
         ...(htlc.token === undefined ? {} : { token: htlc.token }),
       },
     })
+    // What came besides has been told herewith: 920 bytes that need not be stored.
+    const { attributionData: _, ...bare } = removal
+    entry = bare
   }
-  return ok({ channel: entered(removal), effects })
+  return ok({ channel: entered(entry), effects })
 }

@@ -170,9 +170,16 @@ const paymentOf = (turn: Turn, token: string | undefined): PaymentRecord | undef
 }
 
 /** The preimage of an offered HTLC is here. */
-export function paymentSettled(turn: Turn, token: string | undefined, preimage: Uint8Array): void {
+export function paymentSettled(
+  turn: Turn,
+  token: string | undefined,
+  preimage: Uint8Array,
+  attributionData?: Uint8Array,
+): void {
   const record = paymentOf(turn, token)
-  if (record !== undefined) takePayment(turn, onFulfilled(record, preimage, turn.now))
+  if (record === undefined || token === undefined) return
+  const told = attributionData === undefined ? undefined : { token, attributionData }
+  takePayment(turn, onFulfilled(record, preimage, turn.now, told))
 }
 
 /** The removal of an offered HTLC is locked in. */

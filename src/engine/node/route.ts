@@ -94,7 +94,7 @@ function channelEvent(turn: Turn, channelId: string, event: ChannelEvent): void 
     case 'htlcFulfilled':
       if (isForwardToken(event.token))
         return forwardSettled(turn, event.token, event.preimage, event.attributionData)
-      return paymentSettled(turn, event.token, event.preimage)
+      return paymentSettled(turn, event.token, event.preimage, event.attributionData)
     case 'htlcRemoved':
       if (isForwardToken(event.token)) return forwardRemoved(turn, event.token, event.removal)
       return paymentRemoved(turn, event.token, event.removal)

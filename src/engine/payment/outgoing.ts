@@ -28,8 +28,15 @@ import { verdictOf } from './verdict.ts'
 /**
  * A preimage arrived, from a channel's `htlcFulfilled` or from the chain: the payment has succeeded, whatever was thought of it
  * before. Its HTLC stays `pending` until the removal is locked in.
+ * @param told what came with it besides: it comes once, nobody stores it
  */
-export function onFulfilled(record: PaymentRecord, preimage: Uint8Array, now: number): PaymentTurn {
+export function onFulfilled(
+  unread: PaymentRecord,
+  preimage: Uint8Array,
+  now: number,
+  told?: FulfilTold,
+): PaymentTurn {
+  const record = told === undefined ? unread : withHoldTimes(unread, told)
   // The channel has checked it on reception (BOLT 2 §update_fulfill_htlc); a wrong one here is a defect.
   invariant(equalBytes(sha256(preimage), fromHex(record.paymentHash)), 'preimage of another payment')
   if (record.state === 'succeeded') return still(record)
@@ -49,6 +56,21 @@ export function onFulfilled(record: PaymentRecord, preimage: Uint8Array, now: nu
   }
 }
 
+export interface FulfilTold {
+  /** Of the attempt. */
+  readonly token: string
+  /** 920 bytes (BOLT 4 §Hold times for successful payments). */
+  readonly attributionData: Uint8Array
+}
+
+function withHoldTimes(record: PaymentRecord, { token, attributionData }: FulfilTold): PaymentRecord {
+  const attempt = pendingAttempt(record, token)
+  // Of a peer who pays himself there is nothing to learn.
+  if (attempt?.route === undefined) return record
+  const holdTimes = holdTimesOfSuccess(attempt.sharedSecrets, attributionData)
+  return holdTimes.length === 0 ? record : withAttempt(record, { ...attempt, holdTimes })
+}
+
 /** The removal of an attempt's HTLC is locked in (the channel's `htlcRemoved`): it is over, and so may the payment be. */
 export function onRemoved(
   record: PaymentRecord,
@@ -60,18 +82,7 @@ export function onRemoved(
   if (removal.type === 'fulfill') {
     const turn = onFulfilled(record, removal.preimage, ctx.now)
     if (attempt === undefined) return turn
-    const { attributionData } = removal
-    const holdTimes =
-      attributionData === undefined || attempt.route === undefined
-        ? []
-        : holdTimesOfSuccess(attempt.sharedSecrets, attributionData)
-    const ended: Attempt = {
-      ...attempt,
-      sharedSecrets: [],
-      state: 'succeeded',
-      endedAt: ctx.now,
-      ...(holdTimes.length === 0 ? {} : { holdTimes }),
-    }
+    const ended: Attempt = { ...attempt, sharedSecrets: [], state: 'succeeded', endedAt: ctx.now }
     return { record: withAttempt(turn.record, ended), effects: turn.effects }
   }
   if (attempt !== undefined && record.probe !== undefined) return probeReturned(record, attempt, removal, ctx)
