@@ -290,6 +290,8 @@ export const activity = v.object({
   txid: v.optional(txid),
   channelId: v.optional(channelId),
   error: v.optional(errorData),
+  /** Its user has cancelled a payment, and what is on its way is waited for. */
+  cancelling: v.optional(v.literal(true)),
 })
 
 export const server = v.object({

@@ -20,6 +20,7 @@ import { otherRole } from '../engine/commitment/types.ts'
 import { closeReason } from '../engine/node/closes.ts'
 import { moneyMap, sumOf } from '../engine/node/money.ts'
 import { isComplete } from '../engine/payment/parts.ts'
+import { isCancelling } from '../engine/payment/stop.ts'
 import { isForwarding } from '../engine/node/forward-policy.ts'
 import { feerateFor, heightOf, type NodeSetup, type NodeState } from '../engine/node/state.ts'
 import type { ServerState } from '../engine/chain/types.ts'
@@ -336,6 +337,7 @@ function projectActivity(state: NodeState): AppState['activity'] {
       time: iso(record.endedAt ?? record.createdAt),
       paymentHash: record.paymentHash,
       ...(record.error === undefined ? {} : { error: record.error }),
+      ...(isCancelling(record) ? { cancelling: true as const } : {}),
     })
   }
   // Offers whose invoice is waited for, or never came: with the invoice each becomes a payment.

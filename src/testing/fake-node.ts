@@ -440,6 +440,7 @@ export function fakeNode(scene: Scene = 'running', pace = 600): Handlers {
         return
       }
       yield { status: 'attempting', attempt: 1, channelId, amountMsat: amount }
+      if (invoice.startsWith('lnaway')) setChannel(channelId, { connected: false })
       await wait(pace)
       if (invoice.startsWith('lnbad')) {
         const error = { code: 'recipientRefused', message: 'incorrect_or_unknown_payment_details' }
@@ -457,7 +458,20 @@ export function fakeNode(scene: Scene = 'running', pace = 600): Handlers {
       ),
 
     // What is on its way goes on, as it does.
-    cancelPayment: () => Promise.resolve({ state: 'pending' as const, onTheWayMsat: '12000000' }),
+    cancelPayment({ paymentHash }) {
+      const line = state.activity.find((candidate) => candidate.paymentHash === paymentHash) ?? {
+        id: `payment/${paymentHash}`,
+        kind: 'lightningSent' as const,
+        state: 'pending' as const,
+        amountMsat: '-12000000',
+        note: '',
+        time: new Date().toISOString(),
+        paymentHash,
+      }
+      const rest = state.activity.filter((candidate) => candidate.id !== line.id)
+      set({ activity: [{ ...line, cancelling: true }, ...rest] })
+      return Promise.resolve({ state: 'pending' as const, onTheWayMsat: '12000000' })
+    },
     probePayment: () => Promise.resolve({ arrives: true, feeMsat: '1250', attempts: [] }),
 
     addOffer: (input) =>

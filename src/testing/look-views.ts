@@ -148,6 +148,16 @@ export const VIEWS: readonly View[] = [
     },
   },
   {
+    name: 'paying-away',
+    scene: 'running&pace=5000',
+    hash: '/send',
+    act: async (page) => {
+      await payable(page, 'lnaway1demo')
+      await button(page, 'Pay').click()
+      await page.getByText('ada is not connected now').waitFor()
+    },
+  },
+  {
     name: 'paying-many',
     scene: 'running&pace=600',
     hash: '/send',

@@ -42,7 +42,10 @@ function Icon({ kind }: { readonly kind: Activity['kind'] }): ReactNode {
 
 function Line({ line, hidden }: { readonly line: Activity; readonly hidden: boolean }): ReactNode {
   const failed = line.state === 'failed'
-  const what = (line.state === 'pending' ? t.home.pendingKinds : t.home.kinds)[line.kind]
+  const what =
+    line.cancelling === true
+      ? t.home.cancelling
+      : (line.state === 'pending' ? t.home.pendingKinds : t.home.kinds)[line.kind]
   const names = useNames()
   const peer = useNode((node) => node.channels.find((c) => c.channelId === line.channelId)?.peer)
   const title = peer === undefined ? what : t.home.withPeer(what, names.of(peer))

@@ -3,7 +3,6 @@ import type { Client } from '../../contract/procedures.ts'
 import {
   advancePayment,
   cancelName,
-  cancellingPayment,
   dismissPayment,
   jobs,
   leavePayment,
@@ -120,8 +119,6 @@ test('a payment that hangs is no bar to another one, and its end does not become
   expect(jobs.getState().payment?.paymentHash).toBe('11')
   streams[0]?.tell(begun('11'))
   await settle()
-  cancellingPayment(jobs.getState().payment?.id ?? -1)
-  expect(jobs.getState().payment).toMatchObject({ state: 'running', cancelling: true })
   leavePayment()
   expect(jobs.getState().payment).toBeUndefined()
 
@@ -130,7 +127,6 @@ test('a payment that hangs is no bar to another one, and its end does not become
   streams[0]?.tell({ status: 'succeeded', preimage: 'cc'.repeat(32), amountMsat: '1000', feeMsat: '0' })
   await first
   expect(jobs.getState().payment).toMatchObject({ paymentHash: '22', state: 'running', attempts: [] })
-  expect(jobs.getState().payment?.cancelling).toBeUndefined()
   streams[1]?.tell({ status: 'succeeded', preimage: 'dd'.repeat(32), amountMsat: '1000', feeMsat: '0' })
   await second
   expect(jobs.getState().payment).toMatchObject({ state: 'succeeded', preimage: 'dd'.repeat(32) })

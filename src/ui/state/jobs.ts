@@ -26,8 +26,6 @@ export interface PaymentJob {
   readonly maxFeeMsat?: bigint
   /** The node has taken it on: from then on it is in the activity, and goes on whatever this page does. */
   readonly begun?: true
-  /** Its user has cancelled it, and the node waits for what is on its way. */
-  readonly cancelling?: true
   readonly attempts: readonly {
     readonly number: number
     readonly channelId: string
@@ -185,10 +183,6 @@ export async function pay(
     set((job) => losePayment(job, toError(thrown), took()))
   }
 }
-
-/** Notes that the node has been told to cancel a payment, and waits for what is on its way. */
-export const cancellingPayment = (id: number): void =>
-  changePayment(id, (job) => (job.state === 'running' ? { ...job, cancelling: true } : job))
 
 /** Forgets a payment that has ended. */
 export function dismissPayment(): void {

@@ -102,7 +102,7 @@ export const payText = {
   cancel: t.app.cancel,
   cancelling:
     'Nothing more is sent. What is on its way cannot be called back: the recipient may still take it. The payment is cancelled once all of it has come back.',
-  titles: { cancelling: 'Cancelling', cancelled: 'Cancelled' },
+  titles: { cancelling: t.home.cancelling, cancelled: 'Cancelled' },
   another: 'Pay something else',
   received: {
     came: 'Came through',

@@ -151,6 +151,7 @@ export const t = {
       channelClose: 'Closing a channel',
       feeRaised: 'Raising a fee',
     },
+    cancelling: 'Cancelling',
     withPeer: (what: string, peer: string) => `${what} with ${peer}`,
     failed: 'Did not go through',
     fee: (amount: string) => `fee ${amount}`,

@@ -3,9 +3,10 @@ import type { RoutesView } from '../../../contract/graph-view.ts'
 import { useAction } from '../../state/hooks.ts'
 import { useNames } from '../../state/names.ts'
 import { client } from '../../state/session.ts'
-import { formatMsat, parseSats } from '../../text/amounts.ts'
+import { parseSats } from '../../text/amounts.ts'
 import { graphPage as page } from '../../text/graph.ts'
 import { amountProblem } from '../../text/problems.ts'
+import { Amount } from '../../widgets/Amount.tsx'
 import { Button } from '../../widgets/Button.tsx'
 import { AmountField } from '../../widgets/Field.tsx'
 import { Section } from '../../widgets/Screen.tsx'
@@ -24,17 +25,21 @@ function RouteLine({ route, place }: { readonly route: Route; readonly place: nu
       <p>
         <strong>{page.way(place)}</strong>{' '}
         <span className="quiet">
-          {page.totalFee(formatMsat(route.feeMsat))} · {page.likely(percent(route.probability))}
+          {page.totalFee} <Amount msat={route.feeMsat} /> · {page.likely(percent(route.probability))}
         </span>
       </p>
       <ol className="graph-hops">
         {route.hops.map((hop, index) => {
           const last = index === route.hops.length - 1
-          const takes = last
-            ? page.recipient
-            : hop.feeMsat === '0'
-              ? page.takesNothing
-              : page.takes(formatMsat(hop.feeMsat))
+          const takes = last ? (
+            page.recipient
+          ) : hop.feeMsat === '0' ? (
+            page.takesNothing
+          ) : (
+            <>
+              {page.takes} <Amount msat={hop.feeMsat} />
+            </>
+          )
           return (
             <li key={hop.nodeId}>
               <span>

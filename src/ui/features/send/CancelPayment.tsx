@@ -1,27 +1,32 @@
-import type { ReactNode } from 'react'
+import { type ReactNode, useState } from 'react'
 import { useAction } from '../../state/hooks.ts'
-import { client } from '../../state/session.ts'
+import { client, useNode } from '../../state/session.ts'
 import { payText as words } from '../../text/attempts.ts'
 import { type ErrorLike, wordsFor } from '../../text/words.ts'
 import { Button } from '../../widgets/Button.tsx'
 import { Trouble } from '../../widgets/Trouble.tsx'
 
+/** Whether the node says of a payment that it has been cancelled, here or in another tab, and that something of it is still on its way. */
+export const useCancelling = (paymentHash: string): boolean =>
+  useNode((node) =>
+    node.activity.some((line) => line.paymentHash === paymentHash && line.cancelling === true),
+  )
+
 interface CancelPaymentProps {
   /** Its payment hash, or the id of an offer's request. */
   readonly name: string
-  /** The node has said that it was cancelled. */
   readonly cancelling: boolean
-  /** The node waits for what is on its way. Where nothing was, the payment has failed, and the node says so itself. */
-  readonly onCancelling: () => void
 }
 
 /** Ends the attempts of a payment. What is on its way is out of anybody's hands: the words say so. */
-export function CancelPayment({ name, cancelling, onCancelling }: CancelPaymentProps): ReactNode {
+export function CancelPayment({ name, cancelling }: CancelPaymentProps): ReactNode {
+  const [asked, setAsked] = useState(false)
   const cancel = useAction(async () => {
     const { state } = await client().cancelPayment({ paymentHash: name })
-    if (state === 'pending') onCancelling()
+    // With nothing on its way it has failed, and says so itself.
+    if (state === 'pending') setAsked(true)
   })
-  if (cancelling) {
+  if (asked || cancelling) {
     return (
       <p className="quiet" role="status">
         {words.cancelling}

@@ -1,4 +1,4 @@
-import { type ReactNode, useState } from 'react'
+import type { ReactNode } from 'react'
 import type { Payment } from '../../../contract/schemas.ts'
 import { useNode } from '../../state/session.ts'
 import { shorten } from '../../text/amounts.ts'
@@ -10,7 +10,7 @@ import { Climb } from '../../widgets/Climb.tsx'
 import { Code } from '../../widgets/CopyShare.tsx'
 import { Facts } from '../../widgets/Facts.tsx'
 import { Mark } from '../../widgets/Mark.tsx'
-import { CancelPayment, Ended } from './CancelPayment.tsx'
+import { CancelPayment, Ended, useCancelling } from './CancelPayment.tsx'
 import { Destination } from './Receipt.tsx'
 import { PartOf, type Way, Ways } from './Ways.tsx'
 
@@ -47,8 +47,7 @@ function moneyFacts(payment: Payment) {
 export function PastPayment({ payment }: { readonly payment: Payment }): ReactNode {
   const { state } = payment
   const channels = useNode((node) => node.channels)
-  const [asked, setAsked] = useState(false)
-  const cancelling = asked || payment.cancelling === true
+  const cancelling = useCancelling(payment.paymentHash)
   const title = {
     pending: cancelling ? payText.titles.cancelling : t.send.paying,
     succeeded: t.send.paid,
@@ -80,13 +79,7 @@ export function PastPayment({ payment }: { readonly payment: Payment }): ReactNo
         <Amount msat={payment.amountMsat} />
       </p>
       {state === 'failed' ? <Ended error={payment.error} /> : null}
-      {state === 'pending' ? (
-        <CancelPayment
-          name={payment.paymentHash}
-          cancelling={cancelling}
-          onCancelling={() => setAsked(true)}
-        />
-      ) : null}
+      {state === 'pending' ? <CancelPayment name={payment.paymentHash} cancelling={cancelling} /> : null}
       <Facts
         facts={[
           { name: t.send.to, value: <Destination nodeId={payment.destination} /> },

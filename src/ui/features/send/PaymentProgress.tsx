@@ -1,5 +1,5 @@
 import { type ReactNode, useEffect, useState } from 'react'
-import { cancellingPayment, cancelName, leavePayment, type PaymentJob, useJobs } from '../../state/jobs.ts'
+import { cancelName, leavePayment, type PaymentJob, useJobs } from '../../state/jobs.ts'
 import { useNames } from '../../state/names.ts'
 import { useNode } from '../../state/session.ts'
 import { shorten } from '../../text/amounts.ts'
@@ -12,7 +12,7 @@ import { Climb } from '../../widgets/Climb.tsx'
 import { Code } from '../../widgets/CopyShare.tsx'
 import { Facts } from '../../widgets/Facts.tsx'
 import { Mark } from '../../widgets/Mark.tsx'
-import { CancelPayment, Ended } from './CancelPayment.tsx'
+import { CancelPayment, Ended, useCancelling } from './CancelPayment.tsx'
 import { Destination } from './Receipt.tsx'
 import { isEventful, PartOf, type Way, Ways } from './Ways.tsx'
 
@@ -57,13 +57,21 @@ const sum = (ways: readonly Way[], pick: (way: Way) => bigint): bigint =>
   ways.reduce((total, way) => total + pick(way), 0n)
 
 /** Of a payment by more than one hop, or in more than one piece: what is where, and what it costs so far. */
-function Sums({ job, ways }: { readonly job: PaymentJob; readonly ways: readonly Way[] }): ReactNode {
+function Sums({
+  job,
+  ways,
+  cancelling,
+}: {
+  readonly job: PaymentJob
+  readonly ways: readonly Way[]
+  readonly cancelling: boolean
+}): ReactNode {
   const pending = ways.filter((way) => way.state === 'pending')
   const arrived = ways.filter((way) => way.state === 'succeeded')
   const of = (some: readonly Way[]) => (
     <PartOf part={sum(some, (way) => way.amountMsat)} whole={job.amountMsat} />
   )
-  const none = job.cancelling === true ? of([]) : words.searching
+  const none = cancelling ? of([]) : words.searching
   return (
     <Facts
       facts={[
@@ -88,10 +96,10 @@ function Sums({ job, ways }: { readonly job: PaymentJob; readonly ways: readonly
 }
 
 /** What is running, or how it ended, in a word. */
-function titleOf({ state, cancelling, error }: PaymentJob): string {
+function titleOf({ state, error }: PaymentJob, cancelling: boolean): string {
   switch (state) {
     case 'running':
-      return cancelling === true ? payText.titles.cancelling : t.send.paying
+      return cancelling ? payText.titles.cancelling : t.send.paying
     case 'succeeded':
       return t.send.paid
     case 'failed':
@@ -110,6 +118,7 @@ export function PaymentProgress({
   readonly onRetry: () => void
 }): ReactNode {
   const job = useJobs((j) => j.payment)
+  const cancelling = useCancelling(job?.paymentHash ?? '')
   const names = useNames()
   const channels = useNode((node) => node.channels)
   const ways = (job?.attempts ?? []).map((attempt): Way => {
@@ -137,7 +146,7 @@ export function PaymentProgress({
     <div className={`outcome ${eventful && job.state !== 'succeeded' ? 'outcome-busy' : ''}`}>
       <Line job={job} ways={ways} />
       <div role="status">
-        <h2>{titleOf(job)}</h2>
+        <h2>{titleOf(job, cancelling)}</h2>
       </div>
       <p className="visually-hidden" role="status">
         {said}
@@ -146,7 +155,7 @@ export function PaymentProgress({
         <Amount msat={job.amountMsat} />
       </p>
       {job.note === '' ? null : <p className="quiet">{job.note}</p>}
-      {job.state === 'running' && !eventful && job.cancelling !== true ? (
+      {job.state === 'running' && !eventful && !cancelling ? (
         <p className="attempts">
           {first === undefined
             ? job.asked === undefined || job.paymentHash !== ''
@@ -159,17 +168,12 @@ export function PaymentProgress({
       ) : null}
       {job.state === 'running' && eventful ? (
         <div className="late">
-          <Sums job={job} ways={ways} />
+          <Sums job={job} ways={ways} cancelling={cancelling} />
         </div>
       ) : null}
       {cancellable === undefined ? null : (
         <div className="late">
-          <CancelPayment
-            key={cancellable}
-            name={cancellable}
-            cancelling={job.cancelling === true}
-            onCancelling={() => cancellingPayment(job.id)}
-          />
+          <CancelPayment key={cancellable} name={cancellable} cancelling={cancelling} />
         </div>
       )}
       {job.state === 'failed' ? <Ended error={job.error} /> : null}
@@ -200,7 +204,7 @@ export function PaymentProgress({
           {t.send.unknownTodo}
         </p>
       ) : null}
-      {job.state === 'running' && job.cancelling !== true ? (
+      {job.state === 'running' && !cancelling ? (
         <div className="late">
           <p className="quiet">{t.send.leave}</p>
         </div>
