@@ -13,10 +13,11 @@ export const HALF_LIFE_MS = 6 * 3600_000
 export const BASE_PROBABILITY = 0.99
 
 /**
- * Chance left to what failed for the moment (temporary_channel_failure): the channel may have been full of HTLCs then, which passes in
- * seconds, whatever its balance. Little enough that another way is taken where there is one.
+ * Chance that comes back within seconds to what failed for the moment (temporary_channel_failure): the channel may merely have been full of
+ * HTLCs then, whatever its balance. Just enough to be tried where there is no other way.
  */
-const FULL_PROBABILITY = 0.05
+const FULL_PROBABILITY = 0.02
+const FULL_HALF_LIFE_MS = 1_000
 
 export const emptyHistory: History = { pairs: {} }
 
@@ -63,7 +64,8 @@ export function probabilityOf(
   const { lower, upper } = boundsOf(pair, capacityMsat, now)
   if (amountMsat <= lower) return BASE_PROBABILITY
   // Of a failure that said more than that, nothing passes (`failedMsat` is 0).
-  const least = (pair.failedMsat ?? 0n) > 0n ? FULL_PROBABILITY : 0
+  const since = Math.max(0, now - (pair.failedAt ?? 0))
+  const least = (pair.failedMsat ?? 0n) > 0n ? FULL_PROBABILITY * (1 - 2 ** (-since / FULL_HALF_LIFE_MS)) : 0
   if (amountMsat >= upper) return least
   if (upper === Number.POSITIVE_INFINITY) return BASE_PROBABILITY / 2
   return Math.max(least, (BASE_PROBABILITY * (upper - amountMsat)) / (upper - lower))

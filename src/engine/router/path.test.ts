@@ -178,7 +178,11 @@ describe('a path', () => {
       (g, s) => g.mark(s, CHANNEL.spent),
       (g, s) => g.mark(s, 0, CHANNEL.signed),
       (g, s) => g.setPolicy(2 * s, { ...(g.policy(2 * s) as object), disabled: true } as never),
-      (g, s) => (g.policyFlags[2 * s] = 0),
+      (g, s) => {
+        g.removeChannel(s)
+        const channel = { nodeId1: bytes(2), nodeId2: bytes(9), capacitySat: 1e6, flags: CHANNEL.signed }
+        g.addChannel({ ...channel, scid: 29n, witnessProgram: new Uint8Array(32) })
+      },
     ]
     for (const [i, wrong] of spoil.entries()) {
       const graph = createGraph()
@@ -259,24 +263,28 @@ describe('a path', () => {
     expect(via({ now: 1000 + 30 * 24 * 3600_000 })).toBe(id(3))
   })
 
-  test('where there is no other way, what failed for the moment is tried all the same, and what failed for good is not', () => {
+  test('where there is no other way, what failed for the moment is tried again in seconds, and what failed for good is not', () => {
     const graph = createGraph()
     link(graph, 23, 2, 3, 1e5, { base: 1 })
     link(graph, 39, 3, 9, 1e5, { base: 1 })
     const first = findPath(graph, request({}))
     if (!first.ok) throw new Error(first.error.code)
     const { route } = first.value
-    const after = (any: boolean, amountMsat: number) => {
+    const after = (any: boolean, amountMsat: number, seconds = 2) => {
       const history = learn(emptyHistory, {
         route,
         at: 1000,
         result: { type: 'hopFailed', failedHop: 2, any },
       })
-      const found = findPath(graph, request({ history, now: 1000, amountMsat: msat(amountMsat) }))
+      const found = findPath(
+        graph,
+        request({ history, now: 1000 * (1 + seconds), amountMsat: msat(amountMsat) }),
+      )
       return found.ok ? found.value.route.hops[1]?.nodeId : found.error.code
     }
     for (const amountMsat of [1_000_000, 5_000_000]) {
       expect(after(false, amountMsat)).toBe(id(3))
+      expect(after(false, amountMsat, 0)).toBe('noPath')
       expect(after(true, amountMsat)).toBe('noPath')
     }
   })
@@ -306,7 +314,7 @@ function bruteForce(graph: Graph, asked: PathRequest): number | undefined {
       (c) => graph.nodeOf(c.peer) === v && Number(c.spendableMsat) >= amount,
     )
     if (local && (best === undefined || fee < best)) best = fee
-    for (let half = graph.first[v] as number; half !== -1; half = graph.next[half] as number) {
+    for (let half = graph.first[v] as number; half !== -1; half = graph.halves.after(half)) {
       const u = graph.ends[half ^ 1] as number
       const policy = graph.policy(half ^ 1)
       if (u === source || seen.includes(u) || policy === undefined || policy.disabled) continue
