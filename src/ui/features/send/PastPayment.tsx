@@ -101,6 +101,11 @@ export function PastPayment({ payment }: { readonly payment: Payment }): ReactNo
                   new Date(payment.settledAt).getTime() - new Date(payment.createdAt).getTime(),
                 ),
               },
+        ]}
+      />
+      {ways.length === 0 ? null : <Ways ways={ways} />}
+      <Facts
+        facts={[
           // With the proof, an offer's invoice shows who was paid for what, and which key asked for it.
           payment.preimage === undefined || !payment.invoice.startsWith('lni1')
             ? undefined
@@ -125,7 +130,6 @@ export function PastPayment({ payment }: { readonly payment: Payment }): ReactNo
           { name: t.send.hash, value: <Code text={payment.paymentHash} label={t.send.hash} />, code: true },
         ]}
       />
-      {ways.length === 0 ? null : <Ways ways={ways} />}
     </div>
   )
 }
