@@ -51,8 +51,7 @@ export function nodeInfo(graph: Graph, nodeId: string): NodeView {
   if (slot === -1)
     throw new ApiError({ code: 'invalidInput', message: 'No public channel of this node is known.' })
   const edges: number[] = []
-  for (let edge = graph.first[slot] as number; edge !== -1; edge = graph.next[edge] as number)
-    edges.push(edge)
+  for (let edge = graph.first[slot] as number; edge !== -1; edge = graph.halves.after(edge)) edges.push(edge)
   const size = (edge: number) => graph.capacityMsat(edge >> 1)
   edges.sort((a, b) => size(b) - size(a))
   const name = aliasOf(graph, slot)

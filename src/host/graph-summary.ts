@@ -80,11 +80,7 @@ export function channelsAlong(graph: Graph, nodes: readonly string[]): bigint[] 
     const from = slots[i] as number
     if (from === -1 || to === -1) return
     let found = 0
-    for (
-      let half = graph.first[from] as number;
-      half !== -1 && found < 3;
-      half = graph.next[half] as number
-    ) {
+    for (let half = graph.first[from] as number; half !== -1 && found < 3; half = graph.halves.after(half)) {
       if (graph.ends[half ^ 1] !== to) continue
       found++
       scids.push(graph.scid(half >> 1))

@@ -131,8 +131,7 @@ export function judgeProven(
     if (known !== -1) graph.removeChannel(known)
     if (!makeRoom(book) || graph.addChannel(result.value) === -1) return 'full'
   } else if (news) {
-    graph.capacity[known] = result.value.capacitySat
-    graph.mark(known, CHANNEL.proven)
+    graph.mark(known, CHANNEL.proven, 0, result.value.capacitySat)
   }
   // As we would write it: what somebody added behind it does not travel on.
   shelf.putChannel(scid, 'proven', encodeMessage(message), nodes, false)

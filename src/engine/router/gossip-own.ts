@@ -31,8 +31,7 @@ export function ownChannel(book: Book, message: ChannelAnnouncement, capacitySat
   if (known === -1 || !graph.has(known, CHANNEL.signed)) {
     if (graph.addChannel({ scid, nodeId1, nodeId2, capacitySat, witnessProgram, flags }) === -1) return
   } else {
-    graph.capacity[known] = capacitySat
-    graph.mark(known, flags)
+    graph.mark(known, flags, 0, capacitySat)
   }
   book.own.add(scid)
   book.shelf.putChannel(scid, 'announcement', encodeMessage(message), [toHex(nodeId1), toHex(nodeId2)], true)

@@ -27,7 +27,7 @@ export function messagePath(
   for (let hops = 0; hops < MAX_HOPS && round.length > 0; hops++) {
     const next: number[] = []
     for (const node of round) {
-      for (let edge = graph.first[node] ?? -1; edge !== -1; edge = graph.next[edge] ?? -1) {
+      for (let edge = graph.first[node] ?? -1; edge !== -1; edge = graph.halves.after(edge)) {
         const other = graph.ends[edge ^ 1] as number
         if (onward.has(other) || graph.has(edge >> 1, CHANNEL.spent)) continue
         if (((graph.nodeFlags[other] as number) & NODE.onionMessages) === 0 && !begins.has(other)) continue

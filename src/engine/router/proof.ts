@@ -58,8 +58,7 @@ export function applyProof(
   const slot = graph.channelAt(scid)
   if (slot === -1) return 'nothing'
   if (result.ok) {
-    graph.capacity[slot] = result.value.capacitySat
-    graph.mark(slot, CHANNEL.proven)
+    graph.mark(slot, CHANNEL.proven, 0, result.value.capacitySat)
     return 'proven'
   }
   if (result.error !== 'output') return 'nothing'

@@ -1,8 +1,21 @@
 import { feeFor } from './fees.ts'
 import type { Graph } from './graph.ts'
 import { CHANNEL, NODE, POLICY } from './graph-terms.ts'
+import {
+  BASE,
+  CAPACITY,
+  DELTA_FLAGS,
+  FLOATS,
+  MAXIMUM,
+  MINIMUM,
+  NEXT,
+  OTHER,
+  POLICY_SHIFT,
+  PPM,
+  WORDS,
+} from './half-edges.ts'
 import { Heap } from './heap.ts'
-import { probabilityOf } from './history.ts'
+import { BASE_PROBABILITY, probabilityOf } from './history.ts'
 import { type Overlay, pairSlot } from './overlay.ts'
 import type { LocalChannel, RejectReason, Rejection } from './types.ts'
 
@@ -138,6 +151,26 @@ function prepare(slots: number): void {
 
 const TARGET = 0x7fff_ffff
 
+/** A lower bound is taken a little lower: sums of floats are rounded. */
+const SAFE = 1 - 1e-9
+
+/** Flags of a half-edge that count here, and what they are where nothing is wrong with it. */
+const GOOD = CHANNEL.signed | (POLICY.present << POLICY_SHIFT)
+const COUNTING =
+  CHANNEL.signed |
+  CHANNEL.unknownFeature |
+  CHANNEL.spent |
+  ((POLICY.present | POLICY.disabled) << POLICY_SHIFT)
+
+/** The reason not to take a channel with these flags, or −1. */
+function whyNot(flags: number, unverified: boolean): number {
+  if ((flags & CHANNEL.unknownFeature) !== 0) return NO.unknownFeature
+  if ((flags & CHANNEL.spent) !== 0) return NO.spent
+  if ((flags & CHANNEL.signed) === 0 && !unverified) return NO.unverified
+  const policy = flags >>> POLICY_SHIFT
+  return policy === POLICY.present ? -1 : policy === 0 ? NO.noUpdate : NO.disabled
+}
+
 /**
  * Dijkstra from the target backwards, so that each node's amount and expiry are known when its channels are looked at: fees depend on
  * what is forwarded. A node keeps its cheapest way only; where a limit cuts that one off, the caller asks again with other weights.
@@ -151,8 +184,8 @@ export function search(
 ): Outcome {
   prepare(overlay.slots)
   const { stamp, done, cost, amount, cltv, hops, via, heap, run } = scratch
-  const { ends, next, first, channelFlags, policyFlags, nodeFlags } = graph
-  const { feeBase, feePpm, cltvDelta, htlcMinimum, htlcMaximum } = graph
+  const { first, nodeFlags } = graph
+  const { words, floats } = graph.halves
   const { source, target, excludedEdges, excludedNodes, pairs } = overlay
   const excluding = excludedEdges.size > 0 || excludedNodes.size > 0
   const counts = new Int32Array(REASONS.length)
@@ -160,6 +193,18 @@ export function search(
   let settled = 0
   let relaxed = 0
   let localShort = false
+
+  // Peers that we can surely send through, whatever fees their way turns out to have: the first of them that a way reaches bounds all others.
+  const sure = new Set<number>()
+  for (const [slot, channels] of overlay.locals) {
+    const carries = (c: LocalChannel): boolean =>
+      Number(c.spendableMsat) >= limits.amount + limits.maxFee && Number(c.minimumMsat ?? 0n) <= limits.amount
+    if (slot !== source && !excludedNodes.has(slot) && channels.some(carries)) sure.add(slot)
+  }
+  let bound = Number.POSITIVE_INFINITY
+  // No hop costs less than the risk that a node does not forward at all.
+  const leastStep =
+    -Math.log(BASE_PROBABILITY) * (weights.riskBaseMsat + weights.riskOfAmount * limits.amount) * SAFE
 
   const reject = (reason: number, edge: number): void => {
     counts[reason] = (counts[reason] as number) + 1
@@ -186,13 +231,14 @@ export function search(
     if ((hops[v] as number) + 1 >= MAX_HOPS) return reject(NO.tooLong, edge)
     const old = stamp[u] === run ? (cost[u] as number) : Number.POSITIVE_INFINITY
     let price = (cost[v] as number) + fee * weights.fee + delta * sent * weights.lock
-    if (price >= old) return
+    if (price >= old || price + (sure.has(u) ? 0 : leastStep) > bound) return
     const pair = pairs.size === 0 ? undefined : pairs.get(pairSlot(u, v))
     const held = reserved === undefined ? 0 : (reserved.get(edge) ?? 0)
     const p = probabilityOf(sent + held, capacity, pair, limits.now)
     if (p < LEAST_PROBABILITY) return reject(NO.unlikely, edge)
     price -= Math.log(p) * (weights.riskBaseMsat + weights.riskOfAmount * sent)
-    if (price >= old) return
+    if (price >= old || price > bound) return
+    if (sure.has(u)) bound = price
     stamp[u] = run
     done[u] = 0
     cost[u] = price
@@ -218,6 +264,7 @@ export function search(
     const v = heap.pop()
     if (done[v] === 1 || key !== cost[v]) continue
     done[v] = 1
+    if (key + leastStep > bound && !overlay.locals.has(v)) continue
     if (settled++ >= limits.budget) {
       outOfBudget = true
       break
@@ -256,44 +303,36 @@ export function search(
       counts[NO.unknownFeature] = (counts[NO.unknownFeature] as number) + 1
       continue
     }
-    for (let half = first[v] as number; half !== -1; half = next[half] as number) {
-      const edge = half ^ 1
-      const u = ends[edge] as number
+    for (let half = first[v] as number, at = 0; half !== -1; half = words[at + NEXT] as number) {
+      at = WORDS * half
+      const u = words[at + OTHER] as number
       if (u === source || (stamp[u] === run && done[u] === 1)) continue
-      const flags = channelFlags[half >> 1] as number
-      if ((flags & (CHANNEL.signed | CHANNEL.unknownFeature | CHANNEL.spent)) !== CHANNEL.signed) {
-        if ((flags & CHANNEL.unknownFeature) !== 0) {
-          reject(NO.unknownFeature, edge)
+      const edge = half ^ 1
+      const deltaFlags = words[at + DELTA_FLAGS] as number
+      const flags = deltaFlags >>> 16
+      if ((flags & COUNTING) !== GOOD) {
+        const why = whyNot(flags, limits.unverified)
+        if (why !== -1) {
+          reject(why, edge)
           continue
         }
-        if ((flags & CHANNEL.spent) !== 0) {
-          reject(NO.spent, edge)
-          continue
-        }
-        if (!limits.unverified) {
-          reject(NO.unverified, edge)
-          continue
-        }
-      }
-      const state = policyFlags[edge] as number
-      if (state !== POLICY.present) {
-        reject(state === 0 ? NO.noUpdate : NO.disabled, edge)
-        continue
       }
       if (excluding && (excludedEdges.has(edge) || excludedNodes.has(u))) {
         reject(NO.excluded, edge)
         continue
       }
-      if (sent < (htlcMinimum[edge] as number)) {
+      if (sent < (floats[FLOATS * half + MINIMUM] as number)) {
         reject(NO.belowMinimum, edge)
         continue
       }
-      const capacity = graph.capacityMsat(half >> 1)
-      if (sent > (htlcMaximum[edge] as number) || (capacity > 0 && sent > capacity)) {
+      const capacity = floats[FLOATS * half + CAPACITY] as number
+      if (sent > (floats[FLOATS * half + MAXIMUM] as number) || (capacity > 0 && sent > capacity)) {
         reject(NO.aboveMaximum, edge)
         continue
       }
-      relax(u, v, edge, feeBase[edge] as number, feePpm[edge] as number, cltvDelta[edge] as number, capacity)
+      const base = (words[at + BASE] as number) >>> 0
+      const ppm = (words[at + PPM] as number) >>> 0
+      relax(u, v, edge, base, ppm, deltaFlags & 0xffff, capacity)
     }
   }
   const rejected: Rejection[] = []
