@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest'
 import { entries } from '../../engine/base/table.ts'
 import { msat } from '../../engine/base/units.ts'
 import type { AddUpdate } from '../../engine/channel/types.ts'
+import { decodeMessage } from '../../engine/wire/decode.ts'
+import type { Message } from '../../engine/wire/messages.ts'
 import { networkProblem, runNetwork } from './network.ts'
 import type { SimNode } from './node.ts'
 import { type Goal, connected, hasCoins, opened, paid, reach } from './scenario.ts'
@@ -10,8 +12,8 @@ import { type CrashPoint, World } from './world.ts'
 /** Payments through others. `npm run sim -- --network 5` lives longer. */
 
 /** ada – ben – cal, ben between the two. */
-function row(): World {
-  const world = new World({ nodes: 3, forwards: true, formats: ['lcp', 'anchors_zero_fee_htlc_tx'] })
+function row(formats: readonly string[] = ['lcp', 'anchors_zero_fee_htlc_tx']): World {
+  const world = new World({ nodes: 3, forwards: true, formats })
   reach(world, [
     hasCoins('ada', 1_000_000),
     hasCoins('ben', 1_000_000),
@@ -42,6 +44,81 @@ function begin(w: World, amountMsat = 50_000_000): string {
   w.command(w.node('ada'), { type: 'sendPayment', invoice, timeoutSeconds: 600 })
   return hash
 }
+
+/** Kinds of the messages that wait for a node, in order. */
+const waitingFor = (w: World, node: SimNode): readonly (Message['type'] | undefined)[] =>
+  w.links.flatMap(({ ends }) =>
+    ends.filter((end) => end.node === node).flatMap((end) => end.inbox.map(kindOf)),
+  )
+
+function kindOf(item: World['links'][number]['ends'][number]['inbox'][number]): Message['type'] | undefined {
+  if (item.type !== 'message') return undefined
+  const message = decodeMessage(item.bytes)
+  return message.ok ? message.value.type : undefined
+}
+
+/** Delivers message by message until `seen` says so of one that ben has taken. */
+function until(w: World, seen: (kind: Message['type'] | undefined) => boolean): void {
+  for (let i = 0; i < 500; i++) {
+    const end = w.readable()[0]
+    if (end === undefined) break
+    const kind = end.inbox[0] === undefined ? undefined : kindOf(end.inbox[0])
+    w.deliver(end)
+    if (end.node === ours(w) && seen(kind)) return
+  }
+  throw new Error('never seen')
+}
+
+const downstream = (w: World) =>
+  Object.values(w.stateOf(ours(w)).channels).find((c) => c.peer === w.node('cal').id)
+const removalsIn = (w: World) => downstream(w)?.logs.accepter.entries.filter((e) => e.type !== 'add') ?? []
+
+describe.each(['lcp', 'anchors_zero_fee_htlc_tx'])('ends on their way back, %s', (format) => {
+  const base = row([format])
+
+  it('a preimage goes upstream and is signed with the message that brings it, and needs the next node no more', () => {
+    const w = base.fork(21)
+    begin(w)
+    until(w, (kind) => kind === 'update_fulfill_htlc')
+    expect(waitingFor(w, w.node('ada'))).toEqual(['update_fulfill_htlc', 'commitment_signed'])
+    // Downstream nothing is signed yet: the HTLC lives in both commitments.
+    expect(downstream(w)?.base.htlcs).toHaveLength(1)
+    expect(removalsIn(w)).toHaveLength(1)
+    // It was on disk before it went out: with what was sent lost and cal gone for good, ada is paid for.
+    w.crash(w.node('cal'))
+    w.crash(ours(w))
+    w.boot(ours(w))
+    w.connect(w.node('ada'), ours(w))
+    w.drain()
+    w.pass(5_000)
+    w.drain()
+    expect(firstPayment(w)?.state).toBe('succeeded')
+    expect(w.stateOf(ours(w)).forwards.count).toBe(1)
+  })
+
+  it('a failure goes upstream with the message that makes it irrevocable downstream, and not before', () => {
+    const w = base.fork(22)
+    const paymentHash = begin(w)
+    w.command(w.node('cal'), { type: 'decideInvoice', paymentHash, take: false })
+    until(w, (kind) => kind === 'update_fail_htlc')
+    const told: (Message['type'] | undefined)[] = []
+    until(w, (kind) => {
+      const toAda = waitingFor(w, w.node('ada'))
+      if (!toAda.includes('update_fail_htlc')) {
+        expect(toAda).toEqual([])
+        expect(removalsIn(w)).toHaveLength(1)
+      }
+      told.push(kind)
+      return toAda.includes('update_fail_htlc')
+    })
+    // cal's signature without the HTLC, and then its word that the commitment with it is revoked.
+    expect(told).toEqual(['commitment_signed', 'revoke_and_ack'])
+    expect(downstream(w)?.base.htlcs).toEqual([])
+    expect(removalsIn(w)).toEqual([])
+    w.settle()
+    expect(firstPayment(w)?.state).toBe('failed')
+  })
+})
 
 describe('a row of three', () => {
   it('the first pays the last through the second, who keeps its fee to the msat', () => {
