@@ -66,7 +66,9 @@ test('the first tab goes while a payment of the second is held: it is paid once,
   await page.close()
   // Not known here, since it was the other tab that had sent it; but nothing is called lost, and nothing is sent again.
   await expect(heading(second, 'Not known yet')).toBeVisible()
-  await button(second, 'Done').click()
+  await second.getByRole('link', { name: 'See what became of it' }).click()
+  await expect(heading(second, 'Paying')).toBeVisible()
+  await go(second, 'Home')
   await expect(activity(second).first()).toHaveText(/^HeldPaying/)
   network.lil.claim(paymentHash)
   await expect(activity(second).first()).toHaveText(/^HeldPaid/)

@@ -104,6 +104,7 @@ export const payText = {
     'Nothing more is sent. What is on its way cannot be called back: the recipient may still take it. The payment is cancelled once all of it has come back.',
   titles: { cancelling: t.home.cancelling, cancelled: 'Cancelled' },
   another: 'Pay something else',
+  look: 'See what became of it',
   received: {
     came: 'Came through',
     cameBy: (names: readonly string[]) => names.join(', '),

@@ -1,4 +1,5 @@
 import { type ReactNode, useEffect, useState } from 'react'
+import { Link } from 'wouter'
 import { cancelName, leavePayment, type PaymentJob, useJobs } from '../../state/jobs.ts'
 import { useNames } from '../../state/names.ts'
 import { useNode } from '../../state/session.ts'
@@ -202,6 +203,11 @@ export function PaymentProgress({
       {job.state === 'unknown' ? (
         <p className="trouble-note" role="alert">
           {t.send.unknownTodo}
+        </p>
+      ) : null}
+      {job.state === 'unknown' && job.paymentHash !== '' ? (
+        <p>
+          <Link href={`/payment/${job.paymentHash}`}>{payText.look}</Link>
         </p>
       ) : null}
       {job.state === 'running' && !cancelling ? (
