@@ -36,10 +36,11 @@ interface Chain3 {
   readonly inFlight: (amountMsat: bigint) => number
 }
 
+const ONLY = process.env['BENCH_RUNS']?.split(',')
 const AMOUNTS = [
   { name: '1sat', amountMsat: 1_000n },
   { name: '10ksat', amountMsat: 10_000_000n },
-] as const
+].filter(({ name }) => ONLY === undefined || ONLY.includes(name))
 
 interface Three {
   readonly payer: Child
@@ -138,6 +139,10 @@ async function measure(three: Three, setup: Chain3, amountMsat: bigint, profile:
   await profiled(profile)
   const after = await usageOf(three)
   const cpu = (i: number): number => round(((after[i]?.cpuMs ?? 0) - (before[i]?.cpuMs ?? 0)) / COUNT)
+  // From one payment's end to the next, in a fifth of them: the last takes no longer than the second where nothing grows.
+  const endOf = (n: number): number => paid.latenciesMs[Math.min(n, COUNT) - 1] ?? 0
+  const fifth = (n: number): number =>
+    round((endOf(Math.floor(((n + 1) * COUNT) / 5)) - endOf(Math.floor((n * COUNT) / 5))) / (COUNT / 5))
   return {
     perSecond: round((COUNT * 1000) / paid.wallMs),
     p50Ms: round(percentile(paid.latenciesMs, 0.5)),
@@ -145,6 +150,11 @@ async function measure(three: Three, setup: Chain3, amountMsat: bigint, profile:
     cpuMsPayer: cpu(0),
     cpuMsMiddle: cpu(1),
     cpuMsPayee: cpu(2),
+    secondFifthMsEach: fifth(1),
+    lastFifthMsEach: fifth(4),
+    rssMbPayer: after[0]?.rssMb ?? 0,
+    rssMbMiddle: after[1]?.rssMb ?? 0,
+    rssMbPayee: after[2]?.rssMb ?? 0,
   }
 }
 
