@@ -37,6 +37,9 @@ export function formatSpan(milliseconds: number): string {
   const hours = Math.floor(minutes / 60)
   if (hours < 24) return minutes % 60 === 0 ? `${hours} h` : `${hours} h ${minutes % 60} min`
   const days = Math.floor(hours / 24)
+  // Strangers' invoices may be valid for longer than anything lasts.
+  if (days >= 36_525) return 'over 100 years'
+  if (days >= 731) return `${Math.floor(days / 365.25)} years`
   const unit = days === 1 ? 'day' : 'days'
   return hours % 24 === 0 || days > 6 ? `${days} ${unit}` : `${days} ${unit} ${hours % 24} h`
 }
