@@ -154,7 +154,7 @@ export const VIEWS: readonly View[] = [
     act: async (page) => {
       await payable(page, 'lnaway1demo')
       await button(page, 'Pay').click()
-      await page.getByText('ada is not connected now').waitFor()
+      await page.getByText('once ada is connected again').waitFor()
     },
   },
   {

@@ -14,7 +14,7 @@ export const waysText = {
   hidden: (names: readonly string[]) =>
     `through ${names.join(', then ')}, and on by a way that the recipient keeps to itself`,
   states: { pending: 'On its way', succeeded: 'Arrived' },
-  away: (name: string) => `On its way. ${name} is not connected now: it goes on once it is.`,
+  away: (name: string) => `On its way. It goes on once ${name} is connected again.`,
   back: (why: string) => `Came back. ${why}`,
   fee: 'fee',
   moreParts: (n: number) => plural(n, 'more part', 'more parts'),
