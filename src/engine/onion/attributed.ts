@@ -16,12 +16,6 @@ export interface AttributionAsk {
   readonly received?: Uint8Array
 }
 
-/**
- * Fulfilments of less carry none: it takes half a millisecond and 920 bytes for each, which is what a stream of satoshis is made of, and
- * nobody's money is locked up by so little. To the sender this hop is then one that does not know attribution.
- */
-export const LEAST_ATTRIBUTED_MSAT = 100_000n
-
 /** A removal with its attribution, where it can carry one. `now`: ms since 1970. */
 export function withAttribution<
   R extends { readonly type: 'fulfill' | 'fail' | 'malformed'; readonly reason?: Uint8Array },

@@ -1,7 +1,6 @@
 import { equalBytes, equalSecret, toHex } from '../base/bytes.ts'
 import type { Msat } from '../base/units.ts'
 import { sha256 } from '../crypto/hash.ts'
-import { LEAST_ATTRIBUTED_MSAT } from '../onion/attributed.ts'
 import { failBlinded } from '../onion/blinded-failure.ts'
 import { encodeFailure, type FailureMessage } from '../onion/failure.ts'
 import { failurePacket } from '../onion/failure-packet.ts'
@@ -210,9 +209,8 @@ function acceptWhole(
 ): ReceiveOutcome {
   const { channelId, id, amountMsat } = htlc
   const { preimage } = invoice
-  const told = amountMsat >= LEAST_ATTRIBUTED_MSAT ? sharedSecret : undefined
   return {
-    ...answer(htlc, { type: 'fulfill', id, preimage }, told, ctx),
+    ...answer(htlc, { type: 'fulfill', id, preimage }, sharedSecret, ctx),
     invoice: {
       ...invoice,
       state: 'paid',

@@ -61,8 +61,16 @@ describe('a payment in parts', () => {
     const last = receive(grown(first), { channelId: 'c2'.repeat(32), id: 1n, amount: 40_000n })
     const preimage = grown(first).preimage
     expect(last.removals).toEqual([
-      { channelId: 'c1'.repeat(32), removal: { type: 'fulfill', id: 1n, preimage } },
-      { channelId: 'c2'.repeat(32), removal: { type: 'fulfill', id: 1n, preimage } },
+      {
+        channelId: 'c1'.repeat(32),
+        removal: { type: 'fulfill', id: 1n, preimage },
+        attribute: { sharedSecret: first.sharedSecrets[0], since: NOW },
+      },
+      {
+        channelId: 'c2'.repeat(32),
+        removal: { type: 'fulfill', id: 1n, preimage },
+        attribute: { sharedSecret: last.sharedSecrets[0], since: NOW },
+      },
     ])
     expect(grown(last)).toMatchObject({ state: 'paid', receivedMsat: 100_000n })
     expect(grown(last).waiting).toBeUndefined()

@@ -1,6 +1,5 @@
 import { invariant } from '../base/result.ts'
 import { msat } from '../base/units.ts'
-import { LEAST_ATTRIBUTED_MSAT } from '../onion/attributed.ts'
 import { failBlinded } from '../onion/blinded-failure.ts'
 import { encodeFailure, type FailureMessage } from '../onion/failure.ts'
 import { failurePacket } from '../onion/failure-packet.ts'
@@ -59,7 +58,7 @@ export function takeParts(invoice: InvoiceRecord, now: number): PartsOutcome {
     removals: waiting.map((part) => ({
       channelId: part.channelId,
       removal: { type: 'fulfill', id: part.id, preimage: invoice.preimage },
-      ...(part.amountMsat < LEAST_ATTRIBUTED_MSAT ? {} : attributed(part)),
+      ...attributed(part),
     })),
   }
 }

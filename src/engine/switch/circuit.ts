@@ -2,7 +2,6 @@ import { equalBytes } from '../base/bytes.ts'
 import { invariant } from '../base/result.ts'
 import { msat } from '../base/units.ts'
 import { sha256 } from '../crypto/hash.ts'
-import { LEAST_ATTRIBUTED_MSAT } from '../onion/attributed.ts'
 import type { FailureMessage } from '../onion/failure.ts'
 import { attributed, failBack, failHere, noRoom, refuse, removalFor, still } from './answers.ts'
 import { judgeForward } from './policy.ts'
@@ -158,7 +157,7 @@ export function preimageKnown(
         type: 'remove',
         channelId: incomingChannel,
         removal: { type: 'fulfill', id: incomingId, preimage },
-        ...(circuit.incomingMsat < LEAST_ATTRIBUTED_MSAT ? {} : attributed(circuit, attributionData)),
+        ...attributed(circuit, attributionData),
       },
       {
         type: 'event',

@@ -205,6 +205,19 @@ describe('what comes back from the next hop', () => {
 
   it('a malformed onion becomes a failure of ours that names it (BOLT 2)', () => {
     const sha256OfOnion = sha256(ASK.next)
+  it('upstream hears how long we had it, for any amount, and what came from downstream where something came (BOLT 2)', () => {
+    const attributionData = new Uint8Array(920).fill(3)
+    for (const amountMsat of [1n, 1_000n, 1_001_100n].map(msat)) {
+      const small = { ...circuit(), incomingMsat: amountMsat, outgoingMsat: amountMsat }
+      const ask = { sharedSecret: SECRET, since: small.receivedAt }
+      expect(preimageKnown(small, PREIMAGE).effects[0]).toHaveProperty('attribute', ask)
+      expect(preimageKnown(small, PREIMAGE, attributionData).effects[0]).toHaveProperty('attribute', {
+        ...ask,
+        received: attributionData,
+      })
+    }
+  })
+
     const turn = downstreamRemoved(circuit(), {
       type: 'malformed',
       id: 0n,

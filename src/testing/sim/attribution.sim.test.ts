@@ -68,10 +68,14 @@ const failures =
     return encodeMessage({ ...plain, reason, attributionData: data })
   }
 
-function invoiceOf(w: World, hold: boolean): { readonly hash: string; readonly text: string } {
+function invoiceOf(
+  w: World,
+  hold: boolean,
+  amountMsat = AMOUNT,
+): { readonly hash: string; readonly text: string } {
   const reply = w.command(w.node('eve'), {
     type: 'addInvoice',
-    amountMsat: AMOUNT,
+    amountMsat,
     description: '',
     expirySeconds: 86_400,
     hold,
@@ -148,6 +152,28 @@ describe('a failure that is changed on its way back', () => {
         expect(attempt?.holdTimes).toHaveLength((source as number) + 1)
       }
     }
+  })
+})
+
+describe('a satoshi', () => {
+  const paid = (w: World, tamper: Tamper): ReturnType<typeof attemptOf> => {
+    between(w, tamper)
+    const { text } = invoiceOf(w, false, msat(1_000))
+    w.command(w.node('ada'), { type: 'sendPayment', invoice: text, timeoutSeconds: 600 })
+    w.drain()
+    return attemptOf(w)
+  }
+
+  it('comes with all hold times, as every fulfilment does; where one told nothing, with those of the nodes before it', () => {
+    const all = paid(world.fork(7), (_from, _to, bytes) => bytes)
+    expect(all).toMatchObject({ state: 'succeeded', holdTimes: [0, 0, 0, 0] })
+    const silent: Tamper = (from, _to, bytes) => {
+      const decoded = decodeMessage(bytes)
+      if (!decoded.ok || from !== 'dan' || decoded.value.type !== 'update_fulfill_htlc') return bytes
+      const { attributionData: _, ...plain } = decoded.value
+      return encodeMessage(plain)
+    }
+    expect(paid(world.fork(7), silent)).toMatchObject({ state: 'succeeded', holdTimes: [0, 0] })
   })
 })
 
