@@ -15,7 +15,7 @@ import { commitmentWeight } from '../commitment/weights.ts'
 import { sha256 } from '../crypto/hash.ts'
 import { encodeMessage } from '../wire/encode.ts'
 import { cautiousView, viewAt } from './log.ts'
-import { spendableMsat } from './limits.ts'
+import { overDustExposure, spendableMsat } from './limits.ts'
 import { DEFAULT_POLICY } from './policy.ts'
 
 /** Limits are the receiver's, a direction each; what exceeds one waits outside the log and is neither refused nor lost (rule 8). */
@@ -211,4 +211,20 @@ test('a peer that overlooks our limits is refused: slots, trimmed slots, dust', 
     deliver(alice, bob)
     expect(bob.faults.map((f) => f.code)).toEqual([code])
   }
+})
+
+test('what a BOLT peer offers in trimmed HTLCs beyond our limit is told apart, each by what came before it (BOLT 2)', () => {
+  const limit = { maxDustInFlightMsat: msat(5 * SAT) }
+  const { alice, bob } = openPair('anchors_zero_fee_htlc_tx', { policy: { alice: {}, bob: limit } })
+  // Alice knows nothing of bob's limit, as BOLT has no word for it.
+  for (let n = 0; n < 4; n++) add(alice, n, 2 * SAT)
+  add(alice, 4, UNTRIMMED)
+  deliverAll(alice, bob)
+  expect(received(bob).map((htlc) => overDustExposure(bob.channel, htlc))).toEqual([
+    false,
+    false,
+    true,
+    true,
+    false,
+  ])
 })

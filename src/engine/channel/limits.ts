@@ -18,6 +18,29 @@ export const CLTV_EXPIRY_LIMIT = 500_000_000
 
 type SizedHtlc = Pick<Htlc, 'offerer' | 'amountMsat'>
 
+/**
+ * Whether a received HTLC that is locked in stands above what we let stand in trimmed ones (BOLT 2 §max_dust_htlc_exposure_msat: SHOULD fail
+ * it once it is committed). Those that came before it are counted, not those after. Where lcp announces the limit, none gets here.
+ */
+export function overDustExposure(
+  channel: Channel,
+  { id, amountMsat }: Pick<Htlc, 'id' | 'amountMsat'>,
+): boolean {
+  if (formatNamed(channel.formatName).lcpTlvs) return false
+  const them = otherRole(channel.role)
+  const tally = cautiousTally(channel)
+  const limit = channel.local.maxDustInFlightMsat
+  if (tally[them].dustMsat <= limit) return false
+  if (tallyWith(channel, tallyWithout(tally), { offerer: them, amountMsat })[them].dustMsat === 0n)
+    return false
+  const { feeratePerKw } = tally
+  const htlcs = channel.base.htlcs.filter((htlc) => htlc.offerer === them && htlc.id <= id)
+  return (
+    tallyOf(channel, { feeratePerKw, openerMsat: msat(0), accepterMsat: msat(0), htlcs })[them].dustMsat >
+    limit
+  )
+}
+
 /** Fee and anchors that the opener pays for so many HTLC outputs. */
 function costMsat(channel: Channel, untrimmed: number, feeratePerKw: number): Msat {
   const format = formatNamed(channel.formatName)

@@ -3,9 +3,17 @@ import { toHex } from '../base/bytes.ts'
 import { err, ok, type Result } from '../base/result.ts'
 import { type Msat, toMsat } from '../base/units.ts'
 import { balanceOf } from '../channel/log.ts'
+import { overDustExposure } from '../channel/limits.ts'
+import { CLAIM_MARGIN_BLOCKS } from '../channel/step.ts'
 import type { AddUpdate, RemoveUpdate } from '../channel/types.ts'
 import { htlcSettled as invoiceSettled, receiveHtlc, type ReceiveOutcome } from '../payment/incoming.ts'
-import { cancelInvoice, createInvoice, type NewInvoice, withPreimage } from '../payment/invoice-record.ts'
+import {
+  cancelInvoice,
+  createInvoice,
+  type InvoiceRecord,
+  type NewInvoice,
+  withPreimage,
+} from '../payment/invoice-record.ts'
 import type { PayContext } from '../payment/attempt.ts'
 import { failParts, isComplete, partsTick, refused, takeParts } from '../payment/parts.ts'
 import { onFulfilled, onRefused, onRemoved, resume } from '../payment/outgoing.ts'
@@ -15,6 +23,7 @@ import { dueAt, paymentOfToken, type PaymentRecord, type PaymentTurn } from '../
 import { startSpontaneous } from '../payment/spontaneous.ts'
 import type { ChannelCandidate } from '../payment/types.ts'
 import { learn } from '../router/history.ts'
+import type { ForwardAsk } from '../switch/types.ts'
 import { candidateState, mustWait, problemNow, spendableNow, tallyNow } from './channel-state.ts'
 import { channelInput } from './channels.ts'
 import type { ApiFailure, Command } from './commands.ts'
@@ -228,6 +237,8 @@ export function failOnChain(turn: Turn, channelId: string, paymentHash: string, 
 
 /** A received HTLC is locked in: settled, failed back, or the switch's to pass on. */
 export function htlcReceived(turn: Turn, channelId: string, add: AddUpdate): void {
+  const channel = turn.state.channels[channelId]
+  const overDust = channel !== undefined && overDustExposure(channel, add)
   const outcome = receiveHtlc(
     (hash) => entry(turn.state.invoices, hash) ?? turn.state.offered.get(hash),
     { ...add, channelId },
@@ -236,6 +247,8 @@ export function htlcReceived(turn: Turn, channelId: string, add: AddUpdate): voi
       height: trustedHeight(turn),
       nodeSecret: turn.setup.nodeSecret,
       spontaneous: turn.state.spontaneous,
+      isClosing: (id) => isAtCourt(turn.state, id),
+      overDust,
     },
   )
   if (outcome.forward !== undefined) {
@@ -243,12 +256,17 @@ export function htlcReceived(turn: Turn, channelId: string, add: AddUpdate): voi
     const { id, amountMsat, paymentHash, cltvExpiry } = add
     const htlc = { channelId, id, amountMsat, paymentHash, cltvExpiry }
     const where = 'nodeId' in to ? { nextNodeId: toHex(to.nodeId) } : to
-    turn.pending.push({ kind: 'forward', ask: { ...htlc, ...forward, ...where }, onion: add.onion })
+    const ask: ForwardAsk = { ...htlc, ...forward, ...where, ...(overDust ? { overDust } : {}) }
+    turn.pending.push({ kind: 'forward', ask, onion: add.onion })
     return
   }
   if (outcome.invoice !== undefined) putInvoice(turn, outcome.invoice)
   answer(turn, outcome.removals)
 }
+
+/** Whether a channel goes to the chain, or is there already. */
+const isAtCourt = ({ channels, closes }: NodeState, id: string): boolean =>
+  closes[id] !== undefined || channels[id]?.failure !== undefined
 
 /** Proposes what becomes of received HTLCs; where a channel is at court already, its machine claims with the preimage. */
 function answer(turn: Turn, removals: ReceiveOutcome['removals']): void {
@@ -264,11 +282,30 @@ function answer(turn: Turn, removals: ReceiveOutcome['removals']): void {
 export function tickParts(turn: Turn): void {
   for (const hash of Object.keys(turn.state.waitingInvoices)) {
     const record = entry(turn.state.invoices, hash)
-    const outcome = record && partsTick(record, { now: turn.now, height: heightOf(turn.state) })
+    const outcome =
+      record &&
+      partsTick(record, {
+        now: turn.now,
+        height: heightOf(turn.state),
+        isClosing: (id) => isAtCourt(turn.state, id),
+      })
     if (outcome === undefined) continue
     putInvoice(turn, outcome.invoice)
     answer(turn, outcome.removals)
   }
+}
+
+/**
+ * BOLT 2 §cltv_expiry_delta Selection: MUST fail an HTLC whose fulfillment deadline is already past. By a height of last week it never is, and
+ * the preimage would be given away for what the peer has taken back.
+ */
+function tooLateToTake(turn: Turn, { waiting = [] }: InvoiceRecord): ApiFailure | undefined {
+  const height = trustedHeight(turn)
+  if (height <= 0)
+    return { code: 'notReady', message: 'The chain is not known yet, so no expiry can be judged.' }
+  return waiting.some((part) => part.cltvExpiry <= height + CLAIM_MARGIN_BLOCKS)
+    ? { code: 'tooLate', message: 'The payment expires too soon to be taken.' }
+    : undefined
 }
 
 /** The user takes a held payment, or cancels an invoice with whatever waits for it. */
@@ -289,6 +326,8 @@ export function decideInvoice(
     return err({ code: 'invoiceUnknown', message: 'No payment waits for this invoice.' })
   if (take && record.preimage.length === 0)
     return err({ code: 'invalidInput', message: 'Only its preimage settles this invoice.' })
+  const late = take ? tooLateToTake(turn, record) : undefined
+  if (late !== undefined) return err(late)
   const outcome = take ? takeParts(record, turn.now) : failParts(record, refused(heightOf(turn.state)))
   putInvoice(turn, take ? outcome.invoice : (cancelInvoice(outcome.invoice) ?? outcome.invoice))
   answer(turn, outcome.removals)

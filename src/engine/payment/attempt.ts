@@ -52,6 +52,9 @@ interface Way {
 
 /** The next attempts of a run: what has not been sent yet, by ways that have not failed in it. */
 export function begin(record: PaymentRecord, ctx: PayContext): Result<PaymentTurn, PaymentFailure> {
+  // An expiry reckoned from no height has passed long ago: our own channel would go to the chain over it.
+  if (ctx.height <= 0)
+    return err(failure('notReady', 'The chain is not known yet, so no expiry can be chosen.'))
   const ways = waysFor(record, ctx)
   if (!ways.ok) return ways
   let turn: PaymentTurn = still(record)

@@ -272,6 +272,17 @@ describe('an HTLC that does not pay an invoice is failed so that the sender read
     })
   })
 
+  it('temporary_node_failure with too much in trimmed HTLCs: its preimage is not given (BOLT 2)', () => {
+    const { htlc, sharedSecrets } = paid()
+    const outcome = receiveHtlc(lookup(INVOICE), htlc, { ...CTX, overDust: true })
+    const removal = removalOf(outcome)
+    if (removal.type !== 'fail') throw new Error('not failed')
+    expect(outcome.refusal).toBe('dustExposure')
+    expect(readFailure({ sharedSecrets, reason: removal.reason }).source?.failure.failure.name).toBe(
+      'temporary_node_failure',
+    )
+  })
+
   it('invalid_onion_payload with the record that is missing', () => {
     const { htlc, sharedSecrets } = crafted({
       paymentHash: fromHex(INVOICE.paymentHash),

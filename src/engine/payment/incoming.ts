@@ -11,7 +11,16 @@ import {
   MIN_SPONTANEOUS_MSAT,
   spontaneousRecord,
 } from './spontaneous.ts'
-import { isWaiting, MAX_PARTS, withPart } from './parts.ts'
+import {
+  failParts,
+  isComplete,
+  isStale,
+  isWaiting,
+  MAX_PARTS,
+  partsTimedOut,
+  refused,
+  withPart,
+} from './parts.ts'
 import { type ForwardRead, readOnion, type ReceiveRead } from './read-onion.ts'
 import type { HtlcAnswer, HtlcRemoval, IncomingHtlc } from './types.ts'
 
@@ -24,6 +33,10 @@ export interface ReceiveContext {
   readonly nodeSecret: Uint8Array
   /** Payments without an invoice that are kept already (`MAX_SPONTANEOUS`). */
   readonly spontaneous: number
+  /** Whether a channel goes to the chain: what waits there is not to be had for sure, and costs something. */
+  readonly isClosing?: (channelId: string) => boolean
+  /** With this HTLC more is in trimmed ones than we let stand there (BOLT 2 §max_dust_htlc_exposure_msat). */
+  readonly overDust?: boolean
 }
 
 /** Why an HTLC was not taken: for logs and tests. The sender learns less (`incorrect_or_unknown_payment_details`). */
@@ -41,6 +54,9 @@ export type Refusal =
   | 'cancelled'
   | 'expired'
   | 'multiPart'
+  | 'otherTotal'
+  | 'complete'
+  | 'dustExposure'
   | 'amountTooLow'
   | 'amountTooHigh'
   | 'expiryTooSoon'
@@ -84,6 +100,8 @@ export function receiveHtlc(
   const refuse = (refusal: Refusal): ReceiveOutcome => fail(htlc, receive, refusal, ctx)
   // Without a height no expiry can be judged; a preimage given out blindly may be worth nothing.
   if (ctx.height <= 0) return refuse('noHeight')
+  // BOLT 2: SHOULD fail this HTLC once it's committed, SHOULD NOT reveal a preimage for it.
+  if (ctx.overDust === true) return refuse('dustExposure')
   const { keysendPreimage } = receive.asked
   if (keysendPreimage !== undefined && invoice === undefined) {
     const against = judgeSpontaneous(htlc, receive.asked, keysendPreimage, ctx)
@@ -91,9 +109,31 @@ export function receiveHtlc(
       ? acceptWhole(htlc, spontaneousRecord(htlc, keysendPreimage, ctx.now), ctx, receive)
       : refuse(against)
   }
-  const refusal = judge(htlc, receive, invoice, ctx)
-  return refusal === undefined ? accept(htlc, invoice as InvoiceRecord, ctx, receive) : refuse(refusal)
+  // Parts whose time has passed are no part of what comes now, whatever wakes first, a clock or a peer.
+  const stale = invoice !== undefined && isStale(invoice, ctx) ? failParts(invoice, partsTimedOut) : undefined
+  const current = stale?.invoice ?? invoice
+  const refusal = judge(htlc, receive, current, ctx)
+  if (refusal === undefined) return after(stale, accept(htlc, current as InvoiceRecord, ctx, receive))
+  // BOLT 4 §Basic Multi-Part Payments: SHOULD fail the entire HTLC set if total_msat is not the same for all.
+  return refusal === 'otherTotal'
+    ? after(failParts(current as InvoiceRecord, refused(ctx.height)), refuse(refusal))
+    : after(stale, refuse(refusal))
 }
+
+/** Without the parts in channels that go to the chain: a payer whose part is lost there pays it again, and rightly. */
+const livingOf = (invoice: InvoiceRecord, { isClosing }: ReceiveContext): InvoiceRecord => {
+  const { waiting } = invoice
+  return waiting === undefined || isClosing === undefined
+    ? invoice
+    : { ...invoice, waiting: waiting.filter((part) => !isClosing(part.channelId)) }
+}
+
+/** One outcome after what became of other parts of the invoice. */
+const after = (
+  first: Pick<Required<ReceiveOutcome>, 'invoice' | 'removals'> | undefined,
+  outcome: ReceiveOutcome,
+): ReceiveOutcome =>
+  first === undefined ? outcome : { ...first, ...outcome, removals: [...first.removals, ...outcome.removals] }
 
 /**
  * BOLT 4 §Failure Messages, the final node, in the order of its list of failures ("SHOULD select the first error it encounters
@@ -124,11 +164,14 @@ function judge(
   if (invoice.state === 'paid') return 'alreadyPaid'
   if (invoice.state === 'cancelled') return 'cancelled'
   // BOLT 11 §Payer / Payee Requirements: SHOULD NOT accept a payment after the expiry.
-  if (ctx.now >= invoice.expiresAt) return 'expired'
+  // What completes a set that began in time is in time: its other parts wait for a minute at most.
+  if (ctx.now >= invoice.expiresAt && invoice.waiting === undefined) return 'expired'
   // BOLT 4 §Basic Multi-Part Payments: total_msat is the same in all parts of a set, and no less than any of them.
   if (totalMsat < amtToForward) return 'multiPart'
+  // MUST NOT send another HTLC once the set has its total: who does it pays twice for a payment that is held.
+  if (isComplete(livingOf(invoice, ctx))) return 'complete'
   const others = invoice.waiting?.[0]
-  if (others !== undefined && others.totalMsat !== totalMsat) return 'multiPart'
+  if (others !== undefined && others.totalMsat !== totalMsat) return 'otherTotal'
   if ((invoice.waiting?.length ?? 0) >= MAX_PARTS) return 'multiPart'
   // BOLT 4: "amount paid" is total_msat. MUST fail below the amount expected, SHOULD above twice as much.
   const expected: bigint = invoice.amountMsat ?? 1n
@@ -165,6 +208,7 @@ function messageFor(refusal: Refusal, htlc: IncomingHtlc, ctx: ReceiveContext): 
   switch (refusal) {
     case 'noHeight':
     case 'tooManySpontaneous':
+    case 'dustExposure':
       return { name: 'temporary_node_failure' }
     case 'cltvBelowOnion':
       return { name: 'final_incorrect_cltv_expiry', cltvExpiry: htlc.cltvExpiry }

@@ -55,6 +55,21 @@ const failedWith = (record: PaymentRecord, failure: FailureMessage): HtlcRemoval
 const TEMPORARY: FailureMessage = { name: 'temporary_node_failure' }
 const two = [channel('1', 10_000_000n), channel('2', 20_000_000n)]
 
+it('a failed attempt is not followed by one whose expiry is reckoned from no height: our own channel would close over it', () => {
+  const turn = started({ channels: two })
+  const late = onRemoved(
+    turn.record,
+    offered(turn).token,
+    failedWith(turn.record, TEMPORARY),
+    startContext({ channels: two, height: 0 }),
+  )
+  expect(offersOf(late)).toEqual([])
+  expect(late.record).toMatchObject({
+    state: 'failed',
+    error: { data: { failure: 'temporary_node_failure' } },
+  })
+})
+
 describe('paying a direct peer', () => {
   it('goes from invoice to preimage: the onion that is offered is one that the recipient takes', () => {
     const turn = started()

@@ -25,33 +25,53 @@ interface Part {
   readonly total?: bigint
   readonly at?: number
   readonly secret?: Uint8Array
+  readonly height?: number
+  readonly expiry?: number
+  /** A channel that goes to the chain. */
+  readonly closing?: string
 }
 
 /** An HTLC of a set for the invoice. */
 function receive(
   invoice: InvoiceRecord,
-  { channelId = 'c1'.repeat(32), id, amount, total = 100_000n, at = NOW, secret }: Part,
+  { channelId = 'c1'.repeat(32), id, amount, total = 100_000n, at = NOW, secret, ...rest }: Part,
 ): ReceiveOutcome & { readonly sharedSecrets: readonly Uint8Array[] } {
+  const { height = HEIGHT, expiry = EXPIRY, closing } = rest
   const { htlc, sharedSecrets } = crafted({
     paymentHash: fromHex(invoice.paymentHash),
     payload: {
       amtToForward: msat(amount),
-      outgoingCltvValue: EXPIRY,
+      outgoingCltvValue: expiry,
       paymentData: { paymentSecret: secret ?? invoice.paymentSecret, totalMsat: msat(total) },
     },
     amountMsat: msat(amount),
-    cltvExpiry: EXPIRY,
+    cltvExpiry: expiry,
   })
   const outcome = receiveHtlc(
     lookup(invoice),
     { ...htlc, channelId, id },
-    { now: at, height: HEIGHT, nodeSecret: BOB_SECRET, spontaneous: 0 },
+    {
+      now: at,
+      height,
+      nodeSecret: BOB_SECRET,
+      spontaneous: 0,
+      ...(closing === undefined ? {} : { isClosing: (c: string) => c === closing }),
+    },
   )
   return { ...outcome, sharedSecrets }
 }
 
 const invoice = (hold = false): InvoiceRecord => bobsInvoice({ amountMsat: msat(100_000), hold })
 const grown = (outcome: ReceiveOutcome): InvoiceRecord => outcome.invoice as InvoiceRecord
+
+/** The name of a failure as its sender reads it. */
+function nameIn(
+  removal: ReceiveOutcome['removals'][0]['removal'] | undefined,
+  sharedSecrets: readonly Uint8Array[],
+): string | undefined {
+  if (removal?.type !== 'fail') throw new Error('not failed')
+  return readFailure({ sharedSecrets, reason: removal.reason }).source?.failure.failure.name
+}
 
 describe('a payment in parts', () => {
   it('is taken whole when the last part is there, in every channel, and not before', () => {
@@ -90,9 +110,18 @@ describe('a payment in parts', () => {
     expect(again.invoice).toBeUndefined()
   })
 
-  it('with another total, or another secret, is no part of the set', () => {
+  it('with another total fails the whole set (BOLT 4); with another secret it is no part of it', () => {
     const first = receive(invoice(), { id: 1n, amount: 60_000n })
-    expect(receive(grown(first), { id: 2n, amount: 40_000n, total: 100_001n }).refusal).toBe('multiPart')
+    const other = receive(grown(first), { id: 2n, amount: 40_000n, total: 100_001n })
+    expect(other.refusal).toBe('otherTotal')
+    expect(other.removals.map(({ removal }) => [removal.type, removal.id])).toEqual([
+      ['fail', 1n],
+      ['fail', 2n],
+    ])
+    expect(grown(other).waiting).toBeUndefined()
+    expect(nameIn(other.removals[0]?.removal, first.sharedSecrets)).toBe(
+      'incorrect_or_unknown_payment_details',
+    )
     const secret = new Uint8Array(32)
     expect(receive(grown(first), { id: 2n, amount: 40_000n, secret }).refusal).toBe('paymentSecret')
     expect(receive(invoice(), { id: 2n, amount: 40_000n, total: 99_999n }).refusal).toBe('amountTooLow')
@@ -113,6 +142,39 @@ describe('a payment in parts', () => {
     expect(receive(late?.invoice as InvoiceRecord, { id: 5n, amount: 100_000n }).removals.length).toBe(1)
   })
 
+  it('whose time has passed takes no part any more, though a peer wakes before the clock: the late part begins anew', () => {
+    const first = receive(invoice(), { id: 1n, amount: 60_000n })
+    const late = receive(grown(first), { id: 2n, amount: 40_000n, at: NOW + PARTS_TIMEOUT_MS })
+    expect(late.removals.map(({ removal }) => [removal.type, removal.id])).toEqual([['fail', 1n]])
+    expect(nameIn(late.removals[0]?.removal, first.sharedSecrets)).toBe('mpp_timeout')
+    expect(grown(late)).toMatchObject({ state: 'open', waiting: [{ id: 2n }] })
+  })
+
+  it('of which one is about to expire is not taken, whatever the clock says', () => {
+    const first = receive(invoice(), { id: 1n, amount: 60_000n })
+    const height = EXPIRY - HOLD_MARGIN_BLOCKS + 1
+    const late = receive(grown(first), { id: 2n, amount: 40_000n, height, expiry: height + 200 })
+    expect(late.removals.map(({ removal }) => [removal.type, removal.id])).toEqual([['fail', 1n]])
+    expect(grown(late).state).toBe('open')
+  })
+
+  it('of which one is in a channel that goes to the chain is not taken: what was trimmed there is lost', () => {
+    const first = receive(invoice(), { id: 1n, amount: 60_000n })
+    const closing = 'c1'.repeat(32)
+    const isClosing = (id: string) => id === closing
+    const last = receive(grown(first), { channelId: 'c2'.repeat(32), id: 1n, amount: 40_000n, closing })
+    expect(last.removals).toMatchObject([{ channelId: closing, removal: { type: 'fail', id: 1n } }])
+    expect(grown(last)).toMatchObject({ state: 'open', waiting: [{ channelId: 'c2'.repeat(32) }] })
+    expect(partsTick(grown(first), { now: NOW, height: HEIGHT, isClosing })?.removals.length).toBe(1)
+  })
+
+  it('that began before the invoice expired is completed after it, and one that did not is refused', () => {
+    const open = { ...invoice(), expiresAt: NOW + 10 }
+    const first = receive(open, { id: 1n, amount: 60_000n, at: NOW + 9 })
+    expect(grown(receive(grown(first), { id: 2n, amount: 40_000n, at: NOW + 11 })).state).toBe('paid')
+    expect(receive(open, { id: 2n, amount: 40_000n, at: NOW + 10 }).refusal).toBe('expired')
+  })
+
   it('more than a hundred parts are no payment', () => {
     let record = invoice()
     for (let id = 0n; id < 100n; id++) record = grown(receive(record, { id, amount: 1n }))
@@ -128,6 +190,20 @@ describe('a held payment', () => {
     const taken = takeParts(held, NOW)
     expect(taken.invoice.state).toBe('paid')
     expect(taken.removals[0]?.removal).toEqual({ type: 'fulfill', id: 1n, preimage: held.preimage })
+  })
+
+  it('takes no part more once it is complete: a payer who tries again pays once', () => {
+    const held = grown(receive(invoice(true), { id: 1n, amount: 100_000n }))
+    for (const total of [100_000n, 150_000n]) {
+      const again = receive(held, { id: 2n, amount: total, total })
+      expect(again.refusal).toBe('complete')
+      expect(again.removals.map(({ removal }) => [removal.type, removal.id])).toEqual([['fail', 2n]])
+      expect(again.invoice).toBeUndefined()
+    }
+    // Lost on the chain, it is paid again, and rightly.
+    const closing = 'c1'.repeat(32)
+    const once = receive(held, { channelId: 'c2'.repeat(32), id: 2n, amount: 100_000n, closing })
+    expect(once.refusal).toBeUndefined()
   })
 
   it('is let go before its HTLC is at risk, or when it is cancelled', () => {

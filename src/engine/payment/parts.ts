@@ -37,6 +37,35 @@ export const isComplete = ({ waiting = [] }: InvoiceRecord): boolean =>
 export const isWaiting = (invoice: InvoiceRecord, channelId: string, id: bigint): boolean =>
   invoice.waiting?.some((part) => part.channelId === channelId && part.id === id) === true
 
+/**
+ * Whether a set that is not complete has had its time, or cannot be had whole any more: a minute has passed, an expiry has come near (who
+ * was asleep hears of a new part before any clock), or a part is in a channel that goes to the chain, where it costs more than it may be
+ * worth, and where a trimmed one is lost.
+ */
+export function isStale(
+  invoice: InvoiceRecord,
+  ctx: {
+    readonly now: number
+    readonly height: number
+    readonly isClosing?: (channelId: string) => boolean
+  },
+): boolean {
+  const { waiting = [] } = invoice
+  const first = waiting[0]
+  if (first === undefined || isComplete(invoice)) return false
+  return (
+    ctx.now - first.since >= PARTS_TIMEOUT_MS ||
+    waiting.some(
+      (part) =>
+        (ctx.height > 0 && part.cltvExpiry < ctx.height + HOLD_MARGIN_BLOCKS) ||
+        ctx.isClosing?.(part.channelId) === true,
+    )
+  )
+}
+
+/** What the parts of such a set are failed with. */
+export const partsTimedOut = (): FailureMessage => ({ name: 'mpp_timeout' })
+
 /** One part more; with the last one the set is taken, unless the invoice holds it for its user. */
 export function withPart(invoice: InvoiceRecord, part: WaitingPart, now: number): PartsOutcome {
   const grown: InvoiceRecord = { ...invoice, waiting: [...(invoice.waiting ?? []), part] }
@@ -93,16 +122,11 @@ export function failParts(
 /** Time passed: a set that is not complete is failed after a minute, a held one before its HTLCs expire. Undefined: nothing to do. */
 export function partsTick(
   invoice: InvoiceRecord,
-  ctx: { readonly now: number; readonly height: number },
+  ctx: Parameters<typeof isStale>[1],
 ): PartsOutcome | undefined {
   const { waiting = [] } = invoice
-  const first = waiting[0]
-  if (first === undefined) return undefined
-  if (!isComplete(invoice)) {
-    return ctx.now - first.since >= PARTS_TIMEOUT_MS
-      ? failParts(invoice, () => ({ name: 'mpp_timeout' }))
-      : undefined
-  }
+  if (waiting.length === 0) return undefined
+  if (!isComplete(invoice)) return isStale(invoice, ctx) ? failParts(invoice, partsTimedOut) : undefined
   const expiry = Math.min(...waiting.map((part) => part.cltvExpiry))
   return ctx.height > 0 && expiry < ctx.height + HOLD_MARGIN_BLOCKS
     ? failParts(invoice, refused(ctx.height))

@@ -18,10 +18,11 @@ export const MIN_SPONTANEOUS_MSAT = 1_000n
 export const MAX_SPONTANEOUS = 100_000
 
 /**
- * Blocks that such an HTLC must have left: BOLT 2's least for a final node. There is no invoice in which we could ask for more, and the
- * sender knows the preimage anyway: should the HTLC expire on us, the money was never counted.
+ * Blocks that such an HTLC must have left: one more than BOLT 2's deadline for what has been fulfilled, since an HTLC that is taken at its
+ * deadline closes the channel with the next block. There is no invoice in which we could ask for more, and the sender knows the preimage
+ * anyway: should the HTLC expire on us, the money was never counted.
  */
-export const MIN_FINAL_CLTV_SPONTANEOUS = 18
+export const MIN_FINAL_CLTV_SPONTANEOUS = 19
 
 /**
  * Begins to pay a node that did not ask for it. A preimage is drawn for every call: nothing is ever paid twice by it, and nothing that

@@ -39,6 +39,7 @@ const HOLD_MARGIN_BLOCKS = 6
 
 /** A new HTLC to forward: offered, held, or failed back. */
 export function beginForward(ask: ForwardAsk, ctx: ForwardContext): SwitchTurn {
+  if (ask.overDust === true) return { circuit: undefined, effects: refuse(ask, noRoom, ctx.now) }
   const judged = judgeForward(ask, ctx.links, ctx)
   if (!judged.ok) return { circuit: undefined, effects: refuse(ask, judged.failure, ctx.now) }
   const circuit: Circuit = {

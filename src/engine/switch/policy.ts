@@ -74,11 +74,12 @@ export function judgeForward(
   const { policy } = requested
   const { amtToForward, outgoingCltvValue, amountMsat, cltvExpiry } = ask
   if (amtToForward <= 0n || amtToForward < policy.htlcMinimumMsat)
-    return no({ name: 'amount_below_minimum', htlcMsat: amountMsat, channelUpdate: NO_UPDATE })
+    return no({ name: 'amount_below_minimum', htlcMsat: amtToForward, channelUpdate: NO_UPDATE })
   if (amountMsat < amtToForward + forwardFeeMsat(policy, amtToForward) && !keepsTerms(ask, policy))
     return no({ name: 'fee_insufficient', htlcMsat: amountMsat, channelUpdate: NO_UPDATE })
   if (cltvExpiry < outgoingCltvValue + policy.cltvExpiryDelta)
-    return no({ name: 'incorrect_cltv_expiry', cltvExpiry, channelUpdate: NO_UPDATE })
+    // BOLT 4: reports the outgoing HTLC here, as above, and the incoming one only where the fee is too low.
+    return no({ name: 'incorrect_cltv_expiry', cltvExpiry: outgoingCltvValue, channelUpdate: NO_UPDATE })
   if (outgoingCltvValue < ctx.height + MIN_OUTGOING_BLOCKS)
     return no({ name: 'expiry_too_soon', channelUpdate: NO_UPDATE })
   if (cltvExpiry > ctx.height + MAX_HTLC_CLTV) return no({ name: 'expiry_too_far' })

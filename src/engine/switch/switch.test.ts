@@ -158,6 +158,23 @@ describe('a forward is failed with', () => {
     expect([...here, ...Object.keys(elsewhere)].sort()).toEqual(Object.keys(FAILURE_CODES).sort())
   })
 
+  it('the amount or expiry that BOLT 4 wants reported: the outgoing one, and the incoming one where the fee is too low', () => {
+    const dear = [link(B, 'bob', { policy: { ...DEFAULT_FORWARD_POLICY, htlcMinimumMsat: msat(2_000_000) } })]
+    const told = (turn: SwitchTurn) => failureIn(turn.effects)?.failure.failure
+    expect(told(begun({}, { links: dear }))).toMatchObject({
+      name: 'amount_below_minimum',
+      htlcMsat: 1_000_000n,
+    })
+    expect(told(begun({ amountMsat: msat(1_001_099) }))).toMatchObject({ htlcMsat: 1_001_099n })
+    expect(told(begun({ cltvExpiry: 1_179 }))).toMatchObject({ cltvExpiry: 1_100 })
+  })
+
+  it('temporary_channel_failure where its channel holds more in trimmed HTLCs than we let (BOLT 2)', () => {
+    const turn = begun({ overDust: true })
+    expect(turn.circuit).toBeUndefined()
+    expect(nameOf(turn)).toBe('temporary_channel_failure')
+  })
+
   it('no channel_update, which would tell who asked (BOLT 4)', () => {
     const failure = failureIn(begun({}, { links: offline }).effects)?.failure.failure
     expect(failure).toEqual({ name: 'temporary_channel_failure', channelUpdate: new Uint8Array(0) })
@@ -188,6 +205,19 @@ describe('what comes back from the next hop', () => {
     expect(downstreamRemoved(early, { type: 'fulfill', id: 0n, preimage: PREIMAGE }).circuit).toBeUndefined()
   })
 
+  it('upstream hears how long we had it, for any amount, and what came from downstream where something came (BOLT 2)', () => {
+    const attributionData = new Uint8Array(920).fill(3)
+    for (const amountMsat of [1n, 1_000n, 1_001_100n].map(msat)) {
+      const small = { ...circuit(), incomingMsat: amountMsat, outgoingMsat: amountMsat }
+      const ask = { sharedSecret: SECRET, since: small.receivedAt }
+      expect(preimageKnown(small, PREIMAGE).effects[0]).toHaveProperty('attribute', ask)
+      expect(preimageKnown(small, PREIMAGE, attributionData).effects[0]).toHaveProperty('attribute', {
+        ...ask,
+        received: attributionData,
+      })
+    }
+  })
+
   it('a preimage of something else is a defect', () => {
     expect(() => preimageKnown(circuit(), SECRET)).toThrow()
   })
@@ -205,19 +235,6 @@ describe('what comes back from the next hop', () => {
 
   it('a malformed onion becomes a failure of ours that names it (BOLT 2)', () => {
     const sha256OfOnion = sha256(ASK.next)
-  it('upstream hears how long we had it, for any amount, and what came from downstream where something came (BOLT 2)', () => {
-    const attributionData = new Uint8Array(920).fill(3)
-    for (const amountMsat of [1n, 1_000n, 1_001_100n].map(msat)) {
-      const small = { ...circuit(), incomingMsat: amountMsat, outgoingMsat: amountMsat }
-      const ask = { sharedSecret: SECRET, since: small.receivedAt }
-      expect(preimageKnown(small, PREIMAGE).effects[0]).toHaveProperty('attribute', ask)
-      expect(preimageKnown(small, PREIMAGE, attributionData).effects[0]).toHaveProperty('attribute', {
-        ...ask,
-        received: attributionData,
-      })
-    }
-  })
-
     const turn = downstreamRemoved(circuit(), {
       type: 'malformed',
       id: 0n,

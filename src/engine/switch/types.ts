@@ -51,6 +51,8 @@ export interface ForwardAsk {
   /** 1366 bytes, for the next hop. */
   readonly next: Uint8Array
   readonly blinded?: BlindedHopAsk
+  /** More stands in trimmed HTLCs of that channel than we let (BOLT 2 §max_dust_htlc_exposure_msat): it is failed. */
+  readonly overDust?: true
 }
 
 /** The end of an HTLC (`RemoveUpdate` of a channel). */

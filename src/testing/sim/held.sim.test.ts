@@ -80,6 +80,24 @@ describe.each(['lcp', 'anchors_zero_fee_htlc_tx', 'static_remotekey'])('%s', (fo
   )
 })
 
+it('a held payment is not taken by a height that nobody has confirmed lately: its HTLC may have expired meanwhile', () => {
+  const world = twoChannels('lcp')
+  const [ada, ben] = [world.node('ada'), world.node('ben')]
+  const { hash, bolt11 } = invoiceOf(world, ben, 1_000_000)
+  world.command(ada, { type: 'sendPayment', invoice: bolt11, timeoutSeconds: 60 })
+  world.drain()
+  expect(held(world)).toBe(1)
+  const take = { type: 'decideInvoice', paymentHash: hash, take: true } as const
+  world.now += 600_000
+  world.command(ben, take)
+  expect(world.refusal).toMatchObject({ code: 'notReady' })
+  expect(held(world)).toBe(1)
+  world.settle()
+  world.command(ben, take)
+  world.settle()
+  expect(entries(world.stateOf(ada).payments).map((p) => p.state)).toEqual(['succeeded'])
+})
+
 it('a payment that waits for its turn in a channel which the peer closes on chain fails then, and does not hang until its time is up', () => {
   const world = new World({ nodes: 2, formats: ['anchors_zero_fee_htlc_tx'] })
   reach(world, [
