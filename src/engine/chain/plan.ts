@@ -1,5 +1,5 @@
 import type { EsploraRequest } from './esplora.ts'
-import { type Priority, ask, isAsked, ranked, readyAt, TIMEOUT_GRACE_MS } from './servers.ts'
+import { type Priority, ask, isAsked, patienceMs, ranked, readyAt, TIMEOUT_GRACE_MS } from './servers.ts'
 import { parentTooCheap, wantsShown, waitsForParents } from './broadcasts.ts'
 import { wantedBlocks } from './sync.ts'
 import { contradicts, provedSpend } from './spends.ts'
@@ -28,7 +28,6 @@ interface Plan {
 export function plan(turn: Turn): number {
   const helpers = ranked(turn.state, turn.now).filter((s) => s.identified)
   const p: Plan = { turn, helpers, soonest: Number.POSITIVE_INFINITY }
-  for (const f of turn.state.inFlight) later(p, f.timeoutAt + TIMEOUT_GRACE_MS)
   for (const s of turn.state.servers) if (s.backoffUntil > turn.now) later(p, s.backoffUntil)
   planBroadcasts(p)
   planTips(p)
@@ -45,6 +44,8 @@ export function plan(turn: Turn): number {
       planFees(p)
     }
   }
+  // With what was asked just now: when a silent server is all that is asked, nothing else would wake us.
+  for (const f of turn.state.inFlight) later(p, f.timeoutAt + TIMEOUT_GRACE_MS)
   return p.soonest
 }
 
@@ -143,8 +144,11 @@ function planTips(p: Plan): void {
       later(p, due)
       continue
     }
-    if (tryAsk(p, server, 'money', { kind: 'tipHash' }, { kind: 'tip' }))
+    if (tryAsk(p, server, 'money', { kind: 'tipHash' }, { kind: 'tip' })) {
       patchServer(p.turn, server.url, { tipAskedAt: now })
+      // Then the next in turn, whether or not this one answers.
+      later(p, now + interval)
+    }
   }
 }
 
@@ -161,11 +165,27 @@ function isWaiting(turn: Turn): boolean {
 
 function planHeaders(p: Plan): void {
   const { state } = p.turn
-  for (const { url, top } of wantedBlocks(state.servers, state.headers.tip.height)) {
+  const { wanted, again } = wantedBlocks(state, p.turn.now)
+  later(p, again)
+  const asked = new Set<string>()
+  for (const { url, top, target } of wanted) {
+    if (target !== undefined && asked.has(target)) continue
     if (isAsked(p.turn.state, (q) => q.kind === 'headers' && q.top === top, url)) continue
     const server = state.servers.find((s) => s.url === url)
-    if (server) tryAsk(p, server, 'money', { kind: 'blocks', height: top }, { kind: 'headers', top })
+    if (!server) continue
+    const sent = tryAsk(p, server, 'money', { kind: 'blocks', height: top }, { kind: 'headers', top })
+    if (sent && target !== undefined) asked.add(target)
   }
+}
+
+/** Whether an answer is on its way that is worth waiting for: who takes long on purpose must not keep others from being asked. */
+function isAwaited(p: Plan, same: (q: Purpose) => boolean, url?: string): boolean {
+  const { inFlight, config } = p.turn.state
+  const until = inFlight
+    .filter((f) => (url === undefined || f.server === url) && same(f.purpose))
+    .reduce((at, f) => Math.max(at, f.sentAt + patienceMs(config)), 0)
+  later(p, until)
+  return until > p.turn.now
 }
 
 // ---- look-ups ------------------------------------------------------------------------------------------------------
@@ -197,12 +217,12 @@ function planSpends(p: Plan): boolean {
 }
 
 function planSpend(p: Plan, watch: SpendWatch, period: number): void {
-  const asked = (s: ServerState) =>
-    isAsked(p.turn.state, (q) => q.kind === 'outspend' && q.token === watch.token, s.url)
+  const asked = (s: ServerState) => isAsked(p.turn.state, (q) => isOutspend(q, watch), s.url)
   const servers = p.helpers
   const stale = servers.filter((s) => !stands(p, watch.answers[s.url], period))
   const open = stale.filter((s) => !asked(s))
-  let missing = p.turn.state.config.quorum - (servers.length - open.length)
+  const slow = stale.filter((s) => asked(s) && !isAwaited(p, (q) => isOutspend(q, watch), s.url)).length
+  let missing = p.turn.state.config.quorum - (servers.length - open.length - slow)
   // In turn: whoever was asked longest ago.
   for (const server of [...open].sort(
     (a, b) => (watch.answers[a.url]?.at ?? 0) - (watch.answers[b.url]?.at ?? 0),
@@ -211,6 +231,9 @@ function planSpend(p: Plan, watch: SpendWatch, period: number): void {
     if (askSpend(p, server, watch)) missing--
   }
 }
+
+const isOutspend = (q: Purpose, watch: SpendWatch): boolean =>
+  q.kind === 'outspend' && q.token === watch.token
 
 /** A server that said unspent of what is proved spent, or named another spender in a block, is asked once more before it is called a liar. */
 function planDenials(p: Plan, watch: SpendWatch, proved: TxEntry): void {
@@ -242,9 +265,10 @@ function planTxs(p: Plan, all: boolean): void {
     if (w.kind === 'tx') watched.add(w.txid)
     if (w.kind === 'spend') for (const a of Object.values(w.answers)) if (a.claim) spenders.add(a.claim.txid)
   }
-  const entries = Object.values(p.turn.state.txs).filter(
-    (e) => e.confirmed === null || e.raw === null || e.witnesses !== null,
-  )
+  // What was never looked for comes first: invented spenders must not use up what servers allow.
+  const entries = Object.values(p.turn.state.txs)
+    .filter((e) => e.confirmed === null || e.raw === null || e.witnesses !== null)
+    .sort((a, b) => triedAt(a) - triedAt(b))
   for (const entry of entries)
     if (spenders.has(entry.txid)) planTx(p, entry, watched.has(entry.txid), 'money')
   if (!all && p.turn.now < p.turn.state.resumedAt + SPENDS_FIRST_MS) return
@@ -254,15 +278,31 @@ function planTxs(p: Plan, all: boolean): void {
     if (!watched.has(entry.txid) && !spenders.has(entry.txid)) planTx(p, entry, false, 'chain')
 }
 
+/** In turn, the best first among those never asked: two that take their time must not be asked for ever, and a third never. */
+const longestAgo = (
+  servers: readonly ServerState[],
+  misses: Readonly<Record<string, Check>>,
+): readonly ServerState[] => [...servers].sort((a, b) => (misses[a.url]?.at ?? 0) - (misses[b.url]?.at ?? 0))
+
+/** When a transaction was last asked for in vain; 0: never. */
+const triedAt = ({ rawMisses, proofMisses }: TxEntry): number =>
+  [...Object.values(rawMisses), ...Object.values(proofMisses)].reduce((at, miss) => Math.max(at, miss.at), 0)
+
 function planTx(p: Plan, entry: TxEntry, watched: boolean, priority: Priority): void {
   const { spendPollMs, quorum } = p.turn.state.config
   const { txid } = entry
-  // A stated height promises success soon; without one only the next block will tell, or another server.
-  const patience = entry.hint !== null ? spendPollMs / 6 : spendPollMs
+  // A stated height promises success soon, and less the longer nobody has it; without one only the next block will tell, or another server.
+  const age = p.turn.now - entry.hintAt
+  const patience =
+    entry.hint !== null ? Math.min(spendPollMs * 5, Math.max(spendPollMs / 6, age / 4)) : spendPollMs
   const servers = p.helpers
   if (entry.raw === null) {
-    if (isAsked(p.turn.state, (q) => q.kind === 'raw' && q.txid === txid)) return
-    const server = servers.find((s) => !stands(p, entry.rawMisses[s.url], patience))
+    const isRaw = (q: Purpose) => q.kind === 'raw' && q.txid === txid
+    if (isAwaited(p, isRaw)) return
+    const open = servers.filter(
+      (s) => !isAsked(p.turn.state, isRaw, s.url) && !stands(p, entry.rawMisses[s.url], patience),
+    )
+    const server = longestAgo(open, entry.rawMisses)[0]
     if (server) tryAsk(p, server, priority, { kind: 'tx', txid }, { kind: 'raw', txid })
     return
   }
@@ -270,15 +310,15 @@ function planTx(p: Plan, entry: TxEntry, watched: boolean, priority: Priority): 
   if (entry.confirmed !== null) return
   if (entry.old !== null) return planOld(p, entry, entry.old, priority)
   if (entry.hint === null && !watched) return
-  const asked = (s: ServerState) => isAsked(p.turn.state, (q) => q.kind === 'proof' && q.txid === txid, s.url)
+  const isProof = (q: Purpose) => q.kind === 'proof' && q.txid === txid
+  const asked = (s: ServerState) => isAsked(p.turn.state, isProof, s.url)
   const request = { kind: 'merkleProof', txid } as const
   // With a stated height one server at a time will do, and all are asked: those that hide it must not be the only ones. Without one as
   // many as make a quorum, in turn.
-  if (entry.hint !== null && servers.some(asked)) return
+  if (entry.hint !== null && isAwaited(p, isProof)) return
   const open = servers.filter((s) => !asked(s) && !stands(p, entry.proofMisses[s.url], patience))
   let missing = entry.hint !== null ? 1 : Math.max(1, quorum) - (servers.length - open.length)
-  const waited = (s: ServerState): number => (entry.hint !== null ? 0 : (entry.proofMisses[s.url]?.at ?? 0))
-  for (const server of [...open].sort((a, b) => waited(a) - waited(b))) {
+  for (const server of longestAgo(open, entry.proofMisses)) {
     if (missing <= 0) return
     if (tryAsk(p, server, priority, request, { kind: 'proof', txid })) missing--
   }

@@ -1,6 +1,6 @@
 import type { EsploraError, EsploraRequest } from './esplora.ts'
 import { findServer, patchServer, type Turn } from './turn.ts'
-import type { ChainState, InFlight, Purpose, ServerState } from './types.ts'
+import type { ChainConfig, ChainState, InFlight, Purpose, ServerState } from './types.ts'
 
 /** A server as it is added: nothing known, nothing held against it. */
 export const newServer = (url: string): ServerState => ({
@@ -27,6 +27,9 @@ export const newServer = (url: string): ServerState => ({
 
 /** The shell times requests out itself; the machine waits this much longer for a shell that forgot. */
 export const TIMEOUT_GRACE_MS = 1_000
+
+/** How long one server's answer is waited for before another is asked the same: slow ones cost this much, not a whole time-out. */
+export const patienceMs = (config: ChainConfig): number => config.requestTimeoutMs / 5
 
 /** What may wait so that money does not: low priorities leave part of the hourly allowance to higher ones. */
 export type Priority = 'money' | 'chain' | 'rest'

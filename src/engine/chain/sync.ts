@@ -1,9 +1,9 @@
-import { hashHeader } from '../bitcoin/header.ts'
+import { type BlockHash, hashHeader } from '../bitcoin/header.ts'
 import { type EsploraResult, FORGED_BLOCK, parseBlocks, parseHash } from './esplora.ts'
 import { type Connected, connectHeaders, hashAt, heightOf, pruneHeaders } from './headers.ts'
-import { doubted, failed, lied, served } from './servers.ts'
+import { doubted, failed, lied, patienceMs, served } from './servers.ts'
 import { findServer, patchServer, type Turn } from './turn.ts'
-import type { HeaderRun, HeaderSync, ServerState } from './types.ts'
+import type { ChainState, HeaderRun, HeaderSync, ServerState } from './types.ts'
 import { retractAbove } from './txs.ts'
 
 /** Requests under way while catching up, and runs kept that came before their turn. */
@@ -189,7 +189,19 @@ function adopt(turn: Turn, connected: Connected): void {
   }
   const { height, hash, time } = chain.tip
   turn.events.push({ type: 'tip', height, hash, time })
-  for (const { url } of turn.state.servers) replaceServer(turn, url)
+  for (const { url } of turn.state.servers) {
+    replaceServer(turn, url)
+    renewSync(turn, url)
+  }
+}
+
+/** A sync that another server's blocks have overtaken has nothing left to ask, and would stay for ever: it ends, or begins anew. */
+function renewSync(turn: Turn, url: string): void {
+  const sync = findServer(turn.state, url)?.sync
+  if (!sync || sync.branch !== null || sync.targetHeight === null) return
+  if (sync.targetHeight > turn.state.headers.tip.height) return
+  patchServer(turn, url, { sync: null })
+  placeServer(turn, url)
 }
 
 /** After our chain changed: where a server stands on it, without starting anything. */
@@ -209,31 +221,64 @@ function wantedTop({ page, targetHeight }: HeaderSync, branch: NonNullable<Heade
   return rooted ? Math.min(top + page, targetHeight ?? top + page) : from - 1
 }
 
-/** Block requests that the syncs of all servers want next: one server leads while a long way is made up. */
-export function wantedBlocks(
-  servers: readonly ServerState[],
-  height: number,
-): readonly { readonly url: string; readonly top: number | null }[] {
-  const wanted: { url: string; top: number | null }[] = []
-  const targets = new Set<string>()
-  const leader = servers.find((s) => s.sync && s.sync.targetHeight !== null && s.sync.branch === null)
-  for (const { url, sync } of servers) {
-    if (!sync || targets.has(sync.target)) continue
-    // One that waits for the leader asks nothing, and must not stand for it: with the same target, nobody would ask.
-    if (sync.targetHeight === null && leader !== undefined) continue
-    targets.add(sync.target)
+/** Whether its blocks are being asked for window by window, and there are more. */
+const isOnItsWay = ({ sync, backoffUntil }: ServerState, height: number, now: number): boolean =>
+  sync !== null && sync.branch === null && (sync.targetHeight ?? 0) > height && backoffUntil <= now
+
+interface WantedBlock {
+  readonly url: string
+  readonly top: number | null
+  /** Of those with the same target one is to be asked, the first that can be. */
+  readonly target?: BlockHash
+}
+
+export interface WantedBlocks {
+  readonly wanted: readonly WantedBlock[]
+  /** When others may be wanted, without any answer; Infinity: not. */
+  readonly again: number
+}
+
+/**
+ * Block requests that the syncs of all servers want next. Of several that have the same to give one leads, each for a term: whoever is slow
+ * on purpose holds the others up for no longer, however many blocks are missing.
+ */
+export function wantedBlocks({ servers, headers, inFlight, config }: ChainState, now: number): WantedBlocks {
+  const { height } = headers.tip
+  const wanted: WantedBlock[] = []
+  let again = Number.POSITIVE_INFINITY
+  const term = config.requestTimeoutMs / 2
+  const leads = (server: ServerState, among: readonly ServerState[]): boolean => {
+    if (among.length > 1) again = Math.min(again, (Math.floor(now / term) + 1) * term)
+    return among[Math.floor(now / term) % among.length] === server
+  }
+  const onTheirWay = servers.filter((s) => isOnItsWay(s, height, now))
+  for (const server of servers) {
+    const { url, sync } = server
+    if (!sync) continue
     if (sync.targetHeight === null) {
-      wanted.push({ url, top: null })
+      // The newest blocks of a new tip are one answer: asked of one server, and of the next when it is slow.
+      const rival = inFlight.findLast(
+        (f) =>
+          f.server !== url &&
+          f.purpose.kind === 'headers' &&
+          f.purpose.top === null &&
+          servers.some((s) => s.url === f.server && s.sync?.target === sync.target),
+      )
+      const from = rival === undefined ? 0 : rival.sentAt + patienceMs(config)
+      if (from > now) again = Math.min(again, from)
+      else wanted.push({ url, top: null, target: sync.target })
     } else if (sync.branch !== null) {
-      wanted.push({ url, top: wantedTop(sync, sync.branch) })
-    } else {
+      const alike = servers.filter((s) => s.sync?.branch && s.sync.target === sync.target)
+      if (leads(server, alike)) wanted.push({ url, top: wantedTop(sync, sync.branch) })
+    } else if (isOnItsWay(server, height, now) && leads(server, onTheirWay)) {
       for (let k = 1; k <= WINDOWS; k++) {
         const top = Math.min(height + k * sync.page, sync.targetHeight)
-        const have = sync.early.some((r) => r.from + r.headers.length - 1 === top)
+        // What could be taken at once and was not (another server brought us there) is not waited for.
+        const have = sync.early.some((r) => r.from > height + 1 && r.from + r.headers.length - 1 === top)
         if (top > height && !have && !wanted.some((w) => w.url === url && w.top === top))
           wanted.push({ url, top })
       }
     }
   }
-  return wanted
+  return { wanted, again }
 }

@@ -11,6 +11,9 @@ import { doubted, failed, isUsable, lied, served } from './servers.ts'
 import { findServer, patchTx, putWatch, type Turn } from './turn.ts'
 import type { ChainState, KnownTx, TxEntry, TxWatch } from './types.ts'
 
+/** Polls for which a stated height counts beside others that state none. */
+const HINT_POLLS = 2
+
 /** Makes sure that a transaction is looked for; `hint` is a height that a server stated, null for the mempool or unknown. */
 export function needTx(turn: Turn, txid: Txid, hint: number | null): void {
   const entry = turn.state.txs[txid]
@@ -28,7 +31,11 @@ export function needTx(turn: Turn, txid: Txid, hint: number | null): void {
       proofMisses: {},
     }
     turn.state = { ...turn.state, txs: { ...turn.state.txs, [txid]: fresh } }
-  } else if (entry.confirmed === null && entry.hint !== hint) patchTx(turn, txid, { hint, hintAt: turn.now })
+  } else if (entry.confirmed === null && entry.hint !== hint) {
+    // Who says "in no block" must not silence who names one before its proof was asked for.
+    if (hint === null && turn.now - entry.hintAt < turn.state.config.spendPollMs * HINT_POLLS) return
+    patchTx(turn, txid, { hint, hintAt: turn.now })
+  }
 }
 
 /**

@@ -28,10 +28,10 @@ export class FakeEsplora {
 
   answer(request: EsploraRequest): EsploraResult | 'silence' {
     this.log.push(request)
-    return this.fault?.(request) ?? this.honest(request)
+    return this.fault?.(request) ?? this.answerHonestly(request)
   }
 
-  private honest(r: EsploraRequest): EsploraResult {
+  answerHonestly(r: EsploraRequest): EsploraResult {
     const { node } = this
     switch (r.kind) {
       case 'tipHash':
