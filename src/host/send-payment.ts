@@ -43,7 +43,8 @@ export function paymentCommand(request: Input<'sendPayment'> | Item<'sendPayment
 
 /** Whether a refusal says no more than that too much is on its way: what is on its way will end. */
 export const isFull = (error: ApiError): boolean =>
-  error.code === 'tooManyHtlcs' || (error.code === 'exceedsSpendable' && error.data['reason'] === 'inFlight')
+  error.code === 'tooManyHtlcs' ||
+  ((error.code === 'exceedsSpendable' || error.code === 'noRoute') && error.data['reason'] === 'inFlight')
 
 /** Whether any channel holds what will make room by ending. */
 export const somethingOnItsWay = (state: NodeState): boolean =>

@@ -4,8 +4,8 @@ import { type Msat, msat } from '../base/units.ts'
 import type { Channel } from '../channel/types.ts'
 import { publicKey } from '../crypto/curve.ts'
 import type { RouteWanted } from '../payment/attempt-route.ts'
-import { emptyHistory } from '../router/history.ts'
-import type { HintHop } from '../router/types.ts'
+import { emptyHistory, learn } from '../router/history.ts'
+import type { Excluded, HintHop } from '../router/types.ts'
 import { apply, openPair } from '../../testing/sim/channel-pair.ts'
 import { spendableInTime } from './channel-state.ts'
 import { findRoutes } from './routes.ts'
@@ -33,13 +33,20 @@ const hint = (nodeId: string, feeBaseMsat: number): readonly HintHop[] => [
   { nodeId, scid: 99n, feeBaseMsat, feeProportionalMillionths: 0, cltvExpiryDelta: 80 },
 ]
 
-function routes(channels: readonly Channel[], amountMsat: bigint, change: Partial<RouteWanted> = {}) {
+const NOW = 1_800_000_000_000
+
+function routes(
+  channels: readonly Channel[],
+  amountMsat: bigint,
+  change: Partial<RouteWanted> = {},
+  { history = emptyHistory, now = NOW } = {},
+) {
   const state = {
     channels: Object.fromEntries(channels.map((c) => [c.id, c])),
     closes: {},
-    routeHistory: emptyHistory,
+    routeHistory: history,
   }
-  return findRoutes({ state, setup: { nodeId: US }, now: 1_800_000_000_000 } as unknown as Turn, {
+  return findRoutes({ state, setup: { nodeId: US }, now } as unknown as Turn, {
     destination: PAYEE,
     amountMsat: msat(amountMsat),
     finalCltvDelta: 20,
@@ -104,5 +111,24 @@ describe('a payment by a route through a channel that is full', () => {
       ok: true,
       value: [{ channelId: (two[1] as Channel).id }],
     })
+  })
+
+  test('waits a moment where a hop on the only way was full just now, and goes that way again; not where this payment has tried it', () => {
+    const channel = channelWith(0)
+    const way = routes([channel], 1_000n)
+    const route = way.ok ? way.value[0] : undefined
+    if (route === undefined) throw new Error('no route')
+    const history = learn(emptyHistory, {
+      route,
+      at: NOW,
+      result: { type: 'hopFailed', failedHop: 1, any: false },
+    })
+    const again = (now: number, excluded: Excluded = {}) => {
+      const found = routes([channel], 1_000n, { excluded }, { history, now })
+      return found.ok ? 'goes' : `${found.error.code} ${found.error.data?.['reason']}`
+    }
+    expect(again(NOW)).toBe('noRoute inFlight')
+    expect(again(NOW + 3_000)).toBe('goes')
+    expect(again(NOW, { nodes: new Set([MID]) })).toBe('noRoute noneFits')
   })
 })

@@ -5,6 +5,7 @@ import { MAX_HTLC_CLTV } from '../payment/onion-for.ts'
 import type { RouteWanted } from '../payment/attempt-route.ts'
 import { failure, type PaymentFailure } from '../payment/types.ts'
 import { createGraph } from '../router/graph.ts'
+import { MOMENT_MS } from '../router/history.ts'
 import { findParts } from '../router/parts.ts'
 import type { LocalChannel, PathErrorCode, Route } from '../router/types.ts'
 import { candidateState, mayQueue, spendableInTime, spendableNow } from './channel-state.ts'
@@ -53,7 +54,7 @@ export function findRoutes(turn: Turn, wanted: RouteWanted): Result<readonly Rou
           }),
     )
   }
-  const search = (firstHops: readonly LocalChannel[]) =>
+  const search = (firstHops: readonly LocalChannel[], now = turn.now) =>
     findParts(turn.setup.graph ?? EMPTY, {
       source: turn.setup.nodeId,
       target: destination,
@@ -66,7 +67,7 @@ export function findRoutes(turn: Turn, wanted: RouteWanted): Result<readonly Rou
       hints,
       excluded,
       history: turn.state.routeHistory,
-      now: turn.now,
+      now,
       ...(wanted.parts ? {} : { maxParts: 1 }),
       ...(wanted.blinded === undefined ? {} : { blinded: wanted.blinded }),
     })
@@ -79,6 +80,8 @@ export function findRoutes(turn: Turn, wanted: RouteWanted): Result<readonly Rou
   // Channels that are merely full for now make it wait, as they do for a direct peer: in their outbox, and where that is full, too, with
   // whoever wants to pay.
   const inTime = ours(spendableInTime)
+  // So does a hop further on that was full a moment ago, and is not tried again as yet.
+  if (code === 'noPath' && search(inTime, turn.now + MOMENT_MS).ok) return err(fullOnTheWay(destination))
   if (!isMore(inTime, channels)) return err(noRoute(code, wanted, inTime))
   const queued = ours((channel) => (mayQueue(channel) ? spendableInTime(channel) : NOTHING))
   const later = search(queued)
@@ -104,6 +107,12 @@ const tooMuchAtOnce = (now: readonly LocalChannel[], inTime: readonly LocalChann
   failure('exceedsSpendable', 'As much is on its way as our channels take at once.', {
     spendableMsat: `${mostOf(now)}`,
     totalSpendableMsat: `${totalOf(inTime)}`,
+    reason: 'inFlight',
+  })
+
+const fullOnTheWay = (destination: string): PaymentFailure =>
+  failure('noRoute', 'The only way to the recipient was full a moment ago.', {
+    destination,
     reason: 'inFlight',
   })
 

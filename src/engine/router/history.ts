@@ -18,6 +18,8 @@ export const BASE_PROBABILITY = 0.99
  */
 const FULL_PROBABILITY = 0.02
 const FULL_HALF_LIFE_MS = 1_000
+/** After so long what failed for the moment is tried again at the latest, where there is no other way. */
+export const MOMENT_MS = 3 * FULL_HALF_LIFE_MS
 
 export const emptyHistory: History = { pairs: {} }
 

@@ -34,6 +34,7 @@ export function findParts(
   let failure: PathError | undefined
   for (const parts of [1, 2, 4, 8]) {
     if (parts > maxParts || reports.length >= MAX_SEARCHES) break
+    if (parts > 1 && request.amountMsat < BigInt(parts) * LEAST_PART_MSAT) break
     let plan = planOf(graph, request, parts, maxParts, reports, { ...options, spread: true })
     // A blinded path may well carry its most several times: where spreading finds nothing, that is tried.
     if ('code' in plan && request.blinded !== undefined)
