@@ -210,35 +210,41 @@ describe('what one server cannot do to the others', () => {
     const { node, bad, good } = setup(400)
     bad.fault = (r) =>
       r.kind === 'blocks' ? value([summary(node.blocks[r.height ?? 400] as FakeBlock)]) : undefined
-    const d = new Driver({ bad, good }, { latencyMs: (_, url) => (url === 'bad' ? dripping() : 100) })
+    const d = new Driver(
+      { bad, good },
+      {
+        latencyMs: (r, url) => (url === 'bad' && r.kind === 'blocks' && r.height !== null ? dripping() : 100),
+      },
+    )
     expect(within(d, 20_000, at(d, node))).toBe(true)
   })
 
-  test('stand in the way with a sync that the other one has finished', () => {
-    const { node, bad, good } = setup(60)
-    // One block apart, so that both begin; the other one is there first.
-    const late = new FakeEsplora(node.fork())
-    node.mine(1)
-    bad.fault = (r) => late.answer(r)
-    const d = new Driver(
-      { bad, good },
-      { latencyMs: (r, url) => (url === 'bad' && r.kind === 'blocks' ? 700 : 20) },
-    )
-    d.run(1_200)
-    bad.fault = null
-    for (let i = 0; i < 4; i++) {
+  test.each([20, 126, 176])(
+    'stand in the way with a sync that the other one has finished: two honest ones, a block apart (seed %i)',
+    (seed) => {
+      const random = seeded(seed)
+      const { node, bad: late, good } = setup(30 + random.int(120))
+      const old = new FakeEsplora(node.fork())
       node.mine(1)
-      expect(within(d, 4_000, at(d, node))).toBe(true)
-    }
-    expect(d.state.servers.map((s) => s.sync)).toEqual([null, null])
-  })
+      late.fault = (r) => old.answer(r)
+      const config = { requestsPerHour: 700, requestsPerSecond: random.pick([1, 2, 5]), maxInFlight: 4 }
+      const slowest = [random.pick([20, 100, 500]), random.pick([20, 100, 500])] as const
+      const latencyMs = (_: EsploraRequest, url: string) => 1 + random.int(slowest[url === 'late' ? 0 : 1])
+      const d = new Driver({ late, good }, { config, latencyMs })
+      d.run(60_000)
+      late.fault = null
+      node.mine(1)
+      expect(within(d, 60_000, at(d, node))).toBe(true)
+    },
+  )
 
   test('be the only one that is waited for: the other is polled on while it says nothing', () => {
     const { node, bad, good } = setup(30)
-    const d = new Driver({ bad, good })
-    d.run(3_000)
     bad.fault = () => 'silence'
-    for (let i = 0; i < 5; i++) {
+    const d = new Driver({ good, bad })
+    d.run(3_000)
+    for (let i = 0; i < 30; i++) {
+      d.run(1_700)
       node.mine()
       expect(within(d, 5_000, at(d, node))).toBe(true)
     }
