@@ -19,8 +19,10 @@ import {
   resumeHeld,
   upstreamOver,
 } from '../switch/circuit.ts'
+import { MAX_HTLC_CLTV } from '../switch/policy.ts'
+import { refuse } from '../switch/answers.ts'
 import { onionGone, onionRecord } from '../switch/records.ts'
-import { onionId, wasSeen, withoutExpired, withSeen } from '../switch/replay.ts'
+import { isFull, onionId, wasSeen, withoutExpired, withSeen } from '../switch/replay.ts'
 import {
   type Circuit,
   circuitKey,
@@ -135,9 +137,17 @@ export function forwardAsked(turn: Turn, ask: ForwardAsk, onion: Uint8Array): vo
           },
     )
   }
-  const seenOnions = withSeen(turn.state.seenOnions, id, ask.cltvExpiry, turn.copied)
+  // Who forwards nothing keeps nothing: it passes on no onion that could be tried again.
+  if (!isForwarding(turn.state, turn.setup)) return take(turn, undefined, beginForward(ask, context(turn)))
+  if (isFull(turn.state.seenOnions, id)) {
+    const effects = refuse(ask, { name: 'temporary_node_failure' }, turn.now)
+    return take(turn, undefined, { circuit: undefined, effects })
+  }
+  // An HTLC that expires later is not forwarded, and an onion that asks for more is none that anybody takes.
+  const expiry = Math.min(ask.cltvExpiry, heightOf(turn.state) + MAX_HTLC_CLTV)
+  const seenOnions = withSeen(turn.state.seenOnions, id, expiry, turn.copied)
   if (seenOnions !== turn.state.seenOnions) turn.state = { ...turn.state, seenOnions }
-  turn.extraWrites.push(onionRecord(id, ask.cltvExpiry))
+  turn.extraWrites.push(onionRecord(id, expiry))
   take(turn, undefined, beginForward(ask, context(turn)))
 }
 

@@ -11,6 +11,27 @@ export type SeenOnions = Readonly<Record<string, Readonly<Record<string, number>
 /** Where an onion is kept: 32 hex digits, of which the first two name the bucket. */
 export const onionId = (sharedSecret: Uint8Array): string => toHex(sha256(sharedSecret).subarray(0, 16))
 
+/**
+ * Onions that are kept at the same time, in a bucket (256 of them): some 50 MB in all. A peer that sends HTLCs to have them failed pays
+ * nothing for what we keep of them, so that there has to be an end; behind it nothing is forwarded until some have expired.
+ */
+export const MAX_IN_BUCKET = 2_000
+
+/** How many there are in a bucket, counted once and then kept up. */
+const sizes = new WeakMap<object, number>()
+const sizeOf = (bucket: object): number => {
+  const known = sizes.get(bucket)
+  if (known !== undefined) return known
+  const size = Object.keys(bucket).length
+  sizes.set(bucket, size)
+  return size
+}
+
+/** Whether there is no room for one more with this id. */
+export const isFull = (seen: SeenOnions, id: string): boolean =>
+  sizeOf(seen[bucketOf(id)] ?? NONE) >= MAX_IN_BUCKET
+const NONE = {}
+
 /** The bucket of an id. */
 export const bucketOf = (id: string): string => id.slice(0, 2)
 
@@ -33,8 +54,11 @@ export function withSeen(
     return copy
   }
   const next = own(seen) as Record<string, Readonly<Record<string, number>>>
-  const bucket = own(next[bucketOf(id)] ?? {}) as Record<string, number>
+  const before = next[bucketOf(id)] ?? {}
+  const size = sizeOf(before) + (before[id] === undefined ? 1 : 0)
+  const bucket = own(before) as Record<string, number>
   bucket[id] = expiry
+  sizes.set(bucket, size)
   next[bucketOf(id)] = bucket
   return next
 }

@@ -3,6 +3,8 @@ import { msat } from '../base/units.ts'
 import { sha256 } from '../crypto/hash.ts'
 import { encodeFailure, FAILURE_CODES, type FailureName } from '../onion/failure.ts'
 import { failurePacket, readFailure } from '../onion/failure-packet.ts'
+import { LONGEST_ATTRIBUTED, withAttribution } from '../onion/attributed.ts'
+import { encodeMessage } from '../wire/encode.ts'
 import {
   beginForward,
   circuitResumed,
@@ -19,7 +21,15 @@ import {
   upstreamOver,
 } from './circuit.ts'
 import { DEFAULT_FORWARD_POLICY, forwardFeeMsat } from './policy.ts'
-import { onionId, wasSeen, withoutExpired, withSeen } from './replay.ts'
+import {
+  isFull,
+  MAX_IN_BUCKET,
+  onionId,
+  type SeenOnions,
+  wasSeen,
+  withoutExpired,
+  withSeen,
+} from './replay.ts'
 import type { Circuit, ForwardAsk, Link, SwitchEffect, SwitchTurn } from './types.ts'
 
 const A = 'aa'.repeat(32)
@@ -233,6 +243,25 @@ describe('what comes back from the next hop', () => {
     })
   })
 
+  it('a failure of any length that fits a message is passed on whole: where attribution has no room beside it, without', () => {
+    for (const length of [292, LONGEST_ATTRIBUTED, LONGEST_ATTRIBUTED + 1, 65_535 - 44]) {
+      const turn = downstreamRemoved(circuit(), { type: 'fail', id: 0n, reason: new Uint8Array(length) })
+      const [told] = turn.effects.flatMap((e) => (e.type === 'remove' ? [e] : []))
+      if (told?.removal.type !== 'fail' || told.attribute === undefined) throw new Error('not failed')
+      const { id, reason, attributionData } = withAttribution(told.removal, told.attribute, 9_000)
+      expect(reason.length).toBe(length)
+      expect(attributionData !== undefined).toBe(length <= LONGEST_ATTRIBUTED)
+      // Throws, which stops the node, where it does not fit.
+      encodeMessage({
+        type: 'update_fail_htlc',
+        channelId: new Uint8Array(32),
+        id,
+        reason,
+        ...(attributionData === undefined ? {} : { attributionData }),
+      })
+    }
+  })
+
   it('a malformed onion becomes a failure of ours that names it (BOLT 2)', () => {
     const sha256OfOnion = sha256(ASK.next)
     const turn = downstreamRemoved(circuit(), {
@@ -324,5 +353,19 @@ describe('onions seen before', () => {
     expect(later.expired).toEqual([id])
     expect(wasSeen(later.seen, id)).toBe(false)
     expect(wasSeen(later.seen, onionId(PREIMAGE))).toBe(true)
+  })
+
+  it('are bounded in number, whoever sends them, and have room again when some have expired', () => {
+    const idOf = (n: number) => `00${n.toString(16).padStart(30, '0')}`
+    let seen: SeenOnions = {}
+    const owned = new Set<object>()
+    for (let n = 0; n < MAX_IN_BUCKET - 1; n++) seen = withSeen(seen, idOf(n), 700 + n, owned)
+    // The same again counts once.
+    seen = withSeen(seen, idOf(0), 700)
+    expect(isFull(seen, idOf(5_000))).toBe(false)
+    seen = withSeen(seen, idOf(5_000), 5_000)
+    expect(isFull(seen, idOf(5_001))).toBe(true)
+    expect(isFull(seen, `01${idOf(1).slice(2)}`)).toBe(false)
+    expect(isFull(withoutExpired(seen, 701).seen, idOf(5_001))).toBe(false)
   })
 })
