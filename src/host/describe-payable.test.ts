@@ -41,13 +41,14 @@ const invoice = (has: {
     ),
   )
 }
-const offer = (offerAmount?: bigint): string =>
+const offer = (offerAmount?: bigint, offerAbsoluteExpiry?: bigint): string =>
   offerText(
     makeOffer({
       offerChains: [NETWORKS.regtest.chainHash],
       offerDescription: 'tea',
       offerIssuerId: publicKey(SECRET),
       ...(offerAmount === undefined ? {} : { offerAmount }),
+      ...(offerAbsoluteExpiry === undefined ? {} : { offerAbsoluteExpiry }),
     }),
   )
 const read = (text: string, now = NOW) => describePayable(text, 'regtest', now)
@@ -60,6 +61,19 @@ test('a link with an invoice and an offer: the invoice, or, once that has expire
   expect(read(both.toUpperCase())).toMatchObject({ kind: 'invoice', amountMsat: '5000' })
   const alone = `bitcoin:${ADDRESS}?lightning=${invoice({ amountMsat: 5000n })}`
   expect(read(alone, LATER)).toMatchObject({ kind: 'invoice', expired: true, fallbackAddress: ADDRESS })
+})
+
+test('of an invoice and an offer that have both expired, the invoice says so', () => {
+  const old = offer(7000n, BigInt(MADE_AT + 90))
+  expect(read(old)).toMatchObject({ kind: 'offer', expired: false })
+  expect(read(old, LATER)).toMatchObject({ kind: 'offer', expired: true })
+  const both = `bitcoin:?lightning=${invoice({ amountMsat: 5000n })}&lno=${old}`
+  expect(read(both, LATER)).toMatchObject({ kind: 'invoice', expired: true })
+})
+
+test('an amount of zero is none: the payer says how much', () => {
+  expect(read(`bitcoin:${ADDRESS}?amount=0`)).not.toHaveProperty('amountSat')
+  expect(read(`bitcoin:${ADDRESS}?amount=0.00&lightning=${invoice({})}`)).not.toHaveProperty('askedMsat')
 })
 
 test('the amount of a link is not lost where the invoice or the offer leaves it open', () => {
