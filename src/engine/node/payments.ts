@@ -380,15 +380,25 @@ export function placeOf(state: NodeState, channelId: string, token: string): Htl
   return state.closes[channelId] === undefined ? 'gone' : 'unknown'
 }
 
-/** Payments whose time is up. */
+/** When the first payment of a page of the table is due; a page that anybody else has seen never changes. */
+const dueByPage = new WeakMap<object, number>()
+
+/** Payments whose time is up. Of those that ended long ago, however many, none is looked at again. */
 export function tickPayments(turn: Turn): void {
-  for (const record of entries(turn.state.payments)) {
-    const due = dueAt(record)
-    if (due === undefined || due > turn.now) continue
-    takePayment(
-      turn,
-      onTimeout(record, (channelId, token) => placeOf(turn.state, channelId, token), turn.now),
-    )
+  for (const page of turn.state.payments.pages) {
+    const known = dueByPage.get(page)
+    if (known !== undefined && known > turn.now) continue
+    let first = Number.POSITIVE_INFINITY
+    for (const record of Object.values(page)) {
+      const due = dueAt(record) ?? Number.POSITIVE_INFINITY
+      first = Math.min(first, due)
+      if (due > turn.now) continue
+      takePayment(
+        turn,
+        onTimeout(record, (channelId, token) => placeOf(turn.state, channelId, token), turn.now),
+      )
+    }
+    if (!turn.copied.has(page)) dueByPage.set(page, first)
   }
 }
 
