@@ -3,14 +3,14 @@ import { NETWORKS } from '../engine/bitcoin/network.ts'
 import type { NodeEvent } from '../engine/node/commands.ts'
 import type { ConnectionId, NodeInput, Publication, RecordWrite, Store } from '../engine/node/ports.ts'
 import { heightOf, type NodeSetup, type NodeState } from '../engine/node/state.ts'
-import { decodeRecord, encodeRecord } from '../engine/records/codec.ts'
 import { Gossip, isGossip } from '../engine/router/gossip.ts'
 import { createGraph, type Graph } from '../engine/router/graph.ts'
-import { GRAPH_PREFIX, isDirty, loadGraph, takeWrites } from '../engine/router/graph-records.ts'
+import { GRAPH_PREFIX, isDirty, loadGraph } from '../engine/router/graph-records.ts'
 import { STALE_SECONDS } from '../engine/router/prune.ts'
 import type { Clock } from './ports.ts'
 import type { Download } from './download.ts'
 import { channelsAlong, type GraphSummary, summaryOf } from './graph-summary.ts'
+import { createGraphWriter, storedPlace } from './graph-writer.ts'
 import { createOwnProofs, keptProofs } from './prove-own.ts'
 import { createProver, type ProverOptions } from './prove.ts'
 import { createSnapshots, SNAPSHOTS, storedMark } from './snapshots.ts'
@@ -29,8 +29,6 @@ const CHUNKS_A_WRITE = 8
 const WRITE_EVERY_MS = 20_000
 /** Messages kept of a connection whose init has not been read yet. */
 const MAX_EARLY = 50
-const SYNC_KEY = 'graph/sync'
-const SYNC_VERSION = 1
 
 export interface GossipHostOptions {
   readonly setup: NodeSetup & { readonly graph: Graph }
@@ -38,6 +36,8 @@ export interface GossipHostOptions {
   readonly store: Pick<Store, 'commit'>
   /** First block that an earlier run had not asked for. */
   readonly nextBlock: number
+  /** When its pass over all blocks had begun (ms since 1970). */
+  readonly passAt?: number | undefined
   /** Sizes of the records that an earlier run wrote, by key. */
   readonly stored?: ReadonlyMap<string, number>
   /** Announcements of our own with their proofs, from an earlier run. */
@@ -80,6 +80,7 @@ export function storedGraph(
 ): {
   readonly graph: Graph
   readonly nextBlock: number
+  readonly passAt: number | undefined
   readonly stored: ReadonlyMap<string, number>
   readonly own: ReadonlyMap<bigint, Uint8Array>
   readonly snapshotMark: ReturnType<typeof storedMark>
@@ -87,13 +88,17 @@ export function storedGraph(
   const chunks = [...records].filter(([key]) => key.startsWith(GRAPH_PREFIX))
   const stored = new Map(chunks.map(([key, bytes]) => [key, bytes.length]))
   if (chunks.length === 0)
-    return { graph: createGraph(seed), nextBlock: 0, stored, own: new Map(), snapshotMark: undefined }
-  const sync = records.get(SYNC_KEY)
-  const decoded = sync === undefined ? undefined : decodeRecord(sync)
-  const value = decoded?.ok === true ? decoded.value.value : 0
+    return {
+      graph: createGraph(seed),
+      nextBlock: 0,
+      passAt: undefined,
+      stored,
+      own: new Map(),
+      snapshotMark: undefined,
+    }
   return {
     graph: loadGraph(chunks, seed),
-    nextBlock: typeof value === 'number' ? value : 0,
+    ...storedPlace(records),
     stored,
     own: keptProofs(records),
     snapshotMark: storedMark(records),
@@ -107,6 +112,7 @@ export function createGossipHost(options: GossipHostOptions): GossipHost {
     nodeId: setup.nodeId,
     shelf: options.shelf,
     nextBlock: options.nextBlock,
+    ...(options.passAt === undefined ? {} : { passAt: options.passAt }),
     headerAt: (height) => headerAt(options.state().chain.headers, height),
     ...(options.flushMs === undefined ? {} : { flushMs: options.flushMs }),
   })
@@ -138,12 +144,17 @@ export function createGossipHost(options: GossipHostOptions): GossipHost {
     height: heightNow,
     guarded,
   })
+  const writer = createGraphWriter(
+    setup.graph,
+    { nextBlock: options.nextBlock, passAt: options.passAt },
+    () => gossip.status(),
+    () => snapshots.takeWrites(),
+  )
   const waiting = new Map<ConnectionId, Uint8Array[]>()
   let stopped = false
   let scheduled = false
   let writtenAt = clock.now()
   let writing: Promise<void> | undefined
-  let writtenBlock = options.nextBlock
   const stored = new Map(options.stored)
   let syncsWith: string | undefined
   let lastSync: GraphSummary['lastSync']
@@ -168,7 +179,11 @@ export function createGossipHost(options: GossipHostOptions): GossipHost {
       const peer = peers[effect.nodeId]
       if (peer === undefined) continue
       if (effect.type === 'hangUp') options.hangUp(peer.connection, effect.reason)
-      else frames.set(peer.connection, [...(frames.get(peer.connection) ?? []), effect.bytes])
+      else {
+        const frame = frames.get(peer.connection)
+        if (frame === undefined) frames.set(peer.connection, [effect.bytes])
+        else frame.push(effect.bytes)
+      }
     }
     for (const [connection, messages] of frames) options.send(connection, messages)
   }
@@ -214,7 +229,7 @@ export function createGossipHost(options: GossipHostOptions): GossipHost {
       gossip.tick(clock.now(), heightNow())
       snapshots.tick()
       noteSync()
-      prover.want([...gossip.disputed])
+      prover.doubt([...gossip.disputed])
       gossip.disputed.clear()
       prover.tick()
       ownProofs.tick()
@@ -226,18 +241,7 @@ export function createGossipHost(options: GossipHostOptions): GossipHost {
     if (writing !== undefined) return writing
     if (options.frozen()) return Promise.resolve()
     writtenAt = clock.now()
-    const { nextBlock } = gossip.status()
-    const writes: RecordWrite[] = takeWrites(setup.graph, chunks).map(({ key, value }) => ({
-      key,
-      value: value ?? null,
-    }))
-    writes.push(...ownProofs.takeWrites())
-    if (!isDirty(setup.graph)) writes.push(...snapshots.takeWrites())
-    // Only with all that was learnt on the way there: a restart must not skip what was not written.
-    if (nextBlock !== writtenBlock && !isDirty(setup.graph)) {
-      writtenBlock = nextBlock
-      writes.push({ key: SYNC_KEY, value: encodeRecord(SYNC_VERSION, nextBlock) })
-    }
+    const writes: RecordWrite[] = [...writer.take(chunks), ...ownProofs.takeWrites()]
     if (writes.length === 0) return Promise.resolve()
     for (const { key, value } of writes) {
       if (value === null) stored.delete(key)
@@ -317,6 +321,8 @@ export function createGossipHost(options: GossipHostOptions): GossipHost {
       cancelTick()
       await writing
       while (isDirty(setup.graph) && !options.frozen()) await write(64)
+      // And where the sync stands, now that nothing changes any more.
+      if (!options.frozen()) await write(64)
     },
   }
 }

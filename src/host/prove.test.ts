@@ -225,6 +225,21 @@ describe('a channel that somebody wants to use', () => {
     expect(w.asked.length).toBe(3)
   })
 
+  test('that two stories are told of waits for all others, and is asked about once a minute: anybody can tell such', async () => {
+    const w = world({ a: () => undefined })
+    for (let n = 0n; n < 4n; n++) announce(w.graph, scid + n)
+    w.prover.doubt([scid + 1n, scid + 2n, scid + 3n])
+    w.prover.want([scid])
+    await w.later(0)
+    expect(w.asked.length).toBe(1)
+    await w.later(3_000)
+    expect(w.asked.length).toBe(2)
+    await w.later(50_000)
+    expect(w.asked.length).toBe(2)
+    await w.later(20_000)
+    expect(w.asked.length).toBe(3)
+  })
+
   test('of a block below our headers, or before we are synced, is not asked about: nothing could be checked', async () => {
     const below = world({ a: honest() }, { chain: { headers: chain(HEIGHT + 144), servers: [{ url: 'a' }] } })
     announce(below.graph)

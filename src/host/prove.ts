@@ -25,6 +25,9 @@ const MAX_WANTED = 500
 /** A channel that could not be proved is not tried again for so long. */
 const RETRY_MS = 3600_000
 const MAX_TRIED = 2_000
+/** Channels that two stories are told of: anybody can make such, so one a minute, when nothing else waits. */
+const DOUBT_PAUSE_MS = 60_000
+const MAX_DOUBTED = 100
 
 /** What a prover sees of the node. */
 export interface ProverView {
@@ -42,6 +45,8 @@ export interface ProverOptions {
 export interface Prover {
   /** These channels are about to be used: they come first. */
   want(scids: readonly bigint[]): void
+  /** The chain is to decide about these, when there is time. */
+  doubt(scids: readonly bigint[]): void
   /** Does one channel if it is time. */
   tick(): void
   stop(): void
@@ -65,6 +70,8 @@ export const asker =
 export function createProver(options: ProverOptions): Prover {
   const { graph } = options
   const wanted: bigint[] = []
+  const doubted = new Set<bigint>()
+  let doubtAt = Number.NEGATIVE_INFINITY
   const tried = new Map<bigint, number>()
   const controller = new AbortController()
   let busy = false
@@ -134,7 +141,12 @@ export function createProver(options: ProverOptions): Prover {
       if (options.now() - (tried.get(scid) ?? Number.NEGATIVE_INFINITY) < RETRY_MS) continue
       return scid
     }
-    return undefined
+    const [scid] = doubted
+    if (scid === undefined || options.now() < doubtAt) return undefined
+    doubted.delete(scid)
+    doubtAt = options.now() + DOUBT_PAUSE_MS
+    wanted.push(scid)
+    return next()
   }
 
   return {
@@ -143,6 +155,9 @@ export function createProver(options: ProverOptions): Prover {
         if (!wanted.includes(scid)) wanted.unshift(scid)
       }
       wanted.length = Math.min(wanted.length, MAX_WANTED)
+    },
+    doubt(scids) {
+      for (const scid of scids) if (doubted.size < MAX_DOUBTED) doubted.add(scid)
     },
     tick() {
       if (busy || controller.signal.aborted || options.now() < nextAt) return

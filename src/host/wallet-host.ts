@@ -176,7 +176,7 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
   }
 
   function begin(from: Seed, records: ReadonlyMap<string, Uint8Array>): void {
-    const { graph, nextBlock, stored, own, snapshotMark } = storedGraph(
+    const { graph, nextBlock, passAt, stored, own, snapshotMark } = storedGraph(
       records,
       new DataView(ports.entropy().buffer).getInt32(0),
     )
@@ -226,6 +226,7 @@ export async function createWalletHost(ports: HostPorts): Promise<WalletHost> {
       clock: ports.clock,
       store: vault.store,
       nextBlock,
+      passAt,
       stored,
       own,
       ...(snapshotMark === undefined ? {} : { snapshotMark }),

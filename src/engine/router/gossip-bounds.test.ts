@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { generateNetwork } from '../../testing/network/generate.ts'
 import { announcementOf, idOf, keysOf, updateOf } from '../../testing/network/signed.ts'
 import { encodeFeatures } from '../wire/features.ts'
+import { decodeMessage } from '../wire/decode.ts'
 import { encodeMessage } from '../wire/encode.ts'
 import { Gossip } from './gossip.ts'
 import { createGraph, type Graph } from './graph.ts'
@@ -90,5 +91,61 @@ describe('memory and storage', () => {
     graph.nodeCount -= MAX_NODES - 2
     tell(9)
     expect(graph.has(graph.channelAt(scid(9)), CHANNEL.signed)).toBe(true)
+  })
+
+  test('of what one peer sends waits so many bytes, not only so many messages', () => {
+    const gossip = machine()
+    for (const peer of ['a', 'b']) gossip.connected(peer, QUERIES, NOW)
+    const long = encodeMessage(announcementOf(alice, bob, scid(1), { features: new Uint8Array(60_000) }))
+    for (let i = 0; i < 1000; i++) gossip.receive('a', long)
+    expect(gossip.status().queued).toBe(Math.floor(8_000_000 / long.length))
+    gossip.receive('b', long)
+    expect(gossip.status().queued).toBe(Math.floor(8_000_000 / long.length) + 1)
+    while (gossip.work(1000, NOW));
+    for (let i = 0; i < 10; i++) gossip.receive('a', long)
+    expect(gossip.status().queued).toBe(10)
+  })
+
+  test('what is longer than any true announcement counts, and is not kept for others', () => {
+    const gossip = new Gossip(createGraph(), { network: 'regtest', nodeId: idOf(keysOf(99)), shelf: 100 })
+    gossip.tick(NOW, 300)
+    gossip.connected('a', QUERIES, NOW)
+    const features = new Uint8Array(20_000)
+    for (const [n, change] of [{}, { features }].entries())
+      gossip.receive('a', encodeMessage(announcementOf(alice, bob, scid(n), change)))
+    while (gossip.work(10, NOW));
+    expect([gossip.graph.channelCount, [...gossip.shelf.channels.keys()]]).toEqual([2, [scid(0)]])
+  })
+
+  test('questions cost whoever asks them: after so many about ranges the answer is that it is not full', () => {
+    const gossip = new Gossip(createGraph(), { network: 'regtest', nodeId: idOf(keysOf(99)), shelf: 100 })
+    gossip.tick(NOW, 300)
+    gossip.connected('a', QUERIES, NOW)
+    gossip.receive('a', encodeMessage(announcementOf(alice, bob, scid(1))))
+    gossip.receive('a', encodeMessage(updateOf(alice, bob, scid(1), NOW / 1000)))
+    const { chainHash } = announcementOf(alice, bob, scid(1))
+    const question = {
+      type: 'query_channel_range',
+      chainHash,
+      firstBlocknum: 0,
+      numberOfBlocks: 900,
+    } as const
+    const answers = (count: number, now: number): number[] => {
+      for (let i = 0; i < count; i++) gossip.receive('a', encodeMessage(question))
+      while (gossip.work(1000, now));
+      return gossip.take().flatMap((effect) => {
+        const decoded = effect.type === 'send' ? decodeMessage(effect.bytes) : undefined
+        const reply = decoded?.ok === true ? decoded.value : undefined
+        return reply?.type === 'reply_channel_range'
+          ? [reply.syncComplete * 10 + reply.shortChannelIds.length]
+          : []
+      })
+    }
+    expect(new Set(answers(1000, NOW))).toEqual(new Set([11]))
+    const flood = answers(4000, NOW)
+    expect(flood.length).toBe(4000)
+    expect(flood.filter((a) => a === 11).length).toBeLessThan(2100)
+    expect(flood.at(-1)).toBe(0)
+    expect(answers(1, NOW + 1000)).toEqual([11])
   })
 })

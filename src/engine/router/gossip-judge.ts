@@ -20,6 +20,7 @@ import {
 import {
   BURST,
   MAX_AHEAD_SECONDS,
+  MAX_DISPUTED,
   PER_SECOND,
   UPDATE_GAP_SECONDS,
   type Book,
@@ -60,8 +61,13 @@ export function judgeAnnouncement(
   const nodes = [toHex(message.nodeId1), toHex(message.nodeId2)] as const
   if (known !== -1 && graph.has(known, CHANNEL.signed)) {
     const same = hasEnds(book, known, nodes)
-    // Without a look at the chain anybody can make a rival: BOLT 7's blacklist of both would be a weapon. The chain decides.
-    if (!same && !graph.has(known, CHANNEL.proven) && book.disputed.size < 1000) book.disputed.add(scid)
+    // Without a look at the chain anybody can make a rival: BOLT 7's blacklist of both would be a weapon. The chain decides; it is asked
+    // about signed stories only, and not about many.
+    if (!same && !graph.has(known, CHANNEL.proven) && book.disputed.size < MAX_DISPUTED) {
+      if (book.disputed.has(scid) || !spend(peer, scid, now)) return 'conflict'
+      if (checked(book, message) === undefined) return 'forged'
+      book.disputed.add(scid)
+    }
     if (same && shelf.channels.get(scid)?.announcement === undefined) {
       // Known from an earlier run or by a proof: worth a check only to whoever serves such messages on.
       if (!serves(book) || !spend(peer, scid, now)) return 'known'
@@ -75,7 +81,7 @@ export function judgeAnnouncement(
   if (channel === undefined) return 'forged'
   // Known from a snapshot, unverified until now: it may have told of other ends.
   if (known !== -1) graph.removeChannel(known)
-  if (!makeRoom(book) || graph.addChannel(channel) === -1) return 'full'
+  if (!makeRoom(book, false) || graph.addChannel(channel) === -1) return 'full'
   shelf.putChannel(scid, 'announcement', bytes, nodes, false)
   return 'accepted'
 }
@@ -86,10 +92,15 @@ function checked(book: Book, message: ChannelAnnouncement) {
   return result.ok ? result.value : undefined
 }
 
-/** Hints give way to what is signed. */
-function makeRoom({ graph }: Book): boolean {
+/** Hints give way to what is signed, and what is signed alone to what is proven: signatures cost nothing, outputs do. */
+function makeRoom({ graph, own }: Book, proven: boolean): boolean {
   // One that goes may leave its nodes behind, which others have channels with.
   for (let i = 0; i < 64 && graph.isFull() && graph.hintCount > 0; i++) graph.removeChannel(graph.anyHint())
+  for (let i = 0; i < 64 && proven && graph.isFull(); i++) {
+    const slot = graph.nextSlot()
+    if (!graph.has(slot, CHANNEL.used) || graph.has(slot, CHANNEL.proven)) continue
+    if (!own.has(graph.scid(slot))) graph.removeChannel(slot)
+  }
   return !graph.isFull()
 }
 
@@ -129,7 +140,7 @@ export function judgeProven(
     // Two stories, and the chain bears out this one; without a header none is better than the other.
     if (isSigned && header === undefined) return 'conflict'
     if (known !== -1) graph.removeChannel(known)
-    if (!makeRoom(book) || graph.addChannel(result.value) === -1) return 'full'
+    if (!makeRoom(book, header !== undefined) || graph.addChannel(result.value) === -1) return 'full'
   } else if (news) {
     graph.mark(known, CHANNEL.proven, 0, result.value.capacitySat)
   }
@@ -204,7 +215,7 @@ export function judgeNode(
 /** Whether the peer may make us check signatures for something it was not asked for. */
 function spend(peer: Peer, scid: bigint | undefined, now: number): boolean {
   if (peer.sync !== undefined && (scid === undefined || peer.sync.awaits(scid))) return true
-  peer.allowance = Math.min(BURST, peer.allowance + ((now - peer.allowanceAt) / 1000) * PER_SECOND)
+  peer.allowance = Math.min(BURST, peer.allowance + (Math.max(0, now - peer.allowanceAt) / 1000) * PER_SECOND)
   peer.allowanceAt = now
   if (peer.allowance < 1) return false
   peer.allowance--

@@ -1,5 +1,5 @@
 import { equalBytes } from '../base/bytes.ts'
-import type { Message, QueryChannelRange, QueryShortChannelIds } from '../wire/messages.ts'
+import type { QueryChannelRange, QueryShortChannelIds, ReplyChannelRange } from '../wire/messages.ts'
 import { announcementsFor, type Shelf } from './shelf.ts'
 
 /** Answers to what peers ask (BOLT 7 §Query Messages), from the shelf. */
@@ -24,12 +24,12 @@ export function answerRange(
   query: QueryChannelRange,
   chainHash: Uint8Array,
   knowsProofs: boolean,
-): Message[] {
+): ReplyChannelRange[] {
   const ids = equalBytes(query.chainHash, chainHash)
     ? shelf.idsBetween(query.firstBlocknum, query.numberOfBlocks, knowsProofs)
     : []
   const end = query.firstBlocknum + query.numberOfBlocks
-  const replies: Message[] = []
+  const replies: ReplyChannelRange[] = []
   let first = query.firstBlocknum
   for (let at = 0; at < ids.length || at === 0; at += IDS_A_REPLY) {
     const part = ids.slice(at, at + IDS_A_REPLY)
@@ -56,6 +56,16 @@ export function answerRange(
   }
   return replies
 }
+
+/** An answer that has nothing and says so (BOLT 7 §reply_channel_range: `sync_complete` 0, no full information). */
+export const refusal = (query: QueryChannelRange): ReplyChannelRange => ({
+  type: 'reply_channel_range',
+  chainHash: query.chainHash,
+  firstBlocknum: query.firstBlocknum,
+  numberOfBlocks: query.numberOfBlocks,
+  syncComplete: 0,
+  shortChannelIds: [],
+})
 
 /** What is asked for of each id, as it came; each node_announcement once. */
 export function* answerIds(

@@ -17,6 +17,8 @@ export const BATCH = 500
 const MAX_RANGE_IDS = 40_000
 /** An answer that takes longer is none. */
 const ANSWER_WITHIN_MS = 60_000
+/** However often a peer says that there is more to come: one question is answered within this. */
+const ANSWERED_WITHIN_MS = 5 * 60_000
 
 export type SyncPhase = 'range' | 'channels' | 'done' | 'failed'
 
@@ -30,6 +32,7 @@ export class Sync {
   #rangeIds = 0
   #useFlags = false
   #lastHeard = 0
+  #askedAt = 0
   readonly #graph: Graph
   readonly #chainHash: Uint8Array
   /** Last block of the range under way. */
@@ -38,8 +41,17 @@ export class Sync {
   #rangeOpen = false
   /** Asks for what `wantFirst` was given and for nothing else: everything before is up to date. */
   readonly detour: boolean
+  readonly #lacks: (scid: bigint) => boolean
 
-  constructor(graph: Graph, network: NetworkName, nextBlock: number, detour = false) {
+  /** @param lacks whether a channel that the graph knows is wanted as it came all the same, to be served on */
+  constructor(
+    graph: Graph,
+    network: NetworkName,
+    nextBlock: number,
+    detour = false,
+    lacks: (scid: bigint) => boolean = () => false,
+  ) {
+    this.#lacks = lacks
     this.#graph = graph
     this.#chainHash = NETWORKS[network].chainHash
     this.nextBlock = nextBlock
@@ -66,6 +78,7 @@ export class Sync {
   /** The next question, or undefined at the end. */
   ask(now: number, height: number): Message | undefined {
     this.#lastHeard = now
+    this.#askedAt = now
     if (this.#wanted.length > 0) return this.#askChannels()
     if (this.detour || this.nextBlock > height) {
       this.phase = 'done'
@@ -142,6 +155,7 @@ export class Sync {
       if (theirs !== undefined && !theirs.some(fresh)) return 0n
       return 0b11111n
     }
+    if (this.#lacks(scid)) return 0b11111n
     if (theirs === undefined) return 0n
     let flags = 0n
     theirs.forEach((time, side) => {
@@ -162,6 +176,7 @@ export class Sync {
 
   /** Whether the peer has kept us waiting too long. */
   isStuck(now: number): boolean {
-    return (this.phase === 'range' || this.phase === 'channels') && now - this.#lastHeard > ANSWER_WITHIN_MS
+    if (this.phase !== 'range' && this.phase !== 'channels') return false
+    return now - this.#lastHeard > ANSWER_WITHIN_MS || now - this.#askedAt > ANSWERED_WITHIN_MS
   }
 }

@@ -17,8 +17,9 @@ export interface GossipOptions {
   readonly shelf?: number
   /** Others' gossip goes on at most so often (BOLT 7 §Rebroadcasting: 60 s). */
   readonly flushMs?: number
-  /** Where an earlier run's sync stopped. */
+  /** Where an earlier run's sync stopped, and when its pass over all blocks had begun (ms since 1970). */
   readonly nextBlock?: number
+  readonly passAt?: number
   /** A header of our own chain, undefined where it is not kept: above the tip, or below the checkpoint. */
   readonly headerAt?: (height: number) => Pick<BlockHeader, 'merkleRoot'> | undefined
 }
@@ -51,6 +52,8 @@ export interface GossipStatus {
   readonly syncPeer?: string
   /** First block that is still to be asked for. */
   readonly nextBlock: number
+  /** When the pass over all blocks began that is under way or done (ms since 1970). */
+  readonly passAt: number | undefined
   readonly counts: Readonly<Record<GossipVerdict, number>>
   readonly signatures: number
 }
@@ -77,6 +80,7 @@ export type GossipVerdict =
 export interface Peer {
   readonly features: Uint8Array
   readonly queue: Fifo<Uint8Array>
+  queuedBytes: number
   filter?: Filter
   sync?: Sync | undefined
   /** Whether we asked it for what is new. */
@@ -97,6 +101,8 @@ export interface Peer {
 
 /** Messages that wait for one peer: a batch's answer, and some. Beyond it they are dropped; they can be asked for again. */
 export const MAX_QUEUE = 6_000
+/** A message may have 65 KB: all of them that wait together. */
+export const MAX_QUEUE_BYTES = 8_000_000
 /** Unasked announcements that cost signatures: a burst, and so many a second. */
 export const BURST = 2_000
 export const PER_SECOND = 10
@@ -111,12 +117,19 @@ export const MAX_FOLLOWED = 2
 export const RETRY_SYNC_MS = 10 * 60_000
 /** A finished sync is believed for so long; then missing ids are asked for again. */
 export const RESYNC_MS = 6 * 3600_000
+/** What one peer told is held against another's word so soon: a lie by leaving out lasts no longer. */
+export const SECOND_OPINION_MS = 10 * 60_000
+/** Stories of two ends that wait to be decided by the chain. */
+export const MAX_DISPUTED = 100
 /** Channels looked at by one tick's pruning. */
 export const PRUNE_SLICE = 5_000
 export const MAX_OUTBOX = 4_000
 /** Channels told of on request: a burst, and so many a second. */
 export const MAX_SERVED = 60_000
 export const SERVED_PER_SECOND = 500
+/** What a question about a range costs of these, and each 16 ids of its answer one more; what a filter's backlog does. */
+export const RANGE_COST = 20
+export const BACKLOG_COST = 1_000
 /** Announcements with a proof that wait for headers: bytes of all together. */
 export const MAX_WAITING_BYTES = 1_000_000
 

@@ -146,6 +146,30 @@ describe('what is told', () => {
     expect(gossip.graph.nodeOf(idOf(bob))).not.toBe(-1)
   })
 
+  test('a rival that nobody signed is forged, and no reason to ask anybody about the channel', () => {
+    const gossip = machine()
+    gossip.connected('peer', QUERIES, NOW)
+    const rival = announcementOf(alice, carol, scid(1))
+    tell(gossip, announced, { ...rival, bitcoinSignature2: rival.bitcoinSignature1 })
+    expect([gossip.counts.forged, gossip.counts.conflict, gossip.disputed.size]).toEqual([1, 0, 0])
+  })
+
+  test('a channel in the place of one that went has no terms yet: its first are taken, whatever their time', () => {
+    const gossip = machine()
+    gossip.connected('peer', QUERIES, NOW)
+    tell(
+      gossip,
+      announced,
+      updateOf(alice, bob, scid(1), SECONDS + 5000),
+      updateOf(bob, alice, scid(1), SECONDS),
+    )
+    gossip.graph.removeChannel(gossip.graph.channelAt(scid(1)))
+    gossip.publishChannel(announcementOf(alice, carol, scid(2)), 1000)
+    gossip.publishUpdate(updateOf(alice, carol, scid(2), SECONDS))
+    const slot = gossip.graph.channelAt(scid(2))
+    expect([0, 1].map((side) => gossip.graph.policy(2 * slot + side)?.timestamp)).toContain(SECONDS)
+  })
+
   test('features that we do not know are kept out of routes', () => {
     const gossip = machine()
     gossip.connected('peer', QUERIES, NOW)
@@ -306,6 +330,102 @@ describe('the sync', () => {
     }
     phone.tick(NOW, 50_000)
     expect(phone.status().sync).toBe('idle')
+  })
+
+  test('a peer that always says that there is more to come is left after five minutes', () => {
+    const phone = machine()
+    phone.connected('peer', QUERIES, NOW)
+    phone.tick(NOW, 50_000)
+    const { chainHash } = announcementOf(alice, bob, scid(1))
+    const more = { type: 'reply_channel_range', chainHash, firstBlocknum: 0, numberOfBlocks: 1 } as const
+    let left = 0
+    for (; phone.status().sync === 'running' && left < 1000; left += 30) {
+      phone.receive('peer', encodeMessage({ ...more, syncComplete: 0, shortChannelIds: [] }))
+      while (phone.work(10, NOW + left * 1000));
+      phone.tick(NOW + left * 1000, 50_000)
+    }
+    expect(left).toBeGreaterThan(300)
+    expect(left).toBeLessThan(400)
+  })
+
+  test('a run that begins hours after the last pass asks again for all: terms changed while nobody was here', () => {
+    const first = machine()
+    full.connected('b', encodeFeatures([]), NOW)
+    first.connected('a', QUERIES, NOW)
+    first.tick(NOW, 50_000)
+    talk(full, first)
+    const { nextBlock, passAt } = first.status()
+    expect([nextBlock, passAt]).toEqual([50_001, NOW])
+    const { a, b, scid: id } = pairs[7]!
+    const later = NOW + 7 * 3600_000
+    full.connected('peer', encodeFeatures([]), NOW)
+    tell(full, updateOf(a, b, id, SECONDS + 3600, { feeBaseMsat: 78 }))
+    full.take()
+    const place = { nextBlock, ...(passAt === undefined ? {} : { passAt }) }
+    const again = new Gossip(first.graph, { network: 'regtest', nodeId: idOf(keysOf(99)), ...place })
+    full.connected('b', encodeFeatures([]), later)
+    again.connected('a', QUERIES, later)
+    for (let i = 0; i < 2; i++) {
+      again.tick(later, 50_000)
+      talk(full, again, later)
+    }
+    const slot = again.graph.channelAt(id)
+    expect([2 * slot, 2 * slot + 1].map((e) => again.graph.policy(e)?.feeBaseMsat)).toContain(78)
+    expect(again.status().passAt).toBe(later)
+  })
+
+  test('what the first peer left out the second is asked for ten minutes later, whichever it was', () => {
+    const empty = machine({ shelf: 1000 })
+    empty.tick(NOW, 50_000)
+    const phone = machine()
+    empty.connected('b', encodeFeatures([]), NOW)
+    phone.connected('a', QUERIES, NOW)
+    phone.tick(NOW, 50_000)
+    talk(empty, phone)
+    expect(phone.status()).toMatchObject({ sync: 'done' })
+    phone.disconnected('a')
+    for (const [name, features] of [
+      ['mute', encodeFeatures([])],
+      ['b', QUERIES],
+    ] as const)
+      phone.connected(name, features, NOW)
+    full.connected('a', encodeFeatures([]), NOW)
+    const talkTo = (now: number) => {
+      phone.tick(now, 50_000)
+      for (let quiet = false; !quiet; ) {
+        quiet = true
+        for (const effect of phone.take())
+          if (effect.type === 'send' && effect.nodeId === 'b') full.receive('a', effect.bytes)
+        while (full.work(50, now));
+        for (const effect of full.take()) {
+          if (effect.type === 'send' && effect.nodeId === 'a') phone.receive('b', effect.bytes)
+          quiet = false
+        }
+        while (phone.work(50, now));
+      }
+    }
+    talkTo(NOW + 60_000)
+    expect(phone.graph.channelCount).toBe(0)
+    talkTo(NOW + 11 * 60_000)
+    expect(phone.graph.channelCount).toBe(30)
+  })
+
+  test('who serves others gets again after a restart what it had as it came, though the graph is here', () => {
+    const node = machine({ shelf: 1000 })
+    full.connected('b', encodeFeatures([]), NOW)
+    node.connected('a', QUERIES, NOW)
+    node.tick(NOW, 50_000)
+    talk(full, node)
+    expect(node.shelf.channels.size).toBe(30)
+    const again = new Gossip(node.graph, { network: 'regtest', nodeId: idOf(keysOf(99)), shelf: 1000 })
+    full.connected('b', encodeFeatures([]), NOW)
+    again.connected('a', QUERIES, NOW)
+    again.tick(NOW, 50_000)
+    talk(full, again)
+    expect(again.shelf.channels.size).toBe(30)
+    expect(
+      [...again.shelf.channels.values()].every((c) => c.announcement && c.updates[0] && c.updates[1]),
+    ).toBe(true)
   })
 
   test('gossip of others goes only to whoever asked for it, announcement first; our own to everybody', () => {

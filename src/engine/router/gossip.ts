@@ -14,16 +14,19 @@ import { PROVEN } from '../wire/proven.ts'
 import { Asking } from './gossip-ask.ts'
 import { judgeAnnouncement, judgeNode, judgeProven, judgeUpdate } from './gossip-judge.ts'
 import { ownChannel, ownMessages, ownNode, ownProven, ownUpdate } from './gossip-own.ts'
-import { answerIds, answerRange, backlog, passes } from './gossip-serve.ts'
+import { answerIds, answerRange, backlog, passes, refusal } from './gossip-serve.ts'
 import {
+  BACKLOG_COST,
   BURST,
   knowsProofs,
   MAX_FORGED,
   MAX_OUTBOX,
   MAX_QUEUE,
+  MAX_QUEUE_BYTES,
   MAX_SERVED,
   MAX_WAITING_BYTES,
   PRUNE_SLICE,
+  RANGE_COST,
   SERVED_PER_SECOND,
   type Book,
   type GossipEffect,
@@ -114,12 +117,13 @@ export class Gossip {
       queued += peer.queue.size
       if (peer.sync !== undefined) syncPeer = id
     }
-    const { nextBlock, syncedAt } = this.#asking
+    const { nextBlock, passAt, syncedAt } = this.#asking
     return {
       queued,
       sync: syncPeer !== undefined ? 'running' : syncedAt === undefined ? 'idle' : 'done',
       ...(syncPeer === undefined ? {} : { syncPeer }),
       nextBlock,
+      passAt,
       counts: this.counts,
       signatures: this.signatures,
     }
@@ -130,6 +134,7 @@ export class Gossip {
     this.#peers.set(nodeId, {
       features,
       queue: createFifo<Uint8Array>(),
+      queuedBytes: 0,
       following: false,
       allowance: BURST,
       allowanceAt: now,
@@ -151,13 +156,14 @@ export class Gossip {
   receive(nodeId: string, bytes: Uint8Array): void {
     const peer = this.#peers.get(nodeId)
     if (peer === undefined) return
-    if (peer.queue.size >= MAX_QUEUE) {
+    if (peer.queue.size >= MAX_QUEUE || peer.queuedBytes + bytes.length > MAX_QUEUE_BYTES) {
       this.#book.counts.dropped++
       // What was dropped was part of an answer: the range is asked for again another time.
       if (peer.sync !== undefined) peer.sync.phase = 'failed'
       return
     }
     peer.queue.push(bytes)
+    peer.queuedBytes += bytes.length
   }
 
   /** Takes up to so many messages, one from each peer in turn. True when more wait. */
@@ -170,6 +176,7 @@ export class Gossip {
         const bytes = peer.queue.shift()
         if (bytes === undefined) continue
         any = true
+        peer.queuedBytes -= bytes.length
         this.#handle(nodeId, peer, bytes, now)
         if (--left === 0) break
       }
@@ -279,12 +286,18 @@ export class Gossip {
       case 'gossip_timestamp_filter':
         if (!equalBytes(message.chainHash, book.chainHash)) return
         peer.filter = { first: message.firstTimestamp, range: message.timestampRange }
+        if (this.shelf.channels.size === 0 || !this.#serve(peer, BACKLOG_COST, now)) return
         peer.outbox = [...backlog(this.shelf, peer.filter, book.own, MAX_OUTBOX, knowsProofs(peer))]
         return this.#flush(nodeId, peer, now)
-      case 'query_channel_range':
-        for (const reply of answerRange(this.shelf, message, book.chainHash, knowsProofs(peer)))
-          this.#reply(nodeId, reply)
+      case 'query_channel_range': {
+        // Whoever asks too much is told that this is not all.
+        const replies = this.#serve(peer, RANGE_COST, now)
+          ? answerRange(this.shelf, message, book.chainHash, knowsProofs(peer))
+          : [refusal(message)]
+        peer.serving -= replies.reduce((sum, reply) => sum + reply.shortChannelIds.length / 16, 0)
+        for (const reply of replies) this.#reply(nodeId, reply)
         return
+      }
       case 'query_short_channel_ids': {
         const mine = equalBytes(message.chainHash, book.chainHash)
         if (mine && this.#serve(peer, message.shortChannelIds.length, now))
@@ -326,7 +339,10 @@ export class Gossip {
 
   /** Whether the peer may be answered so much: a small question has a large answer. */
   #serve(peer: Peer, ids: number, now: number): boolean {
-    peer.serving = Math.min(MAX_SERVED, peer.serving + ((now - peer.servingAt) / 1000) * SERVED_PER_SECOND)
+    peer.serving = Math.min(
+      MAX_SERVED,
+      peer.serving + (Math.max(0, now - peer.servingAt) / 1000) * SERVED_PER_SECOND,
+    )
     peer.servingAt = now
     if (peer.serving < ids) return false
     peer.serving -= ids

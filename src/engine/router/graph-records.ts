@@ -1,7 +1,9 @@
+import { utf8 } from '../base/bytes.ts'
 import { decodeRecord, encodeRecord } from '../records/codec.ts'
 import { createGraph, type Graph } from './graph.ts'
 import { CHANNEL, MAX_CHANNELS, MAX_NODES, NODE, POLICY } from './graph-terms.ts'
 import { emptyHistory, MAX_PAIRS } from './history.ts'
+import { mix } from './slot-table.ts'
 import type { History, PairHistory } from './types.ts'
 
 /**
@@ -16,6 +18,9 @@ export const GRAPH_VERSION = 1
 
 const CHUNK = 512
 
+/** As `addressIn` makes them. */
+const ADDRESS = /^[\x21-\x7e]{1,300}$/
+
 export interface GraphWrite {
   readonly key: string
   /** Undefined: delete. */
@@ -26,22 +31,43 @@ const pad = (k: number): string => k.toString().padStart(4, '0')
 
 /**
  * The records of up to `most` chunks that changed since they were last taken, and forgets that they did: whoever takes them writes them,
- * or marks the graph dirty again (`markAllDirty`).
+ * or marks the graph dirty again (`markAllDirty`). `among`: only these.
  */
-export function takeWrites(graph: Graph, most = Number.POSITIVE_INFINITY): GraphWrite[] {
+export function takeWrites(
+  graph: Graph,
+  most = Number.POSITIVE_INFINITY,
+  among?: ReadonlySet<string>,
+): GraphWrite[] {
   const writes: GraphWrite[] = []
-  const take = (dirty: Set<number>, name: string, encode: (k: number) => Uint8Array | undefined): void => {
+  for (const kind of KINDS) {
+    const [dirty, encode] = partsOf(graph, kind)
     for (const k of chunksOf(dirty)) {
-      if (writes.length >= most) return
-      writes.push({ key: `${GRAPH_PREFIX}${name}/${pad(k)}`, value: encode(k) })
+      if (writes.length >= most) return writes
+      if (among !== undefined && !among.has(keyOf(kind, k))) continue
+      writes.push({ key: keyOf(kind, k), value: encode(graph, k) })
       for (let slot = k * CHUNK; slot < (k + 1) * CHUNK; slot++) dirty.delete(slot)
     }
   }
-  // Nodes first: should writing end between two calls, channels never name nodes that were not written.
-  take(graph.dirtyNodes, 'n', (k) => nodesChunk(graph, k))
-  take(graph.dirtyChannels, 'c', (k) => channelsChunk(graph, k))
-  take(graph.dirtyPolicies, 'p', (k) => policiesChunk(graph, k))
   return writes
+}
+
+/** Nodes first: where writing ends between two calls, channels are there with the nodes that they name. */
+const KINDS = ['n', 'c', 'p'] as const
+
+const keyOf = (kind: (typeof KINDS)[number], k: number): string => `${GRAPH_PREFIX}${kind}/${pad(k)}`
+
+function partsOf(graph: Graph, kind: (typeof KINDS)[number]) {
+  if (kind === 'n') return [graph.dirtyNodes, nodesChunk] as const
+  return kind === 'c'
+    ? ([graph.dirtyChannels, channelsChunk] as const)
+    : ([graph.dirtyPolicies, policiesChunk] as const)
+}
+
+/** Keys of all that waits to be written. */
+export function dirtyKeys(graph: Graph): Set<string> {
+  const keys = new Set<string>()
+  for (const kind of KINDS) for (const k of chunksOf(partsOf(graph, kind)[0])) keys.add(keyOf(kind, k))
+  return keys
 }
 
 /** Whether anything waits to be written. */
@@ -119,6 +145,8 @@ function nodesChunk(graph: Graph, k: number): Uint8Array | undefined {
     flags: part(graph.nodeFlags, a, b),
     time: part(graph.nodeTime, a, b),
     alias: part(graph.aliases, 32 * a, 32 * b),
+    // Later than the rest: where they said that they are reached, a line each.
+    address: utf8(Array.from({ length: b - a }, (_, i) => graph.addresses.get(a + i) ?? '').join('\n')),
   })
 }
 
@@ -133,6 +161,11 @@ function channelsChunk(graph: Graph, k: number): Uint8Array | undefined {
     program: part(graph.programs, 32 * a, 32 * b),
     spent: part(graph.spentHeight, a, b),
     ends: part(graph.ends, 2 * a, 2 * b),
+    check: part(
+      marksOf(a, b, (c) => endsMark(graph, graph.ends[2 * c] as number, graph.ends[2 * c + 1] as number)),
+      0,
+      b - a,
+    ),
   })
 }
 
@@ -147,7 +180,38 @@ function policiesChunk(graph: Graph, k: number): Uint8Array | undefined {
     delta: part(graph.cltvDelta, a, b),
     min: part(graph.htlcMinimum, a, b),
     max: part(graph.htlcMaximum, a, b),
+    check: part(
+      marksOf(a / 2, b / 2, (c) => scidMark(graph, c)),
+      0,
+      (b - a) / 2,
+    ),
   })
+}
+
+// Slots are used again, and chunks are written one after another: after a crash the nodes of one time may stand beside the channels of
+// another. So each channel bears a mark of the ids of its ends, and terms one of the channel that they are of; what does not agree is dropped.
+
+const marksOf = (from: number, to: number, markOf: (channel: number) => number): Uint32Array =>
+  Uint32Array.from({ length: to - from }, (_, i) => markOf(from + i) >>> 0)
+
+function endsMark(graph: Graph, node1: number, node2: number): number {
+  let mark = 0
+  for (const node of [node1, node2]) {
+    const at = 33 * node
+    for (let i = 0; i < 33; i++) mark = Math.imul(mark ^ (graph.nodeIds[at + i] as number), 0x01000193)
+  }
+  return mix(mark)
+}
+
+const scidMark = (graph: Graph, channel: number): number =>
+  mix(mix(graph.scidHigh[channel] as number) ^ (graph.scidLow[channel] as number))
+
+/** Whether a mark is what it should be; chunks of before 2026-11-23 have none. */
+function agrees(columns: Columns, i: number, mark: () => number): boolean {
+  const bytes = columns['check']
+  if (bytes === undefined) return true
+  if (bytes.length < 4 * i + 4) return false
+  return new DataView(bytes.buffer, bytes.byteOffset + 4 * i, 4).getUint32(0, true) === mark() >>> 0
 }
 
 /** Columns as arrays of one length, or undefined where one is missing or of another length. */
@@ -174,14 +238,23 @@ const bytesAt = (view: DataView, at: number, length: number): Uint8Array =>
 function loadNodes(graph: Graph, k: number, columns: Columns): void {
   const c = arrays(columns, { id: 33, flags: 1, time: 4, alias: 32 })
   if (c === undefined || c.count > CHUNK) return
+  const letters = Array.from(columns['address'] ?? [], (code) => String.fromCharCode(code))
+  const addresses = letters.join('').split('\n')
   for (let i = 0; i < c.count; i++) {
     const slot = k * CHUNK + i
     const flags = c.flags.getUint8(i)
+    const address = addresses[i] ?? ''
     if ((flags & NODE.used) === 0 || slot >= MAX_NODES) continue
     const id = bytesAt(c.id, 33 * i, 33)
     if (graph.nodeAt(id) !== -1) continue
     graph.loadNode(slot, id)
-    graph.setNode(slot, c.time.getUint32(4 * i, true), flags, bytesAt(c.alias, 32 * i, 32))
+    graph.setNode(
+      slot,
+      c.time.getUint32(4 * i, true),
+      flags,
+      bytesAt(c.alias, 32 * i, 32),
+      ADDRESS.test(address) ? address : undefined,
+    )
   }
 }
 
@@ -199,6 +272,7 @@ function loadChannels(graph: Graph, k: number, columns: Columns): void {
     const capacitySat = c.capacity.getFloat64(8 * i, true)
     if (!known(nodes[0]) || !known(nodes[1]) || nodes[0] === nodes[1]) continue
     if (!Number.isSafeInteger(capacitySat) || capacitySat < 0 || graph.channelAt(scid) !== -1) continue
+    if (!agrees(columns, i, () => endsMark(graph, ...nodes))) continue
     const ids = nodes.map((n) => graph.nodeIds.subarray(33 * n, 33 * n + 33))
     graph.setChannel(
       slot,
@@ -225,6 +299,7 @@ function loadPolicies(graph: Graph, k: number, columns: Columns): void {
     const flags = c.flags.getUint8(i)
     if ((flags & POLICY.present) === 0 || edge >> 1 >= graph.channelSlots) continue
     if (!graph.has(edge >> 1, CHANNEL.used)) continue
+    if (!agrees(columns, i >> 1, () => scidMark(graph, edge >> 1))) continue
     const limits = [c.min.getFloat64(8 * i, true), c.max.getFloat64(8 * i, true)] as const
     if (!limits.every((n) => Number.isSafeInteger(n) && n >= 0)) continue
     graph.setPolicy(edge, {

@@ -195,3 +195,17 @@ test('chances: less for more, hardly any beyond what failed, all of it below wha
   expect(at(6000, forgotten)).toBeCloseTo(probabilityOf(6000, 10_000, undefined, 0), 2)
   expect(probabilityOf(10_001, 10_000, undefined, 0)).toBe(0)
 })
+
+test('where nodes are reached is there after a restart; what is no address is not', () => {
+  const graph = createGraph()
+  const keys = [1, 2].map((n) => Uint8Array.from({ length: 33 }, (_, i) => (i === 0 ? 2 : n)))
+  const [nodeId1, nodeId2] = keys as [Uint8Array, Uint8Array]
+  const witnessProgram = new Uint8Array(32)
+  graph.addChannel({ scid: 5n, nodeId1, nodeId2, capacitySat: 0, witnessProgram, flags: CHANNEL.signed })
+  graph.setNode(graph.nodeAt(nodeId1), 7, 0, new Uint8Array(32), 'node.example:9735')
+  graph.setNode(graph.nodeAt(nodeId2), 7, 0, new Uint8Array(32), `${'a'.repeat(400)}:1`)
+  const records = takeWrites(graph).map((w) => [w.key, w.value as Uint8Array] as const)
+  const again = loadGraph(records)
+  expect(again.addressOf(again.nodeId(again.nodeAt(nodeId1)))).toBe('node.example:9735')
+  expect(again.addressOf(again.nodeId(again.nodeAt(nodeId2)))).toBeUndefined()
+})

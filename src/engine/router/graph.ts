@@ -38,7 +38,7 @@ export class Graph {
   /** Of the last node_announcement. */
   nodeTime = new Uint32Array(1024)
   aliases = new Uint8Array(32 * 1024)
-  /** Where nodes said that they are reached (`host:port`), by slot. Not stored: it is told again. */
+  /** Where nodes said that they are reached (`host:port`), by slot. */
   readonly addresses = new Map<number, string>()
 
   // Channels: slots below `channelSlots`, some free.
@@ -258,12 +258,18 @@ export class Graph {
     return this.channelCount >= MAX_CHANNELS || this.nodeCount + 2 > MAX_NODES
   }
 
+  /** One slot after the other, used or not, and over again: for who looks for something to take out. */
+  nextSlot(): number {
+    this.#cursor = (this.#cursor + 1) % this.channelSlots
+    return this.#cursor
+  }
+
   /** The slot of any hint, or −1. */
   anyHint(): number {
     if (this.hintCount === 0) return -1
     for (;;) {
-      this.#cursor = (this.#cursor + 1) % this.channelSlots
-      if (this.has(this.#cursor, CHANNEL.used) && !this.has(this.#cursor, CHANNEL.signed)) return this.#cursor
+      const slot = this.nextSlot()
+      if (this.has(slot, CHANNEL.used) && !this.has(slot, CHANNEL.signed)) return slot
     }
   }
 

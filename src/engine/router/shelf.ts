@@ -24,6 +24,9 @@ export function announcementsFor(channel: ShelvedChannel, knowsProofs: boolean):
   ]
 }
 
+/** Longer messages are not kept, bytes: nobody fills the shelf with what he made up. A proof's transaction may be long. */
+const MAX_BYTES = { announcement: 1_000, proven: 8_000, update: 400, node: 4_000 } as const
+
 export class Shelf {
   readonly channels = new Map<bigint, ShelvedChannel>()
   /** node_announcements by id. */
@@ -35,6 +38,11 @@ export class Shelf {
     this.#most = most
   }
 
+  /** Whether a channel of others would be kept. */
+  get hasRoom(): boolean {
+    return this.channels.size < this.#most
+  }
+
   /** Puts one of the two announcements there, if there is room or the channel is ours. */
   putChannel(
     scid: bigint,
@@ -43,6 +51,7 @@ export class Shelf {
     nodes: readonly [string, string],
     own: boolean,
   ): void {
+    if (!own && bytes.length > MAX_BYTES[kind]) return
     const known = this.channels.get(scid)
     if (known !== undefined) known[kind] ??= bytes
     else if (own || this.channels.size < this.#most)
@@ -51,12 +60,13 @@ export class Shelf {
 
   putUpdate(scid: bigint, direction: 0 | 1, bytes: Uint8Array, timestamp: number): void {
     const channel = this.channels.get(scid)
-    if (channel === undefined) return
+    if (channel === undefined || bytes.length > MAX_BYTES.update) return
     channel.updates[direction] = bytes
     channel.times[direction] = timestamp
   }
 
   putNode(id: string, bytes: Uint8Array, timestamp: number): void {
+    if (bytes.length > MAX_BYTES.node) return
     if (!this.nodes.has(id) && this.nodes.size >= 2 * this.#most + 100) return
     this.nodes.set(id, { bytes, timestamp })
   }
