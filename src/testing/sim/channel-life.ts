@@ -2,7 +2,7 @@ import { toHex } from '../../engine/base/bytes.ts'
 import { unwrap } from '../../engine/base/result.ts'
 import { msat } from '../../engine/base/units.ts'
 import { txidOf } from '../../engine/bitcoin/tx.ts'
-import { signatureDue } from '../../engine/channel/commit.ts'
+import { signatureDue, worthSigning } from '../../engine/channel/commit.ts'
 import { addProblem } from '../../engine/channel/limits.ts'
 import { lockedInHtlc, viewAt } from '../../engine/channel/log.ts'
 import { channelWrites, loadChannels } from '../../engine/channel/records.ts'
@@ -127,10 +127,10 @@ export function live({ seed, steps = 400, cuts = 0, close = false }: LifeOptions
     if (signed && !side.heard) counts.unasked += 1
     if (signed) side.heard = false
     counts.mostOutstanding = Math.max(counts.mostOutstanding, party.channel.remotePending.length)
-    // Nobody waits for the other side except for credit (rule 4).
+    // Nobody waits for the other side except for credit, or with much to sign again and little to say (rule 4).
     if (party.channel.link !== 'online') return
     if (party.channel.remotePoints.length === 0) counts.outOfCredit += 1
-    else {
+    else if (worthSigning(party.channel)) {
       if (signatureDue(party.channel)) throw new Error(`${name}: a signature is due and not made`)
       for (const proposal of party.channel.outbox) {
         if (proposal.type !== 'add') throw new Error(`${name}: a ${proposal.type} waits without a reason`)

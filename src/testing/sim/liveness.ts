@@ -30,6 +30,33 @@ export function hangingProblem(nodes: readonly SimNode[]): string | undefined {
   return undefined
 }
 
+/**
+ * An honest node reaches the tip and stays there, within the time that a world takes to settle, however slow or silent all servers but one
+ * are. Answers with the first that is not there, and what it waits for.
+ */
+export function tipProblem(
+  nodes: readonly SimNode[],
+  tip: { readonly height: number; readonly hash: string },
+): string | undefined {
+  for (const { name, state } of nodes) {
+    if (state === undefined) return `${name} is down`
+    const { headers, servers, inFlight } = state.chain
+    if (headers.tip.hash === tip.hash) continue
+    const asked = inFlight.map((f) => `${f.purpose.kind} of ${f.server}`).join(', ')
+    const syncs = servers.map((s) => `${s.url} ${s.status}${s.sync === null ? '' : ' in a sync'}`).join(', ')
+    return `${name} is at block ${headers.tip.height} of ${tip.height} (${syncs}; asked: ${asked})`
+  }
+  return undefined
+}
+
+/** Something is to be said, and not yet: failures of blinded paths leave after a random delay. */
+export const waitsForTime = (nodes: readonly SimNode[], now: number): boolean =>
+  nodes.some(({ state }) =>
+    Object.values(state?.channels ?? {}).some((channel) =>
+      channel.outbox.some((p) => 'notBefore' in p && p.notBefore !== undefined && p.notBefore > now),
+    ),
+  )
+
 const isLive = (state: NodeState, channel: Channel): boolean =>
   channel.link === 'online' &&
   channel.readySent &&

@@ -26,6 +26,8 @@ const { values } = parseArgs({
     network: { type: 'string' },
     /** With it: some pay by blinded paths. */
     paths: { type: 'boolean', default: false },
+    /** With it: some are cancelled, probed, paid by offers; parts of one payment are closed together; three chain servers. */
+    whims: { type: 'boolean', default: false },
     /** With it: goes on until so many crashes have been. */
     crashes: { type: 'string', default: '0' },
     /** With it: a file that keeps what has been, and the seconds after which to stop and go on another time. */
@@ -96,6 +98,7 @@ function tryNetwork(nodes: number): void {
       steps: Number(values.steps),
       force,
       paths: values.paths,
+      whims: values.whims,
       // Where crashes are what is wanted, one in twenty writes is one: more, and little is paid between them.
       ...(Number(values.crashes) > 0 ? { crashes: 0.05 } : {}),
     })

@@ -71,6 +71,33 @@ function until(w: World, seen: (kind: Message['type'] | undefined) => boolean): 
 
 const downstream = (w: World) =>
   Object.values(w.stateOf(ours(w)).channels).find((c) => c.peer === w.node('cal').id)
+
+it('an add that waits is taken back when the channel that brought it goes to the chain: a trimmed HTLC would be paid for twice', () => {
+  const w = row(['anchors_zero_fee_htlc_tx'])
+  const [ada, cal] = [w.node('ada'), w.node('cal')]
+  begin(w, 200_000)
+  begin(w, 200_000)
+  const atCourt = (): boolean => {
+    const channel = Object.values(w.stateOf(ours(w)).channels).find((c) => c.peer === ada.id)
+    return channel?.failure !== undefined
+  }
+  const allButCal = (): void => {
+    for (let end = w.readable().find((e) => e.node !== cal); end !== undefined; )
+      end = (w.deliver(end), w.readable().find((e) => e.node !== cal))
+  }
+  const waiting = () => downstream(w)?.outbox.flatMap((p) => (p.type === 'add' ? [p.token] : [])) ?? []
+  // The first is signed, and cal says nothing: the second waits.
+  allButCal()
+  expect(waiting().length).toBe(1)
+  const [channel] = Object.values(w.stateOf(ada).channels)
+  w.command(ada, { type: 'closeChannel', channelId: channel?.id ?? '', force: true })
+  allButCal()
+  expect([atCourt(), waiting().length]).toEqual([true, 1])
+  w.turn(ours(w), [{ type: 'tick' }])
+  expect(waiting()).toEqual([])
+  expect(Object.values(w.stateOf(ours(w)).circuits).map((c) => c.state)).toEqual(['offered', 'failing'])
+})
+
 const removalsIn = (w: World) => downstream(w)?.logs.accepter.entries.filter((e) => e.type !== 'add') ?? []
 
 describe.each(['lcp', 'anchors_zero_fee_htlc_tx'])('ends on their way back, %s', (format) => {

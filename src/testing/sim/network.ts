@@ -10,9 +10,10 @@ import { DEFAULT_FORWARD_POLICY } from '../../engine/switch/policy.ts'
 import { type Random, seeded } from '../random.ts'
 import { chainProblem } from './invariants.ts'
 import type { Name, SimNode } from './node.ts'
-import { NAMES } from './node.ts'
+import { NAMES, SERVERS } from './node.ts'
 import { boot, connect, cut, mine, rest, type RunOutcome, takeTurn, tick, untilResolved } from './run.ts'
 import { connected, hasCoins, opened, reach } from './scenario.ts'
+import { cancel, closeParts, payOffer, probe, whimCounts, whimProblem } from './whims.ts'
 import { World } from './world.ts'
 
 /**
@@ -30,6 +31,8 @@ export interface NetworkOptions {
   readonly crashes?: number
   /** Some pay by blinded paths. Without it a seed lives as it did before there were any. */
   readonly paths?: boolean
+  /** Users change their minds, probe, pay offers; with `force` channels that carry parts of one payment close together; three chain servers. */
+  readonly whims?: boolean
 }
 
 const FORMATS = [
@@ -132,7 +135,8 @@ export function runNetwork(options: NetworkOptions): RunOutcome {
       crashes++
       return random.pick(['before', 'after'])
     }
-    live(world, random, options.steps ?? 300, force, options.paths ?? false)
+    if (options.whims) ownServers(world, random)
+    live(world, random, options)
     rest(world)
     letGo(world, random)
     if (force) {
@@ -142,7 +146,7 @@ export function runNetwork(options: NetworkOptions): RunOutcome {
     }
     world.checkStores()
     for (const node of world.nodes) world.checkMoney(node)
-    problem = networkProblem(world, force)
+    problem = networkProblem(world, force) ?? whimProblem(world)
   } catch (error) {
     problem = error instanceof Error ? (error.stack ?? error.message) : String(error)
   }
@@ -150,11 +154,26 @@ export function runNetwork(options: NetworkOptions): RunOutcome {
     seed: options.seed,
     ...(problem === undefined ? {} : { problem }),
     trace: world.trace,
-    counts: { ...countsOf(world), crashes },
+    counts: { ...countsOf(world), ...(options.whims && whimCounts(world)), crashes },
   }
 }
 
-function live(world: World, random: Random, steps: number, force: boolean, paths: boolean): void {
+/** Three servers for everybody, in any order, each of its own speed; one at least answers. */
+function ownServers(world: World, random: Random): void {
+  const answering = random.pick(SERVERS)
+  world.paces = new Map(
+    SERVERS.map((url) => [
+      url,
+      url === answering ? random.pick([0.2, 0.7]) : random.pick([0, 0.02, 0.2, 0.7]),
+    ]),
+  )
+  const first = random.int(SERVERS.length)
+  const servers = SERVERS.map((_, i) => SERVERS[(first + i) % SERVERS.length] as string)
+  for (const node of world.nodes) world.command(node, { type: 'setServers', servers })
+}
+
+function live(world: World, random: Random, options: NetworkOptions): void {
+  const { steps = 300, force = false, paths = false, whims = false } = options
   const weights: readonly (readonly [number, () => void])[] = [
     [60, () => takeTurn(world, random)],
     [3, () => tick(world, random)],
@@ -167,6 +186,10 @@ function live(world: World, random: Random, steps: number, force: boolean, paths
     [paths ? 4 : 0, () => payByPaths(world, random)],
     [2, () => decide(world, random)],
     [force ? 0.5 : 0, () => forceClose(world, random)],
+    [whims ? 2 : 0, () => cancel(world, random)],
+    [whims ? 2 : 0, () => probe(world, random)],
+    [whims ? 3 : 0, () => payOffer(world, random)],
+    [whims && force ? 0.5 : 0, () => closeParts(world, random)],
   ]
   const total = weights.reduce((n, [w]) => n + w, 0)
   for (let i = 0; i < steps; i++) {
@@ -340,6 +363,9 @@ export function networkProblem(world: World, force: boolean): string | undefined
   return force ? undefined : chainProblem(world)
 }
 
+/** Every HTLC above it is an output of a commitment transaction, so that its preimage shows on chain. */
+const SHOWS_MSAT = 3_000_000n
+
 function paymentProblem(world: World, payer: SimNode, hash: string, force: boolean): string | undefined {
   const payment = entry(world.stateOf(payer).payments, hash)
   if (payment === undefined) return undefined
@@ -353,7 +379,11 @@ function paymentProblem(world: World, payer: SimNode, hash: string, force: boole
     if (invoice?.state !== 'paid') return `${name} is done, the invoice ${invoice?.state}`
     if (!force && invoice.receivedMsat !== payment.amountMsat)
       return `${name}: ${payment.amountMsat} sent, ${invoice.receivedMsat} received`
-  } else if (invoice?.state === 'paid' && !force) return `${name} failed, and ${payee?.name} was paid`
+  } else if (
+    invoice?.state === 'paid' &&
+    (!force || payment.attempts.every((a) => a.amountMsat > SHOWS_MSAT))
+  )
+    return `${name} failed, and ${payee?.name} was paid`
   return undefined
 }
 

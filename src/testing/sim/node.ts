@@ -22,8 +22,9 @@ import { seedFromWords, wordsFromEntropy } from '../../engine/wallet/words.ts'
 export const NAMES = ['ada', 'ben', 'cal', 'dan', 'eve'] as const
 export type Name = (typeof NAMES)[number]
 
-/** The one Esplora server of the simulated world. */
+/** The Esplora server of the simulated world, unless a life has several. */
 export const SERVER = 'sim:chain'
+export const SERVERS = [SERVER, 'sim:second', 'sim:third'] as const
 
 /** Polls are rare, so that a turn is about what the simulation does and not about looking at the clock. */
 export const SIM_CHAIN: ChainConfig = {
@@ -71,6 +72,7 @@ function keysOf(name: Name): Pick<NodeSetup, 'walletKeys' | 'nodeKeys' | 'nodeId
 
 export interface Request {
   readonly id: number
+  readonly server: string
   readonly request: EsploraRequest
 }
 

@@ -182,7 +182,7 @@ export function takeTurn(world: World, random: Random, command?: { node: SimNode
     inputs.push(...world.read(end, count))
   }
   if (node.requests.length > 0 && (inputs.length === 0 || random.bool(0.5))) {
-    const answered = node.requests.filter(() => greedy || random.bool(0.7))
+    const answered = node.requests.filter(({ server }) => greedy || random.bool(world.paceOf(server)))
     node.requests = node.requests.filter((r) => !answered.includes(r))
     const answers = world.answers(answered)
     if (random.bool(0.5)) inputs.push(...answers)

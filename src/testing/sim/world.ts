@@ -6,14 +6,14 @@ import { sha256 } from '../../engine/crypto/hash.ts'
 import type { ApiFailure, Command, CommandResult } from '../../engine/node/commands.ts'
 import { turn } from '../../engine/node/node.ts'
 import type { NodeEffect, NodeInput, RecordWrite } from '../../engine/node/ports.ts'
-import { heightOf, type NodeState } from '../../engine/node/state.ts'
+import type { NodeState } from '../../engine/node/state.ts'
 import type { Graph } from '../../engine/router/graph.ts'
 import { concat } from '../../engine/base/bytes.ts'
 import { decodeMessage } from '../../engine/wire/decode.ts'
 import { seeded, type Random } from '../random.ts'
 import { pay, SimChain } from './chain.ts'
 import { channelProblem, reloadProblem } from './node-invariants.ts'
-import { hangingProblem } from './liveness.ts'
+import { hangingProblem, tipProblem, waitsForTime } from './liveness.ts'
 import { moneyProblem } from './money.ts'
 import { NAMES, type Name, type NodeOptions, SimNode } from './node.ts'
 
@@ -70,6 +70,8 @@ export class World {
   crashAt: (node: SimNode, writes: readonly RecordWrite[]) => CrashPoint | undefined = () => undefined
   /** Told after each message delivered. */
   onDelivered: (count: number, link: Link) => void = () => {}
+  /** How likely each chain server answers in a turn of a life, where not 0.7; one at 0 never answers, at rest either. */
+  paces: ReadonlyMap<string, number> = new Map()
   /** Compare the store with the state after every so many writes (it costs about as much as the turn). */
   checkStoreEvery = 1
   /** Add all money up after every so many writes, and whenever all have come to rest (every write: a fifth more time). */
@@ -203,7 +205,8 @@ export class World {
         node.keep.delete(effect.nodeId)
         return
       case 'esplora':
-        node.requests.push({ id: effect.id, request: effect.request })
+        if (this.paceOf(effect.server) > 0)
+          node.requests.push({ id: effect.id, server: effect.server, request: effect.request })
         return
       case 'esploraCancel':
         node.requests = node.requests.filter((r) => r.id !== effect.id)
@@ -456,12 +459,16 @@ export class World {
     throw new Error('the world never falls silent')
   }
 
+  paceOf(server: string): number {
+    return this.paces.get(server) ?? 0.7
+  }
+
   /** Repairs, and lets pass the time that it takes until everybody knows the newest block and has nothing more to say. */
   settle(): void {
     for (let round = 0; round < 60; round++) {
       this.repair()
       this.drain()
-      if (round > 1 && this.nodes.every((n) => this.knowsTip(n)) && this.missingLinks() === 0) {
+      if (round > 1 && tipProblem(this.nodes, this.chain.tip) === undefined && this.missingLinks() === 0) {
         for (const node of this.nodes) this.checkMoney(node)
         const hanging = hangingProblem(this.nodes)
         if (hanging !== undefined) throw new Error(hanging)
@@ -469,18 +476,14 @@ export class World {
       }
       this.pass(5_000)
     }
-    const heights = this.nodes.map((n) => `${n.name} at ${n.state && heightOf(n.state)}`)
-    throw new Error(`the world does not settle: ${heights.join(', ')}`)
+    const behind = tipProblem(this.nodes, this.chain.tip)
+    throw new Error(`the world does not settle: ${behind ?? 'links are missing'}`)
   }
 
   private missingLinks(): number {
     return this.nodes.flatMap((n) =>
       [...n.keep].filter((id) => this.linkBetween(n, this.byId(id)) === undefined),
     ).length
-  }
-
-  private knowsTip(node: SimNode): boolean {
-    return node.state !== undefined && heightOf(node.state) === this.chain.tip.height
   }
 }
 
