@@ -468,7 +468,8 @@ export class World {
     for (let round = 0; round < 60; round++) {
       this.repair()
       this.drain()
-      if (round > 1 && tipProblem(this.nodes, this.chain.tip) === undefined && this.missingLinks() === 0) {
+      const silent = !waitsForTime(this.nodes, this.now) && this.missingLinks() === 0
+      if (round > 1 && silent && tipProblem(this.nodes, this.chain.tip) === undefined) {
         for (const node of this.nodes) this.checkMoney(node)
         const hanging = hangingProblem(this.nodes)
         if (hanging !== undefined) throw new Error(hanging)
