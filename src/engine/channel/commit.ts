@@ -39,6 +39,25 @@ export const nextRemoteIndexes = (channel: Channel): Indexes =>
 export const signatureDue = (channel: Channel): boolean =>
   channel.remotePoints.length > 0 && !sameIndexes(nextRemoteIndexes(channel), remoteTip(channel).indexes)
 
+/** HTLC signatures of a commitment that are few enough to be made whenever that is possible. */
+const FEW_SIGNATURES = 16
+/** Beyond, a signature that need not be made yet waits until what is new is this part of what it would sign. */
+const WORTH = 1 / 4
+
+/**
+ * Whether a signature is worth making now (Nagle's rule): a commitment carries one for each of its HTLCs, so that with hundreds of them a window
+ * would have all of them signed for every few updates. While the peer has not revoked what we signed last, little news waits for more, or for
+ * the revocation, as it would with a window of one. With nothing outstanding it never waits.
+ */
+export function worthSigning(channel: Channel): boolean {
+  const tip = remoteTip(channel)
+  const signatures = tip.htlcSignatures.length
+  if (channel.remotePending.length === 0 || signatures < FEW_SIGNATURES) return true
+  const next = nextRemoteIndexes(channel)
+  const news = next.opener - tip.indexes.opener + next.accepter - tip.indexes.accepter
+  return news >= WORTH * signatures
+}
+
 const lcpIndexes = (commitment: { number: number; indexes: Indexes }): LcpIndexes => ({
   commitmentNumber: BigInt(commitment.number),
   openerIndex: BigInt(commitment.indexes.opener),

@@ -1,7 +1,7 @@
 import { fromHex } from '../base/bytes.ts'
 import { otherRole } from '../commitment/types.ts'
 import { closingDue, offerClosing } from './closing.ts'
-import { sign, signatureDue } from './commit.ts'
+import { sign, signatureDue, worthSigning } from './commit.ts'
 import { addProblem, canPayFeerate, lastingProblem } from './limits.ts'
 import {
   cautiousTally,
@@ -30,8 +30,8 @@ export const deepEnough = (channel: Channel, height: number): boolean =>
     height - channel.funding.confirmedHeight + 1 >= channel.funding.minimumDepth)
 
 /**
- * The end of a turn (rule 4): whatever may be said now is said, all of it at once. An update enters our log only in the turn whose
- * signature covers it, so that nothing of ours ever stands in the log unsigned.
+ * The end of a turn (rule 4): whatever may be said now is said, all of it at once, unless it is not worth its signatures yet. An update enters
+ * our log only in the turn whose signature covers it, so that nothing of ours ever stands in the log unsigned.
  */
 export function flush(channel: Channel, ctx: ChannelContext): Transition {
   if (channel.link !== 'online' || channel.failure !== undefined) return { channel, effects: [] }
@@ -43,8 +43,12 @@ export function flush(channel: Channel, ctx: ChannelContext): Transition {
   }
   if (!current.readySent && deepEnough(current, ctx.height)) take(sendReady(current, ctx))
   if (current.readySent && current.readyReceived) {
-    if (current.remotePoints.length > 0) take(propose(current, ctx.now))
-    if (signatureDue(current)) take(sign(current, ctx))
+    const proposed =
+      current.remotePoints.length > 0 ? propose(current, ctx.now) : { channel: current, effects: [] }
+    if (worthSigning(proposed.channel)) {
+      take(proposed)
+      if (signatureDue(current)) take(sign(current, ctx))
+    }
   }
   take(sendShutdown(current))
   if (closingDue(current)) take(offerClosing(current, ctx))

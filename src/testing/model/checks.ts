@@ -64,7 +64,10 @@ export async function healthy({ samples, seed }: Size, traces: number): Promise<
     })
     const files = readdirSync(folder).sort()
     const all = files.map((file) => readTrace(join(folder, file)))
-    return { ...simulated, traces: all.filter(([first]) => first?.setting.eager === false) }
+    return {
+      ...simulated,
+      traces: all.filter(([first]) => first?.setting.eager === false && !first.setting.patient),
+    }
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }

@@ -65,7 +65,7 @@ const wish = v.variant('tag', [
   variant('Resize', integer),
 ])
 const state = v.object({
-  setting: v.object({ window: indexes, eager: v.boolean(), fault: v.string() }),
+  setting: v.object({ window: indexes, eager: v.boolean(), patient: v.boolean(), fault: v.string() }),
   deed: v.object({ kind: v.string(), side: v.string(), received: integer, wishes: v.array(wish) }),
   sides: map(side),
   waiting: map(v.array(message)),
