@@ -40,6 +40,7 @@ test('figures of an error are said in money', () => {
   expect(words('exceedsSpendable', { ...figures, reason: 'inFlight', limitMsat: '5000000' })).toContain(
     'The peer allows 5 000 sat.',
   )
+  expect(words('noRoute', { reason: 'inFlight' })).toContain('Try again in a few seconds.')
 })
 
 test('figures that are not figures are left out instead of shown', () => {

@@ -317,6 +317,11 @@ const ENTRIES: Readonly<Record<ErrorCode, Entry>> = {
           what: 'There is no open channel to pay through.',
           todo: 'Open a channel first, or wait until the one you have is ready.',
         }
+      case 'inFlight':
+        return {
+          what: 'The only way to the recipient was full a moment ago.',
+          todo: 'Try again in a few seconds.',
+        }
       case 'noneFits':
         return {
           what: 'No way to the recipient can carry this amount now.',
