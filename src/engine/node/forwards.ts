@@ -40,7 +40,7 @@ import { channelInput } from './channels.ts'
 import type { ApiFailure } from './commands.ts'
 import { forwardPolicyOf, htlcMaximumOf, isForwarding } from './forward-policy.ts'
 import { proposalOf } from './later.ts'
-import { placeOf, trustedHeight } from './payments.ts'
+import { isAtCourt, placeOf, trustedHeight } from './payments.ts'
 import { emit, heightOf, type NodeSetup, type NodeState, putCircuit, type Turn } from './state.ts'
 
 /** Forwarding in the node's turns: between the switch and the channels. */
@@ -232,7 +232,10 @@ export function forgetOnions(turn: Turn): void {
 function look(turn: Turn, circuit: Circuit, place: Parameters<typeof circuitTick>[1]['place']): void {
   const channel = turn.state.channels[circuit.outgoingChannel ?? '']
   const ready =
-    channel !== undefined && candidateState(channel, turn.state.closes[channel.id] !== undefined) === 'usable'
+    channel !== undefined &&
+    candidateState(channel, turn.state.closes[channel.id] !== undefined) === 'usable' &&
+    // Upstream a trimmed HTLC is lost already, and any other costs something: nothing more is offered against it.
+    !isAtCourt(turn.state, circuit.incomingChannel)
   take(turn, circuit, circuitTick(circuit, { time: turn.now, height: heightOf(turn.state), place, ready }))
 }
 

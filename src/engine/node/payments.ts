@@ -265,7 +265,7 @@ export function htlcReceived(turn: Turn, channelId: string, add: AddUpdate): voi
 }
 
 /** Whether a channel goes to the chain, or is there already. */
-const isAtCourt = ({ channels, closes }: NodeState, id: string): boolean =>
+export const isAtCourt = ({ channels, closes }: NodeState, id: string): boolean =>
   closes[id] !== undefined || channels[id]?.failure !== undefined
 
 /** Proposes what becomes of received HTLCs; where a channel is at court already, its machine claims with the preimage. */
