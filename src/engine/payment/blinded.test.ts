@@ -139,6 +139,18 @@ describe('a payment by a blinded path', () => {
     expect(startBlinded(payee(own), alice()).ok).toBe(false)
   })
 
+  it('a peer that asks for more blocks than anybody locks money for leads no path of ours: an invoice has no room for the sum', () => {
+    const asking = (cltvExpiryDelta: number) =>
+      carolsInvoice([
+        wayIn({ relay: { cltvExpiryDelta, feeProportionalMillionths: 0, feeBaseMsat: 0 } }),
+      ]).paths.map(({ path, payInfo }) => [
+        'nodeId' in path.introduction && toHex(path.introduction.nodeId),
+        payInfo.cltvExpiryDelta,
+      ])
+    expect(asking(2016 - 144)).toEqual([[BOB, 2016]])
+    for (const hostile of [2016 - 143, 0xffff]) expect(asking(hostile)).toEqual([[CAROL, 144]])
+  })
+
   it('a path that asks for features of ours, or is too long for an onion, is not taken', () => {
     const invoice = carolsInvoice()
     const [only] = invoice.paths as [BlindedPaymentPath]

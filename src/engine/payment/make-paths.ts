@@ -4,7 +4,7 @@ import type { Entropy } from '../crypto/entropy.ts'
 import type { BlindedPaymentPath, BlindedPayInfo } from '../onion/blinded-path.ts'
 import { createBlindedPath } from '../onion/blinding.ts'
 import { encodeRecipientData, type PaymentRelay, type RecipientData } from '../onion/recipient-data.ts'
-import { sessionKey } from './onion-for.ts'
+import { MAX_HTLC_CLTV, sessionKey } from './onion-for.ts'
 
 /** Blinded paths to ourselves (BOLT 4 §Route Blinding, the writer). */
 
@@ -32,9 +32,16 @@ const EXTRA_BLOCKS = 576
 export const lastHeight = (height: number, expirySeconds: number): number =>
   height + Math.ceil(expirySeconds / 600) + EXTRA_BLOCKS
 
-/** A path by each way; by none, one that begins with us. */
+/**
+ * Whether somebody would pay by a way: no payer locks money for longer than BOLT 4's `max_htlc_cltv`. What a peer asks for is its own word,
+ * and with our blocks on top of it may be more than the field of an invoice holds.
+ */
+const isUsable = ({ relay }: WayIn, minFinalCltvExpiryDelta: number): boolean =>
+  relay.cltvExpiryDelta + minFinalCltvExpiryDelta <= MAX_HTLC_CLTV
+
+/** A path by each way that can be used; by none, one that begins with us. */
 export function makePaths(
-  ways: readonly WayIn[],
+  given: readonly WayIn[],
   ctx: {
     readonly nodeSecret: Uint8Array
     readonly entropy: Entropy
@@ -45,6 +52,7 @@ export function makePaths(
   },
 ): readonly BlindedPaymentPath[] {
   const us = publicKey(ctx.nodeSecret)
+  const ways = given.filter((way) => isUsable(way, ctx.minFinalCltvExpiryDelta))
   const dummy: PaymentRelay = { cltvExpiryDelta: 0, feeProportionalMillionths: 0, feeBaseMsat: 0 }
   return (ways.length === 0 ? [undefined] : ways).map((way) => {
     const payInfo = payInfoOf(way, ctx.minFinalCltvExpiryDelta)
