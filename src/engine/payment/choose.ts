@@ -92,7 +92,8 @@ function whyNot(usable: readonly ChannelCandidate[], amountMsat: Msat): PaymentF
       return failure('exceedsSpendable', 'The peer allows no more than this on its way at once.', {
         ...figures,
         limitMsat: `${problem.limitMsat}`,
-        reason: 'inFlight',
+        // More than it ever takes at once: waiting does not help, and other channels may.
+        reason: amountMsat > problem.limitMsat ? 'inFlightLimit' : 'inFlight',
       })
     case 'belowReserve':
       return balanceMsat !== undefined && amountMsat > balanceMsat

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { unwrap } from '../base/result.ts'
+import { err, unwrap } from '../base/result.ts'
 import { type Msat, msat } from '../base/units.ts'
 import { signRecoverable } from '../crypto/curve.ts'
 import { decodeInvoice } from '../invoice/decode.ts'
@@ -145,9 +145,13 @@ describe('what cannot be paid is refused with its reason and nothing changed', (
       data: { limit: 30 },
     })
     expect(limited({ code: 'dustLimit', limitMsat: msat(5) }).code).toBe('tooManyHtlcs')
-    expect(limited({ code: 'inFlightLimit', limitMsat: msat(5) })).toMatchObject({
+    expect(limited({ code: 'inFlightLimit', limitMsat: msat(70_000) })).toMatchObject({
       code: 'exceedsSpendable',
-      data: { reason: 'inFlight', limitMsat: '5' },
+      data: { reason: 'inFlight', limitMsat: '70000' },
+    })
+    expect(limited({ code: 'inFlightLimit', limitMsat: msat(69_999) })).toMatchObject({
+      code: 'exceedsSpendable',
+      data: { reason: 'inFlightLimit', limitMsat: '69999' },
     })
     expect(limited({ code: 'peerCannotPayFee' }).data?.['reason']).toBe('peerFee')
   })
@@ -168,6 +172,20 @@ describe('choosing a channel', () => {
     const channels = [channel('3', 90_000n), channel('1', 70_000n), channel('2', 69_999n)]
     for (const order of [channels, [...channels].reverse()])
       expect(started({ channels: order }).record.attempts[0]?.channelId).toBe('1'.repeat(64))
+  })
+
+  it('goes round about with what the recipient’s own channel never takes at once, and waits where that is full for now', () => {
+    const limited = (limitMsat: number) =>
+      channel('1', 0n, { problem: () => ({ code: 'inFlightLimit', limitMsat: msat(limitMsat) }) })
+    let asked = 0
+    const findRoutes = () => {
+      asked++
+      return err({ code: 'noRoute' as const, message: '' })
+    }
+    expect(start({ channels: [limited(70_000)], findRoutes }).ok).toBe(false)
+    expect(asked).toBe(0)
+    expect(start({ channels: [limited(69_999)], findRoutes }).ok).toBe(false)
+    expect(asked).toBe(1)
   })
 
   it('takes one that carries it now before one where it waits for what may be held for days', () => {

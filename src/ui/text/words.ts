@@ -347,8 +347,12 @@ const ENTRIES: Readonly<Record<ErrorCode, Entry>> = {
           what: 'Part of your balance has to stay in the channel.',
           todo: `${most}${upTo(f, 'Your balance is', 'balanceMsat')}${upTo(f, 'Its reserve is', 'reserveMsat')} A little more is kept for the fee of closing.`.trim(),
         }
-      case 'inFlight':
       case 'inFlightLimit':
+        return {
+          what: 'This is more than the peer takes at once.',
+          todo: `${upTo(f, 'It takes at most', 'limitMsat')} Send less, or in several payments.`.trim(),
+        }
+      case 'inFlight':
         return {
           what: 'Too much would be on its way at once.',
           todo: `${upTo(f, 'The peer allows', 'limitMsat')} Send less, or wait until what is on its way has arrived.`.trim(),
