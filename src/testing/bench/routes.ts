@@ -128,11 +128,17 @@ function settle(graph: Graph, balances: Float64Array, route: Route): void {
   }
 }
 
+/** Who pays: as the app does; the same with a fresh memory for each payment; the cheapest path. */
+const PAYERS = ['ours', 'forgetful', 'cheapest'] as const
+type Payer = (typeof PAYERS)[number]
+
 /**
- * Payments under hidden balances. Ours: likeliest and cheapest, learning. The baseline: the cheapest path; a channel that failed is not
- * used again in the same payment, and nothing is learnt beyond it.
+ * Payments under hidden balances (seed 11), the same ones (seed 4) with the same limits of fees (5 %) and of attempts for everybody, and
+ * balances that move with what arrives. Ours: likeliest and cheapest, learning. The baseline: the cheapest path; a channel that failed is
+ * not used again in the same payment, and nothing is learnt beyond it.
  */
-function payments(graph: Graph, kind: 'even' | 'bimodal', ours: boolean) {
+function payments(graph: Graph, kind: 'even' | 'bimodal', payer: Payer) {
+  const ours = payer !== 'cheapest'
   const balances = hiddenBalances(graph, kind, 11)
   const random = seeded(4)
   const locals = wallet(graph, random)
@@ -143,9 +149,12 @@ function payments(graph: Graph, kind: 'even' | 'bimodal', ours: boolean) {
   let fees = 0
   let amounts = 0
   let possible = 0
+  /** Fees in millionths by payment, of those that arrived. */
+  const feesOf = new Map<number, number>()
   for (let i = 0; i < PAYMENTS; i++) {
     const request = payment(graph, random, locals)
     const failedHere = new Set<string>()
+    if (payer === 'forgetful') history = emptyHistory
     let wayKnown = false
     for (let n = 1; n <= MAX_ATTEMPTS; n++) {
       const result = findPath(
@@ -171,6 +180,7 @@ function payments(graph: Graph, kind: 'even' | 'bimodal', ours: boolean) {
         arrived++
         if (n === 1) first++
         fees += Number(route.feeMsat)
+        feesOf.set(i, (Number(route.feeMsat) / Number(route.amountMsat)) * 1e6)
         amounts += Number(route.amountMsat)
         break
       }
@@ -184,7 +194,27 @@ function payments(graph: Graph, kind: 'even' | 'bimodal', ours: boolean) {
     first: round(first / possible),
     attempts: round(attempts / possible),
     feePpm: round((fees / amounts) * 1e6),
+    feesOf,
   }
+}
+
+/** Figures of all payers. Fees are compared over the payments that arrived with each of them: whoever pays more often pays the dearer ones too. */
+export function paymentFigures(graph: Graph, kind: 'even' | 'bimodal'): Figures {
+  const figures: Record<string, number> = {}
+  const results = PAYERS.map((payer) => [payer, payments(graph, kind, payer)] as const)
+  for (const [payer, p] of results) {
+    const who = `${payer}${kind === 'even' ? 'Even' : 'Bimodal'}`
+    const shared = [...p.feesOf].filter(([i]) => results.every(([, other]) => other.feesOf.has(i)))
+    figures[`${who}SuccessShare`] = p.success
+    figures[`${who}FirstTryShare`] = p.first
+    figures[`${who}AttemptsCount`] = p.attempts
+    figures[`${who}FeePpm`] = p.feePpm
+    figures[`${who}SharedMedianFeePpm`] = percentile(
+      shared.map(([, fee]) => fee),
+      0.5,
+    )
+  }
+  return figures
 }
 
 /** Signature checks of gossip: messages a second. */
@@ -221,16 +251,7 @@ export const routes: Bench = {
     for (const [name, value] of Object.entries(loading(graph))) figures[name] = value
     const { p50, p99, found } = latency(graph, ROUTES)
     Object.assign(figures, { routeP50Ms: p50, routeP99Ms: p99, routesFoundShare: found })
-    for (const kind of ['bimodal', 'even'] as const) {
-      for (const ours of [true, false]) {
-        const p = payments(graph, kind, ours)
-        const who = `${ours ? 'ours' : 'cheapest'}${kind === 'even' ? 'Even' : 'Bimodal'}`
-        figures[`${who}SuccessShare`] = p.success
-        figures[`${who}FirstTryShare`] = p.first
-        figures[`${who}AttemptsCount`] = p.attempts
-        figures[`${who}FeePpm`] = p.feePpm
-      }
-    }
+    for (const kind of ['bimodal', 'even'] as const) Object.assign(figures, paymentFigures(graph, kind))
     for (const [name, value] of Object.entries(verification())) figures[`gossip:${name}`] = value
     const huge = generateNetwork(HUGE).graph
     for (const [name, value] of Object.entries(loading(huge))) figures[`tenfold:${name}`] = value
