@@ -215,6 +215,18 @@ describe('a held payment', () => {
   })
 })
 
+it('parts by a blinded path that begins with us are failed after a random delay (BOLT 2), others at once', () => {
+  const waits = grown(receive(invoice(), { id: 1n, amount: 60_000n }))
+  const part = waits.waiting?.[0]
+  if (part === undefined) throw new Error('no part')
+  const later = (place: 'introduction' | 'inside') => {
+    const blinded = { place, sha256OfOnion: new Uint8Array(32) }
+    return failParts({ ...waits, waiting: [{ ...part, blinded }] }, refused(HEIGHT)).removals[0]?.later
+  }
+  expect([later('introduction'), later('inside')]).toEqual([true, undefined])
+  expect(failParts(waits, refused(HEIGHT)).removals[0]?.later).toBeUndefined()
+})
+
 describe('an invoice by hash alone', () => {
   const preimage = new Uint8Array(32).fill(0x77)
   const byHash = bobsInvoice({ amountMsat: msat(100_000), paymentHash: sha256(preimage) })

@@ -115,6 +115,8 @@ export function failParts(
             }
           : failBlinded(part.blinded, part.id, part.sharedSecret),
       ...attributed(part),
+      // BOLT 2 §Removing an HTLC: what the beginning of a blinded path fails, it fails after a random delay.
+      ...(part.blinded?.place === 'introduction' ? ({ later: true } as const) : {}),
     })),
   }
 }
