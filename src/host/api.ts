@@ -679,7 +679,17 @@ export function createHandlers(host: HostControl): Handlers {
     signal: AbortSignal,
   ): AsyncGenerator<Output<'sendPayment'>> {
     const running = node()
-    const events = eventStream(running.loop, signal)
+    let requestId: string | undefined
+    let paymentHash: string | undefined
+    // With thousands that wait, each keeps nothing of what happens to the others.
+    let asking = false
+    const events = eventStream(running.loop, signal, undefined, (event) =>
+      // Until an offer's invoice is here, its payment has no name.
+      paymentHash === undefined
+        ? asking && ('paymentHash' in event || 'requestId' in event)
+        : ('paymentHash' in event && event.paymentHash === paymentHash) ||
+          ('requestId' in event && event.requestId === requestId),
+    )
     const asOffer = 'invoice' in input && isOffer(input.invoice)
     const { graph } = running.setup
     /** Ways by hints alone are checked before money goes by them. */
@@ -698,9 +708,16 @@ export function createHandlers(host: HostControl): Handlers {
         })
     }
     const command = asOffer ? offerCommand(input) : paymentCommand(input)
-    const result = await gateOf(running).begin(command, signal, first)
-    const requestId = asOffer ? expectResult(result, 'offerRequest').requestId : undefined
-    let paymentHash = asOffer ? undefined : expectResult(result, 'payment').paymentHash
+    try {
+      const result = await gateOf(running).begin(command, signal, first, (asks) => {
+        asking = asks
+      })
+      if (asOffer) ({ requestId } = expectResult(result, 'offerRequest'))
+      else ({ paymentHash } = expectResult(result, 'payment'))
+    } catch (thrown) {
+      events.stop()
+      throw thrown
+    }
     if (paymentHash !== undefined) yield* begunAs(paymentHash)
     for await (const event of events) {
       if ('requestId' in event && event.requestId === requestId) {

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { ApiError } from '../contract/errors.ts'
-import type { CommandResult } from '../engine/node/commands.ts'
+import type { CommandResult, NodeEvent } from '../engine/node/commands.ts'
 import { bobsInvoice } from '../engine/payment/fixture.ts'
 import type { NodeState } from '../engine/node/state.ts'
 import type { LoopStatus } from './loop.ts'
+import { eventStream } from './streams.ts'
 import { createPaymentGate, paymentCommand, type PaymentGate } from './send-payment.ts'
 
 interface FakeNode {
@@ -152,6 +153,44 @@ describe('a single payment', () => {
     node.turn()
     expect(await waiting).toBe('tooManyHtlcs')
     expect(node.watchers()).toBe(0)
+  })
+
+  test('keeps nothing of what happens to others while it waits, and nobody listens for one that was refused', async () => {
+    const node = fakeNode(0)
+    const asks: boolean[] = []
+    const command = paymentCommand({ invoice: 'a', timeoutSeconds: 10 })
+    const begun = node.gate.begin(command, SIGNAL, undefined, (asking) => asks.push(asking))
+    await settle()
+    expect(asks).toEqual([true, false])
+    node.slots = 1
+    node.wait()
+    await begun
+    expect(asks).toEqual([true, false, true])
+
+    const listeners = new Set<(event: NodeEvent) => void>()
+    const source = {
+      subscribe(listener: (event: NodeEvent) => void) {
+        listeners.add(listener)
+        return () => void listeners.delete(listener)
+      },
+    }
+    let mine = 'b'
+    const wanted = (event: NodeEvent) => 'paymentHash' in event && event.paymentHash === mine
+    const events = eventStream(source, SIGNAL, 2, wanted)
+    const tell = (paymentHash: string) => {
+      for (const listener of listeners) listener({ type: 'offerPaid', paymentHash } as unknown as NodeEvent)
+    }
+    for (let n = 0; n < 100; n++) tell('c')
+    expect(listeners.size).toBe(1)
+    tell('b')
+    mine = 'd'
+    tell('b')
+    tell('d')
+    const seen: unknown[] = []
+    events.stop()
+    for await (const event of events) seen.push('paymentHash' in event && event.paymentHash)
+    expect(seen).toEqual(['b', 'd'])
+    expect(listeners.size).toBe(0)
   })
 
   test('is not begun any more once nobody waits for it', async () => {

@@ -56,9 +56,15 @@ export const somethingOnItsWay = (state: NodeState): boolean =>
 export interface PaymentGate {
   /**
    * Begins a payment, as soon as there is room for it within its time, and what comes `first` has been done. Rejects as the command does,
-   * with `cancelled`, or with `paymentCancelled`.
+   * with `cancelled`, or with `paymentCancelled`. `asking` is told before the node is asked, and when it has refused: only between the two
+   * may an event be of this payment.
    */
-  begin(command: PaymentCommand, signal: AbortSignal, first?: () => Promise<void>): Promise<CommandResult>
+  begin(
+    command: PaymentCommand,
+    signal: AbortSignal,
+    first?: () => Promise<void>,
+    asking?: (asks: boolean) => void,
+  ): Promise<CommandResult>
   /** Gives up a payment of an invoice that waits here, be it for room or for what comes first. False: none does. */
   cancel(paymentHash: string): boolean
 }
@@ -187,7 +193,7 @@ export function createPaymentGate({ loop, now, after }: PayPorts): PaymentGate {
     somethingOnItsWay(loop.status().state)
 
   return {
-    async begin(command, signal, first) {
+    async begin(command, signal, first, asking) {
       const waiter: Waiter = { command, signal, deadline: 0, cancelled: false, tried: false, triedAt: 0 }
       try {
         if (first !== undefined) {
@@ -201,8 +207,10 @@ export function createPaymentGate({ loop, now, after }: PayPorts): PaymentGate {
         for (;;) {
           let refusal: unknown
           try {
+            asking?.(true)
             return await loop.command(command)
           } catch (thrown) {
+            asking?.(false)
             if (!mayWait(thrown) || now() >= waiter.deadline) throw thrown
             refusal = thrown
           }

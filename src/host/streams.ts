@@ -85,7 +85,8 @@ export function eventStream(
   source: { subscribe(listener: (event: NodeEvent) => void): () => void },
   signal: AbortSignal,
   limit = 100_000,
-): AsyncIterable<NodeEvent> {
+  wanted: (event: NodeEvent) => boolean = () => true,
+): AsyncIterable<NodeEvent> & { readonly stop: () => void } {
   const events: NodeEvent[] = []
   let ended = false
   let wake: (() => void) | undefined
@@ -95,6 +96,7 @@ export function eventStream(
     wake?.()
   }
   const leave = source.subscribe((event) => {
+    if (!wanted(event)) return
     events.push(event)
     if (events.length > limit) end()
     wake?.()
@@ -102,6 +104,7 @@ export function eventStream(
   if (signal.aborted) end()
   signal.addEventListener('abort', end, { once: true })
   return {
+    stop: end,
     [Symbol.asyncIterator]: () => ({
       async next() {
         for (;;) {
