@@ -7,7 +7,7 @@ import { encodeFeatures } from '../wire/features.ts'
 import type { Message } from '../wire/messages.ts'
 import { concat } from '../base/bytes.ts'
 import { createGraph } from './graph.ts'
-import { CHANNEL } from './graph-terms.ts'
+import { CHANNEL, MAX_CHANNELS } from './graph-terms.ts'
 import { Gossip, isGossip } from './gossip.ts'
 import { BURST, type GossipOptions } from './gossip-types.ts'
 
@@ -132,6 +132,21 @@ describe('a light node', () => {
     tell(gossip, announcementOf(alice, carol, scid), provenChannel(alice, carol, HEIGHT, 5, 9).message)
     expect(stateOf(gossip)).toBe(`signed proven ${capacitySat}`)
     expect(gossip.counts.conflict).toBe(2)
+  })
+
+  test('finds room for what is proven where signatures alone have filled everything, but not in place of our own', () => {
+    const gossip = machine()
+    tell(gossip, announcementOf(alice, carol, 7n), announcementOf(bob, carol, 8n))
+    gossip.publishChannel(announcementOf(alice, carol, 9n), 1000)
+    const { graph } = gossip
+    graph.channelCount += MAX_CHANNELS - 3
+    tell(gossip, announcementOf(alice, bob, 10n))
+    expect([gossip.counts.full, graph.channelAt(10n)]).toEqual([1, -1])
+    tell(gossip, message)
+    expect(stateOf(gossip)).toBe(`signed proven ${capacitySat}`)
+    expect([7n, 8n, 9n].map((id) => graph.channelAt(id) !== -1).sort()).toEqual([false, true, true])
+    expect(graph.channelAt(9n)).not.toBe(-1)
+    expect(graph.channelCount).toBe(MAX_CHANNELS)
   })
 
   test('is made to check so many a peer and no more, and refuses what lies ahead of its tip', () => {
