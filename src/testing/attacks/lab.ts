@@ -152,6 +152,8 @@ function isCaught(trial: Trial, worst: Shown | 'unnoticed'): boolean {
 }
 
 export interface LabOptions {
+  /** Of the servers' answer times. */
+  readonly seed?: number
   readonly onProgress?: (what: string) => void
   /** How long wallets have to come to the truth. */
   readonly limitMs?: number
@@ -171,7 +173,7 @@ export async function runTrials(
   await miner.mine(4)
   const esplora = createEsplora({ rpc })
   const real = await esplora.listen()
-  const proxy = createProxy((method, path, body) => esplora.answer(method, path, body))
+  const proxy = createProxy((method, path, body) => esplora.answer(method, path, body), options.seed)
   let peer: Headless | undefined
   const wallets: Wallet[] = []
   let ears: NodeJS.Timeout | undefined

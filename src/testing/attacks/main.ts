@@ -13,6 +13,8 @@ const { values } = parseArgs({
     all: { type: 'boolean', default: false },
     /** Only beside an honest server. */
     beside: { type: 'boolean', default: false },
+    /** Of the servers' answer times. */
+    seed: { type: 'string', default: '1' },
     /** Wallets at once. */
     batch: { type: 'string', default: '24' },
     /** Only this many trials from this one on: a part of a long run. */
@@ -44,7 +46,7 @@ const verdicts: Verdict[] = []
 const size = Number(values.batch)
 for (let i = 0; i < trials.length; i += size) {
   const began = Date.now()
-  const found = await runTrials(trials.slice(i, i + size), { limitMs: 20_000 })
+  const found = await runTrials(trials.slice(i, i + size), { limitMs: 20_000, seed: Number(values.seed) + i })
   verdicts.push(...found)
   if (values.json) continue
   for (const v of found) console.log(lineOf(v))

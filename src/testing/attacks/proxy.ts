@@ -1,3 +1,5 @@
+import { seeded } from '../random.ts'
+
 /** What a server answers: a body, or one of the ways not to. */
 export type Answer =
   | { readonly status: number; readonly body: string }
@@ -38,10 +40,25 @@ export interface Proxy {
 }
 
 const DRIP_MS = 200
+/** The longest that a server takes to answer: each has its own. */
+const SLOWEST_MS = [1, 20, 80, 200]
 
-/** Servers in front of a real Esplora, each of which may turn bad. */
-export function createProxy(upstream: (method: string, path: string, body: string) => Promise<Plain>): Proxy {
+/**
+ * Servers in front of a real Esplora, each of which may turn bad. How long each takes for each answer is drawn from `seed`: whose comes first
+ * must not matter.
+ */
+export function createProxy(
+  upstream: (method: string, path: string, body: string) => Promise<Plain>,
+  seed = 1,
+): Proxy {
   const servers: BadServer[] = []
+  const random = seeded(seed)
+  const slowest = new Map<string, number>()
+  const pause = (host: string): Promise<void> => {
+    const most = slowest.get(host) ?? random.pick(SLOWEST_MS)
+    slowest.set(host, most)
+    return new Promise((resolve) => setTimeout(resolve, random.int(most)))
+  }
   const turns: number[] = []
 
   const proxyFetch: typeof fetch = async (input, init) => {
@@ -55,6 +72,7 @@ export function createProxy(upstream: (method: string, path: string, body: strin
     const tamper = servers[index]?.tamper
     const turn = turns[index] ?? 0
     if (tamper !== undefined) turns[index] = turn + 1
+    await pause(url.host)
     const answer = tamper === undefined ? await honest() : await tamper({ method, path, body, turn }, honest)
     return respond(answer, signal)
   }

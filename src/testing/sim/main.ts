@@ -22,6 +22,8 @@ const { values } = parseArgs({
     /** Closes by force, reorganisations. */
     force: { type: 'boolean', default: false },
     cheat: { type: 'boolean', default: false },
+    /** Three chain servers of any speed in every life, not in one of eight. */
+    servers: { type: 'boolean', default: false },
     /** So many nodes that pay each other through each other. */
     network: { type: 'string' },
     /** With it: some pay by blinded paths. */
@@ -52,6 +54,7 @@ function tryLives(): void {
       nodes: Number(values.nodes),
       steps: Number(values.steps),
       force: values.force,
+      ...(values.servers && { servers: true }),
     })
     for (const [name, n] of Object.entries(outcome.counts)) totals[name] = (totals[name] ?? 0) + n
     if (outcome.problem !== undefined) failed.push(seed)

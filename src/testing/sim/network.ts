@@ -10,8 +10,19 @@ import { DEFAULT_FORWARD_POLICY } from '../../engine/switch/policy.ts'
 import { type Random, seeded } from '../random.ts'
 import { chainProblem } from './invariants.ts'
 import type { Name, SimNode } from './node.ts'
-import { NAMES, SERVERS } from './node.ts'
-import { boot, connect, cut, mine, rest, type RunOutcome, takeTurn, tick, untilResolved } from './run.ts'
+import { NAMES } from './node.ts'
+import {
+  boot,
+  connect,
+  cut,
+  mine,
+  ownServers,
+  rest,
+  type RunOutcome,
+  takeTurn,
+  tick,
+  untilResolved,
+} from './run.ts'
 import { connected, hasCoins, opened, reach } from './scenario.ts'
 import { cancel, closeParts, payOffer, probe, whimCounts, whimProblem } from './whims.ts'
 import { World } from './world.ts'
@@ -135,7 +146,7 @@ export function runNetwork(options: NetworkOptions): RunOutcome {
       crashes++
       return random.pick(['before', 'after'])
     }
-    if (options.whims) ownServers(world, random)
+    if (options.whims) ownServers(world, options.seed)
     live(world, random, options)
     rest(world)
     letGo(world, random)
@@ -156,20 +167,6 @@ export function runNetwork(options: NetworkOptions): RunOutcome {
     trace: world.trace,
     counts: { ...countsOf(world), ...(options.whims && whimCounts(world)), crashes },
   }
-}
-
-/** Three servers for everybody, in any order, each of its own speed; one at least answers. */
-function ownServers(world: World, random: Random): void {
-  const answering = random.pick(SERVERS)
-  world.paces = new Map(
-    SERVERS.map((url) => [
-      url,
-      url === answering ? random.pick([0.2, 0.7]) : random.pick([0, 0.02, 0.2, 0.7]),
-    ]),
-  )
-  const first = random.int(SERVERS.length)
-  const servers = SERVERS.map((_, i) => SERVERS[(first + i) % SERVERS.length] as string)
-  for (const node of world.nodes) world.command(node, { type: 'setServers', servers })
 }
 
 function live(world: World, random: Random, options: NetworkOptions): void {
