@@ -22,7 +22,7 @@ const { values } = parseArgs({
     /** Closes by force, reorganisations. */
     force: { type: 'boolean', default: false },
     cheat: { type: 'boolean', default: false },
-    /** Three chain servers of any speed in every life, not in one of eight. */
+    /** Three chain servers of any speed in every life, not in one of sixteen. */
     servers: { type: 'boolean', default: false },
     /** So many nodes that pay each other through each other. */
     network: { type: 'string' },

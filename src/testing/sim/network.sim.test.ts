@@ -202,6 +202,20 @@ describe('a row of three', () => {
     }
   })
 
+  it('an intercepted HTLC whose channel went to the chain meanwhile is not passed on, whatever its user says', () => {
+    const w = world.fork(6)
+    w.command(ours(w), { type: 'setPreference', name: 'interceptForwards', value: 'on' })
+    begin(w)
+    w.drain()
+    const [held] = Object.values(w.stateOf(ours(w)).circuits)
+    const [channel] = Object.values(w.stateOf(w.node('ada')).channels)
+    w.command(w.node('ada'), { type: 'closeChannel', channelId: channel?.id ?? '', force: true })
+    w.drain()
+    w.command(ours(w), { type: 'decideForward', key: held?.key ?? '', forward: true })
+    expect(Object.values(w.stateOf(ours(w)).circuits).map((c) => c.state)).toEqual(['failing'])
+    expect(downstream(w)?.logs.opener.entries).toEqual([])
+  })
+
   it('the same onion a second time goes nowhere, also after a restart', () => {
     const w = world.fork(5)
     let sent: AddUpdate | undefined
@@ -279,6 +293,8 @@ describe('more nodes, in a ring', () => {
   it.each([
     { seed: 3, nodes: 5, steps: 180, force: false },
     { seed: 1, nodes: 4, steps: 300, force: true },
+    // Cancelled, probed, by offers; parts that close together; three chain servers.
+    { seed: 301, nodes: 4, steps: 180, force: true, paths: true, whims: true },
   ])('pay each other through each other, crash and close: %o', (options) => {
     const outcome = runNetwork(options)
     expect(outcome.problem).toBeUndefined()
