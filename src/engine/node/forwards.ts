@@ -253,6 +253,8 @@ export function decideHeld(turn: Turn, key: string, go: boolean): Result<void, A
   const circuit = turn.state.circuits[key]
   if (circuit?.state !== 'held')
     return err({ code: 'forwardUnknown', message: 'There is no held payment with this key.' })
-  take(turn, circuit, go ? resumeHeld(circuit, context(turn)) : failHeld(circuit))
+  // Against an HTLC of a channel that goes to the chain nothing is offered any more (`look`).
+  const goes = go && !isAtCourt(turn.state, circuit.incomingChannel)
+  take(turn, circuit, goes ? resumeHeld(circuit, context(turn)) : failHeld(circuit))
   return ok(undefined)
 }
