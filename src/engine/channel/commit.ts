@@ -42,7 +42,7 @@ export const signatureDue = (channel: Channel): boolean =>
 /** HTLC signatures of a commitment that are few enough to be made whenever that is possible. */
 const FEW_SIGNATURES = 16
 /** Beyond, a signature that need not be made yet waits until what is new is this part of what it would sign. */
-const WORTH = 1 / 4
+const WORTH = 1 / 2
 
 /**
  * Whether a signature is worth making now (Nagle's rule): a commitment carries one for each of its HTLCs, so that with hundreds of them a window

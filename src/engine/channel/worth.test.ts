@@ -58,16 +58,16 @@ describe('with many HTLCs', () => {
     const { alice, bob } = crowded()
     add(alice, LIVE)
     expect(said(alice)).toEqual(['update_add_htlc', 'commitment_signed'])
-    for (let n = 1; n <= 10; n++) {
+    for (let n = 1; n <= 20; n++) {
       add(alice, LIVE + n)
       expect(said(alice)).toEqual([])
     }
-    add(alice, LIVE + 11)
-    expect(said(alice)).toEqual([...Array<string>(11).fill('update_add_htlc'), 'commitment_signed'])
+    add(alice, LIVE + 21)
+    expect(said(alice)).toEqual([...Array<string>(21).fill('update_add_htlc'), 'commitment_signed'])
     deliverAll(alice, bob)
     expect(settledProblem(alice, bob)).toBeUndefined()
     expect(sameTransactions(alice, bob)).toBe(true)
-    expect(bob.channel.localTip.htlcSignatures.length).toBe(LIVE + 12)
+    expect(bob.channel.localTip.htlcSignatures.length).toBe(LIVE + 22)
   })
 
   it('what waits goes as soon as the revocation is here, however little it is', () => {
