@@ -54,7 +54,7 @@ export function ourUpdate(
     signature: new Uint8Array(64),
     chainHash: NETWORKS[turn.setup.network].chainHash,
     shortChannelId,
-    timestamp: Math.floor(turn.now / 1000),
+    timestamp: everybody ? nextTime(turn, channel, shortChannelId) : Math.floor(turn.now / 1000),
     // must_be_one; dont_forward while the channel has not been announced (BOLT 7).
     messageFlags: everybody ? 0b01 : 0b11,
     channelFlags: directionOf(turn.setup.nodeId, channel.peer) | (disabled ? 2 : 0),
@@ -65,6 +65,19 @@ export function ourUpdate(
     htlcMaximumMsat: htlcMaximumOf(channel),
   }
   return { ...unsigned, signature: signEcdsa(updateDigest(unsigned), turn.setup.nodeSecret) }
+}
+
+/**
+ * BOLT 7: greater than of any earlier update. Two in a second, or a clock that was put back, would make a message that everybody ignores:
+ * a channel would stay on that was switched off. A second ahead of what was told the peer alone just now.
+ */
+function nextTime(turn: Turn, channel: Channel, shortChannelId: bigint): number {
+  const now = Math.floor(turn.now / 1000) + 1
+  const { graph } = turn.setup
+  const slot = graph === undefined ? -1 : graph.channelAt(shortChannelId)
+  if (graph === undefined || slot === -1) return now
+  const told = graph.policy(2 * slot + directionOf(turn.setup.nodeId, channel.peer))?.timestamp ?? 0
+  return Math.max(now, told + 1)
 }
 
 /** The same for all channels, where the user has just allowed forwarding. */

@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { msat, sat } from '../../engine/base/units.ts'
 import { OFF_AFTER_MS, ON_AFTER_MS } from '../../engine/node/announce-terms.ts'
+import { ourUpdate } from '../../engine/node/updates.ts'
+import type { Turn } from '../../engine/node/state.ts'
+import { Gossip } from '../../engine/router/gossip.ts'
+import { createGraph } from '../../engine/router/graph.ts'
+import { toHex } from '../../engine/base/bytes.ts'
 import { connected, hasCoins, reach } from './scenario.ts'
 import { World } from './world.ts'
 
@@ -47,6 +52,35 @@ function meet(world: World): void {
   world.connect(world.node('ada'), world.node('ben'))
   for (let i = 0; i < 60; i++) for (const end of world.readable()) world.deliver(end)
 }
+
+describe('terms', () => {
+  it('have a later time than those before, within one second too and with a clock that was put back: others are ignored', () => {
+    const world = announced()
+    const ada = world.node('ada')
+    const items = ada.published.flatMap((item) => (item.kind === 'channel' ? [item.message] : []))
+    const [announcement] = items
+    const [channel] = Object.values(world.stateOf(ada).channels)
+    if (announcement === undefined || channel === undefined) throw new Error('not announced')
+    const graph = createGraph()
+    const gossip = new Gossip(graph, { network: 'regtest', nodeId: ada.id })
+    gossip.publishChannel(announcement, 800_000)
+    const policyNow = () => {
+      const side = ada.id === toHex(announcement.nodeId1) ? 0 : 1
+      return graph.policy(2 * graph.channelAt(announcement.shortChannelId) + side)
+    }
+    const tell = (now: number, disabled: boolean): void => {
+      const turn = { state: world.stateOf(ada), setup: { ...ada.setup, graph }, now }
+      gossip.publishUpdate(
+        ourUpdate(turn as unknown as Turn, channel, announcement.shortChannelId, true, disabled),
+      )
+      expect(policyNow()?.disabled).toBe(disabled)
+    }
+    tell(world.now, false)
+    tell(world.now, true)
+    tell(world.now, false)
+    tell(world.now - 3600_000, true)
+  })
+})
 
 describe('a channel whose peer is away', () => {
   const world = announced()
