@@ -4,18 +4,11 @@ import { err, ok, type Result } from '../base/result.ts'
 import { type Msat, toMsat } from '../base/units.ts'
 import { balanceOf } from '../channel/log.ts'
 import { overDustExposure } from '../channel/limits.ts'
-import { CLAIM_MARGIN_BLOCKS } from '../channel/step.ts'
 import type { AddUpdate, RemoveUpdate } from '../channel/types.ts'
 import { htlcSettled as invoiceSettled, receiveHtlc, type ReceiveOutcome } from '../payment/incoming.ts'
-import {
-  cancelInvoice,
-  createInvoice,
-  type InvoiceRecord,
-  type NewInvoice,
-  withPreimage,
-} from '../payment/invoice-record.ts'
+import { createInvoice, type NewInvoice } from '../payment/invoice-record.ts'
 import type { PayContext } from '../payment/attempt.ts'
-import { failParts, isComplete, partsTick, refused, takeParts } from '../payment/parts.ts'
+import { partsTick } from '../payment/parts.ts'
 import { onFulfilled, onRefused, onRemoved, resume } from '../payment/outgoing.ts'
 import { startPayment } from '../payment/start-payment.ts'
 import { cancelPayment, type HtlcPlace, onTimeout } from '../payment/stop.ts'
@@ -269,7 +262,7 @@ export const isAtCourt = ({ channels, closes }: NodeState, id: string): boolean 
   closes[id] !== undefined || channels[id]?.failure !== undefined
 
 /** Proposes what becomes of received HTLCs; where a channel is at court already, its machine claims with the preimage. */
-function answer(turn: Turn, removals: ReceiveOutcome['removals']): void {
+export function answer(turn: Turn, removals: ReceiveOutcome['removals']): void {
   for (const one of removals) {
     const { channelId, removal } = one
     channelInput(turn, channelId, { type: 'propose', proposal: proposalOf(turn, channelId, one) })
@@ -293,45 +286,6 @@ export function tickParts(turn: Turn): void {
     putInvoice(turn, outcome.invoice)
     answer(turn, outcome.removals)
   }
-}
-
-/**
- * BOLT 2 §cltv_expiry_delta Selection: MUST fail an HTLC whose fulfillment deadline is already past. By a height of last week it never is, and
- * the preimage would be given away for what the peer has taken back.
- */
-function tooLateToTake(turn: Turn, { waiting = [] }: InvoiceRecord): ApiFailure | undefined {
-  const height = trustedHeight(turn)
-  if (height <= 0)
-    return { code: 'notReady', message: 'The chain is not known yet, so no expiry can be judged.' }
-  return waiting.some((part) => part.cltvExpiry <= height + CLAIM_MARGIN_BLOCKS)
-    ? { code: 'tooLate', message: 'The payment expires too soon to be taken.' }
-    : undefined
-}
-
-/** The user takes a held payment, or cancels an invoice with whatever waits for it. */
-export function decideInvoice(
-  turn: Turn,
-  paymentHash: string,
-  take: boolean,
-  preimage?: Uint8Array,
-): Result<void, ApiFailure> {
-  const known = entry(turn.state.invoices, paymentHash)
-  const record = known !== undefined && preimage !== undefined ? withPreimage(known, preimage) : known
-  if (known !== undefined && record === undefined)
-    return err({ code: 'invalidInput', message: 'This is no preimage of the invoice.' })
-  if (record === undefined) return err({ code: 'invoiceUnknown', message: 'There is no such invoice.' })
-  if (record.state !== 'open')
-    return err({ code: 'invoiceUnknown', message: `The invoice is ${record.state} already.` })
-  if (take && !isComplete(record))
-    return err({ code: 'invoiceUnknown', message: 'No payment waits for this invoice.' })
-  if (take && record.preimage.length === 0)
-    return err({ code: 'invalidInput', message: 'Only its preimage settles this invoice.' })
-  const late = take ? tooLateToTake(turn, record) : undefined
-  if (late !== undefined) return err(late)
-  const outcome = take ? takeParts(record, turn.now) : failParts(record, refused(heightOf(turn.state)))
-  putInvoice(turn, take ? outcome.invoice : (cancelInvoice(outcome.invoice) ?? outcome.invoice))
-  answer(turn, outcome.removals)
-  return ok(undefined)
 }
 
 /** Our removal of a received HTLC is locked in: what it paid counts. */
