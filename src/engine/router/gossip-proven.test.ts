@@ -144,7 +144,7 @@ describe('a light node', () => {
     expect([gossip.counts.full, graph.channelAt(10n)]).toEqual([1, -1])
     tell(gossip, message)
     expect(stateOf(gossip)).toBe(`signed proven ${capacitySat}`)
-    expect([7n, 8n, 9n].map((id) => graph.channelAt(id) !== -1).sort()).toEqual([false, true, true])
+    expect([7n, 8n, 9n].filter((id) => graph.channelAt(id) !== -1).length).toBe(2)
     expect(graph.channelAt(9n)).not.toBe(-1)
     expect(graph.channelCount).toBe(MAX_CHANNELS)
   })
