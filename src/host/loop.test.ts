@@ -209,13 +209,13 @@ describe('freezing', () => {
     expect(loop.status().error).toEqual({ code: 'storageFailed', message: 'full', data: { reason: 'quota' } })
   })
 
-  test('a defect in the engine: neither written nor sent, and its text does not reach the API', async () => {
+  test('a defect of the engine’s own: neither written nor sent, and its text does not reach the API', async () => {
     const { loop, log } = harness(() => {
       throw new Error('invariant: secret 42')
     })
-    loop.push(message(1))
+    loop.start()
     await settle()
-    expect(log).toEqual(['turn m1', 'defect invariant: secret 42', 'shutDown'])
+    expect(log).toEqual(['turn tick', 'defect invariant: secret 42', 'shutDown'])
     expect(loop.status()).toMatchObject({ phase: 'frozen', state: [], error: { code: 'internal' } })
     expect(loop.status().error?.message).not.toContain('42')
   })
@@ -249,6 +249,75 @@ describe('freezing', () => {
     await settle()
     loop.freeze({ code: 'internal', message: 'x' })
     expect(clock.waiting()).toBe(0)
+  })
+})
+
+describe('an input that the engine throws at', () => {
+  const throwsAt =
+    (bad: (input: NodeInput) => boolean): Answer =>
+    (inputs) => {
+      if (inputs.some(bad)) throw new Error('a defect')
+      return { effects: done(inputs) }
+    }
+  const isMessage = (n: number) => (i: NodeInput) => i.type === 'peerMessage' && i.bytes[0] === n
+
+  test('of a peer: costs its connection and nothing else, wherever in a turn it stands', async () => {
+    const { loop, log } = harness(throwsAt(isMessage(2)))
+    const other = { type: 'peerMessage', connection: 'd', bytes: Uint8Array.of(9) } as const
+    for (const input of [message(1), message(2), other, message(3)]) loop.push(input)
+    const command = loop.command({ type: 'refresh' })
+    await expect(command).resolves.toEqual({ type: 'done' })
+    // All of it, then one by one; m3 came by the connection that is no more.
+    expect(log).toEqual([
+      'turn m1 m2 m9 m3 command',
+      'turn m1',
+      'turn m2',
+      'defect a defect',
+      'hangUp c',
+      'turn m9 command',
+    ])
+    expect(loop.status()).toMatchObject({
+      phase: 'running',
+      state: ['peerMessage', 'peerMessage', 'command'],
+    })
+  })
+
+  test('of a server: counts as no answer', async () => {
+    const results: boolean[] = []
+    const { loop, log, answers } = harness((inputs) => {
+      for (const i of inputs) {
+        if (i.type !== 'esploraResponse') continue
+        results.push(i.result.ok)
+        if (i.result.ok) throw new Error('a defect')
+      }
+      return inputs[0]?.type === 'tick'
+        ? { effects: [{ type: 'esplora', id: 1, server: 's', request: { kind: 'tipHash' } }] }
+        : {}
+    })
+    loop.start()
+    await settle()
+    answers[0]?.('poison')
+    await settle()
+    expect(results).toEqual([true, false])
+    expect(log).toContain('defect a defect')
+    expect(loop.status().phase).toBe('running')
+  })
+
+  test('of the API: is refused, and says no more than that', async () => {
+    const { loop } = harness(throwsAt((i) => i.type === 'command' && i.command.type === 'refresh'))
+    await expect(loop.command({ type: 'refresh' })).rejects.toMatchObject({
+      code: 'internal',
+      message: 'The node met a defect and did not do this.',
+    })
+    await expect(loop.command({ type: 'newAddress' })).resolves.toEqual({ type: 'done' })
+  })
+
+  test('of the node itself, a tick among them, stops it', async () => {
+    const { loop } = harness(throwsAt((i) => i.type === 'tick'))
+    loop.push(message(1))
+    loop.start()
+    await settle()
+    expect(loop.status()).toMatchObject({ phase: 'frozen', state: ['peerMessage'] })
   })
 })
 

@@ -27,7 +27,7 @@ export interface TurnResult<S> {
   readonly effects: readonly NodeEffect[]
 }
 
-/** The engine: pure and synchronous; a throw is a defect. */
+/** The engine: pure and synchronous; a throw is a defect, and leaves nothing behind: the state before it is still good. */
 export type Turn<S> = (state: S, inputs: readonly NodeInput[], context: TurnContext) => TurnResult<S>
 
 export interface LoopPorts<S> {
@@ -86,6 +86,8 @@ export function createLoop<S>(initial: S, ports: LoopPorts<S>): Loop<S> {
   let error: ApiErrorData | undefined
   let queue: NodeInput[] = []
   let running: Promise<void> | undefined
+  /** So many of the queue's first inputs get a turn each: one of them made a turn throw. */
+  let alone = 0
   let nextCommand = 1
   const commands = new Map<number, PendingCommand>()
   const requests = new Map<number, AbortController>()
@@ -133,8 +135,10 @@ export function createLoop<S>(initial: S, ports: LoopPorts<S>): Loop<S> {
 
   async function run(): Promise<void> {
     while (queue.length > 0 && phase === 'running') {
-      const inputs = queue.slice(0, MAX_TURN_INPUTS)
-      queue = queue.slice(MAX_TURN_INPUTS)
+      const most = alone > 0 ? 1 : MAX_TURN_INPUTS
+      alone = Math.max(0, alone - 1)
+      const inputs = queue.slice(0, most)
+      queue = queue.slice(most)
       await takeTurn(inputs)
     }
     running = undefined
@@ -145,7 +149,11 @@ export function createLoop<S>(initial: S, ports: LoopPorts<S>): Loop<S> {
     try {
       result = ports.turn(state, inputs, { now: clock.now(), entropySeed: ports.entropy() })
     } catch (defect) {
-      freeze(DEFECT, defect)
+      const [only] = inputs
+      if (only === undefined || inputs.length > 1) {
+        queue = [...inputs, ...queue]
+        alone = inputs.length
+      } else contain(only, defect)
       return
     }
     if (result.writes.length > 0) {
@@ -171,6 +179,42 @@ export function createLoop<S>(initial: S, ports: LoopPorts<S>): Loop<S> {
       return
     }
     notify(stateListeners, status())
+  }
+
+  /**
+   * An input that the engine throws at, by itself, costs whoever sent it and nobody else: a node that stops watches no chain any more, and no
+   * stranger may be able to stop it. Nothing of the turn was written or sent. Only what is the node's own stops it.
+   */
+  function contain(input: NodeInput, defect: unknown): void {
+    switch (input.type) {
+      case 'peerMessage': {
+        onDefect(defect)
+        const { connection } = input
+        const dropped = queue.filter((i) => i.type === 'peerMessage' && i.connection === connection)
+        queue = queue.filter((i) => !dropped.includes(i))
+        alone = 0
+        peers.consumed([input, ...dropped])
+        peers.hangUp(connection, 'sent what this node cannot handle')
+        return
+      }
+      case 'esploraResponse': {
+        if (!input.result.ok) return freeze(DEFECT, defect)
+        onDefect(defect)
+        const error = { kind: 'shape', message: 'an answer that this node cannot handle' } as const
+        queue.unshift({ ...input, result: { ok: false, error } })
+        alone++
+        return
+      }
+      case 'command': {
+        onDefect(defect)
+        const pending = commands.get(input.id)
+        commands.delete(input.id)
+        pending?.reject(new ApiError(NOT_DONE))
+        return
+      }
+      default:
+        return freeze(DEFECT, defect)
+    }
   }
 
   function execute(effect: NodeEffect): void {
@@ -299,6 +343,10 @@ const STOPPED: ApiErrorData = { code: 'cancelled', message: 'The node was stoppe
 const DEFECT: ApiErrorData = {
   code: 'internal',
   message: 'The node met a defect and stopped before anything wrong was sent.',
+}
+const NOT_DONE: ApiErrorData = {
+  code: 'internal',
+  message: 'The node met a defect and did not do this.',
 }
 const STORE_FAILED: ApiErrorData = {
   code: 'storageFailed',
