@@ -10,15 +10,9 @@ import { feerateFor } from '../engine/node/state.ts'
 import { createGraph } from '../engine/router/graph.ts'
 import { previewSend } from '../engine/node/wallet.ts'
 import { formatPeerAddress, parsePeerAddress } from './peer-address.ts'
-import {
-  projectChannel,
-  projectCoins,
-  projectForwards,
-  projectInvoice,
-  projectPeers,
-  projectTransactions,
-  readMsat,
-} from './project.ts'
+import { projectForwards, projectInvoice, projectPeers, readMsat } from './project.ts'
+import { projectChannel } from './project-channel.ts'
+import { projectCoins, projectTransactions } from './project-transactions.ts'
 import { describeGraph, queryRoutes } from './graph-api.ts'
 import { describePayable } from './describe-payable.ts'
 import { isOffer, newOffer, offerCommand, projectOffer, projectRequest } from './offers-api.ts'

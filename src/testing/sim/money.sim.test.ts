@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { projectBalances, projectChannel } from '../../host/project.ts'
+import { projectChannel } from '../../host/project-channel.ts'
+import { projectBalances } from '../../host/project.ts'
 import { entries } from '../../engine/base/table.ts'
 import { msat, sat } from '../../engine/base/units.ts'
 import { viewAt } from '../../engine/channel/log.ts'
