@@ -15,11 +15,11 @@ import { type CrashPoint, type End, World } from './world.ts'
 const AMOUNT = msat(50_000_000)
 const HOPS = NAMES.slice(1)
 
-function row(): World {
+function row(formats: readonly string[] = ['lcp', 'anchors_zero_fee_htlc_tx']): World {
   const world = new World({
     nodes: 5,
     forwards: true,
-    formats: ['lcp', 'anchors_zero_fee_htlc_tx'],
+    formats,
     graph: createGraph(),
   })
   const pairs = HOPS.map((to, i) => [NAMES[i] as Name, to] as const)
@@ -156,24 +156,33 @@ describe('a failure that is changed on its way back', () => {
 })
 
 describe('a satoshi', () => {
-  const paid = (w: World, tamper: Tamper): ReturnType<typeof attemptOf> => {
+  const honest: Tamper = (_from, _to, bytes) => bytes
+  const paid = (w: World, tamper: Tamper, amountMsat = msat(1_000)): ReturnType<typeof attemptOf> => {
     between(w, tamper)
-    const { text } = invoiceOf(w, false, msat(1_000))
+    const { text } = invoiceOf(w, false, amountMsat)
     w.command(w.node('ada'), { type: 'sendPayment', invoice: text, timeoutSeconds: 600 })
     w.drain()
     return attemptOf(w)
   }
 
-  it('comes with all hold times, as every fulfilment does; where one told nothing, with those of the nodes before it', () => {
-    const all = paid(world.fork(7), (_from, _to, bytes) => bytes)
-    expect(all).toMatchObject({ state: 'succeeded', holdTimes: [0, 0, 0, 0] })
+  it('comes with all hold times over channels of BOLT 2; where one told nothing, with those of the nodes before it', () => {
+    const bolt = row(['anchors_zero_fee_htlc_tx'])
+    expect(paid(bolt.fork(7), honest)).toMatchObject({ state: 'succeeded', holdTimes: [0, 0, 0, 0] })
     const silent: Tamper = (from, _to, bytes) => {
       const decoded = decodeMessage(bytes)
       if (!decoded.ok || from !== 'dan' || decoded.value.type !== 'update_fulfill_htlc') return bytes
       const { attributionData: _, ...plain } = decoded.value
       return encodeMessage(plain)
     }
-    expect(paid(world.fork(7), silent)).toMatchObject({ state: 'succeeded', holdTimes: [0, 0] })
+    expect(paid(bolt.fork(7), silent)).toMatchObject({ state: 'succeeded', holdTimes: [0, 0] })
+  })
+
+  it('comes without any over lcp, whose streams it would hold up, and a hundred come with all', () => {
+    const one = paid(world.fork(7), honest)
+    expect(one?.state).toBe('succeeded')
+    expect(one?.holdTimes).toBeUndefined()
+    const hundred = paid(world.fork(7), honest, msat(100_000))
+    expect(hundred).toMatchObject({ state: 'succeeded', holdTimes: [0, 0, 0, 0] })
   })
 })
 
